@@ -1,0 +1,53 @@
+/* Memory of the compiler: arenas over one hookable allocator, and checked size arithmetic.
+ *
+ * Every object of a compilation lives in an arena and is never freed alone.  An allocation that
+ * fails does not return: it calls the failure handler (memory_set_failure), which by contract does
+ * not return either (the driver longjmps, frees all arenas and reports exit status 3).
+ * The hook is the seam of the fault-injection tests: it can make the nth allocation fail. */
+#ifndef NNC_BASE_MEMORY_H
+#define NNC_BASE_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct Arena Arena;
+
+Arena *arena_new(void);
+void arena_free(Arena *arena); /* NULL is fine */
+/* Zeroed, aligned to 16 bytes.  A size of 0 gives a unique non-NULL pointer. */
+void *arena_alloc(Arena *arena, size_t bytes);
+/* count * size through the checked multiply. */
+void *arena_alloc_array(Arena *arena, size_t count, size_t size);
+void *arena_copy(Arena *arena, const void *data, size_t bytes);
+char *arena_strdup(Arena *arena, const char *text);
+char *arena_strndup(Arena *arena, const char *text, size_t length);
+char *arena_printf(Arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+size_t arena_bytes(const Arena *arena); /* bytes handed out so far */
+/* Frees every arena that is alive: for the failure handler. */
+void arena_free_all(void);
+
+#define NEW(arena, Type) ((Type *)arena_alloc((arena), sizeof(Type)))
+#define NEW_ARRAY(arena, count, Type) ((Type *)arena_alloc_array((arena), (count), sizeof(Type)))
+
+/* The allocator under all arenas: returns NULL to fail.  NULL restores malloc. */
+typedef void *(*MemoryHook)(size_t bytes);
+void memory_set_hook(MemoryHook hook);
+typedef void (*MemoryFailure)(size_t bytes, void *user);
+void memory_set_failure(MemoryFailure failure, void *user);
+
+/* Checked arithmetic: false on overflow, *out then unspecified. */
+static inline bool checked_mul(int64_t a, int64_t b, int64_t *out) {
+    return !__builtin_mul_overflow(a, b, out);
+}
+static inline bool checked_add(int64_t a, int64_t b, int64_t *out) {
+    return !__builtin_add_overflow(a, b, out);
+}
+static inline bool checked_sub(int64_t a, int64_t b, int64_t *out) {
+    return !__builtin_sub_overflow(a, b, out);
+}
+static inline bool checked_mul_size(size_t a, size_t b, size_t *out) {
+    return !__builtin_mul_overflow(a, b, out);
+}
+
+#endif

@@ -1,0 +1,29 @@
+/* Element types and PyTorch's promotion lattice. */
+#ifndef NNC_TYPES_DTYPE_H
+#define NNC_TYPES_DTYPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef enum DType {
+#define DTYPE(e, spelling, bytes, kind, ctype, st) DTYPE_##e,
+#include "types/dtypes.def"
+#undef DTYPE
+    DTYPE_COUNT
+} DType;
+
+typedef enum DTypeKind { DTYPE_KIND_BOOLEAN, DTYPE_KIND_INTEGER, DTYPE_KIND_FLOATING } DTypeKind;
+
+const char *dtype_name(DType t);       /* "f32" */
+const char *dtype_c_type(DType t);     /* "float" */
+const char *dtype_safetensors(DType t); /* "F32" */
+size_t dtype_bytes(DType t);
+DTypeKind dtype_kind(DType t);
+static inline bool dtype_is_float(DType t) { return dtype_kind(t) == DTYPE_KIND_FLOATING; }
+bool dtype_parse(const char *name, DType *out);
+/* torch.promote_types: bool < ints < floats; u8+i8 = i16; f16+bf16 = f32. */
+DType dtype_promote(DType a, DType b);
+/* Smallest and largest value of an integer dtype, as int64. */
+void dtype_int_range(DType t, long long *lo, long long *hi);
+
+#endif
