@@ -1,0 +1,153 @@
+/* Inside of lowering: the state of abstract execution and the functions that its files share.
+ *
+ * eval_*.c     statements, expressions, calls, compile-time arithmetic (the language)
+ * module*.c    classes, instances, members, cells' declaration, names and paths
+ * signature.c  types of arguments and results: binding and checking dims
+ * entry.c      exports and train blocks to Program entries
+ * library.c    the prelude's index, namespaces, imports
+ * tensor_*.c   tensors: operators with broadcasting and promotion, subscripts, `prim.*`
+ * cells.c      versions, gradients, backward, grad, updates, optimizers
+ * scan.c, vjp.c structured computations */
+#ifndef NNC_LOWER_INTERNAL_H
+#define NNC_LOWER_INTERNAL_H
+
+#include "base/diagnostic.h"
+#include "lower/lower.h"
+#include "lower/value.h"
+#include "tensor/graph.h"
+
+/* One call of a .nn function being executed. */
+typedef struct Frame {
+    struct Frame *caller;
+    const Closure *closure;
+    Namespace *home;
+    Scope *scope;
+    Span call_span;       /* the call, in the caller */
+    bool returned;
+    Value result;
+    bool breaking, continuing;
+    ValueList *yields;    /* inside a scan body */
+} Frame;
+
+struct Lowerer {
+    Arena *arena;
+    DimTable *dims;
+    DiagnosticSink *sink;
+    const LowerOptions *options;
+    Program *program;
+    Frame *frame;
+    Instance *instance;    /* whose body or method is running; its path marks nodes */
+    Namespace *main_file;
+    VECTOR(Namespace *) files;
+    Namespace *nn, *functional, *torch, *init, *optim, *math, *prim; /* torch also holds the bare names */
+    /* budgets: steps of compile-time execution, elements of lists */
+    int64_t steps, step_limit;
+    int depth, depth_limit;
+    int error_limit;
+    /* the entry or init graph in construction; NULL while only compile-time values exist */
+    Graph *graph;
+    Entry *entry;
+    Root *root;
+    Instance *root_instance;
+    int entry_serial;
+    bool training;         /* self.training's default in this entry */
+    uint32_t random_ordinal;
+    VECTOR(CellState *) cells;
+};
+
+/* ---- places ---- */
+/* The span to blame: `span` itself, or the nearest call in the user's files when it lies in the prelude. */
+Span lower_blame(Lowerer *lw, Span span);
+Diagnostic *lower_error(Lowerer *lw, DiagnosticCode code, Span span, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Adds the story of a tensor's shape to a diagnostic. */
+void lower_tell_story(Lowerer *lw, Diagnostic *d, const char *what, const Value *tensor);
+
+/* ---- evaluation (eval_*.c) ---- */
+Value eval_expr(Lowerer *lw, const Expr *e);
+void eval_block(Lowerer *lw, const StmtList *body);
+/* Calls any callable value; reports and returns VALUE_ERROR on misuse. */
+Value eval_call(Lowerer *lw, const Value *callee, const CallArguments *args, Span span);
+Value eval_attribute(Lowerer *lw, const Value *object, Name name, Span span);
+/* Binary and unary operators on any values; tensors go to tensor_binary. */
+Value eval_binary(Lowerer *lw, Operator op, const Value *a, const Value *b, Span span);
+Value eval_unary(Lowerer *lw, Operator op, const Value *a, Span span);
+bool eval_truth(Lowerer *lw, const Value *v, Span span, bool *out); /* tensors: error naming where() */
+/* Looks a library function up (torch namespace first, then F) and calls it. */
+Value eval_library(Lowerer *lw, const char *name, const Value *args, int count, Span span);
+Value *scope_find(Scope *scope, Name name);
+Value *scope_bind(Lowerer *lw, Scope *scope, Name name, Value value, Span span);
+
+/* ---- argument readers for builtins: report NN06xx and return false ---- */
+bool args_get(Lowerer *lw, const CallArguments *args, const char *signature, Span span, Value *out);
+/* signature: "x, dim=None, keepdim=False": names with defaults (None, True, False, numbers) */
+bool value_as_int(Lowerer *lw, const Value *v, const char *what, Span span, int64_t *out);
+bool value_as_dim(Lowerer *lw, const Value *v, const char *what, Span span, const Dim **out);
+bool value_as_float(Lowerer *lw, const Value *v, const char *what, Span span, double *out);
+/* An int or a tuple/list of ints; axes are normalised against rank (negative from the end). */
+bool value_as_ints(Lowerer *lw, const Value *v, const char *what, Span span, int64_t *out, int max, int *count);
+bool value_as_axis(Lowerer *lw, const Value *v, int rank, Span span, int *axis);
+bool value_as_dims(Lowerer *lw, const Value *v, const char *what, Span span, const Dim **out, int max, int *count);
+
+/* ---- tensors (tensor_*.c) ---- */
+bool value_is_tensor(const Value *v);            /* TENSOR or CELL */
+/* Current node of a TENSOR or CELL; NULL after reporting otherwise. */
+Node *value_node(Lowerer *lw, const Value *v, Span span);
+/* Numbers become rank-0 constants of the dtype that torch would give beside `like` (NULL: default dtype). */
+Node *tensor_of(Lowerer *lw, const Value *v, const Node *like, Span span);
+Value tensor_binary(Lowerer *lw, Operator op, const Value *a, const Value *b, Span span);
+Value tensor_unary(Lowerer *lw, Operator op, const Value *a, Span span);
+Value tensor_compare(Lowerer *lw, Operator op, const Value *a, const Value *b, Span span);
+Value tensor_subscript(Lowerer *lw, const Value *x, const Value *items, int count, Span span);
+/* Attributes of tensors that are not library functions: shape, dtype, T, mT, ndim, grad, data, is_leaf...
+ * false: not one of them (the caller then looks for the library function of that name). */
+bool tensor_attribute(Lowerer *lw, const Value *x, Name name, Span span, Value *out);
+Node *tensor_broadcast_to(Lowerer *lw, Node *x, const Shape *shape, Span span);
+bool tensor_broadcast_shapes(Lowerer *lw, const Shape *a, const Shape *b, Shape *out, Span span);
+extern const Builtin prim_builtins[]; /* prim.*: ends in a NULL name */
+/* Gives the graph the current place (span, path, no_grad) before nodes are made. */
+void lower_mark(Lowerer *lw, Span span);
+Value value_with_story(Lowerer *lw, Node *node, const Value *from, const char *step, Span span);
+
+/* ---- cells (cells.c) ---- */
+CellState *cell_declare(Lowerer *lw, Instance *owner, Name name, CellRole role, TensorType type, Span span);
+CellState *cell_resolve(CellState *c);           /* follows tied_to */
+Node *cell_read(Lowerer *lw, CellState *c, Span span);
+void cell_write(Lowerer *lw, CellState *c, Node *value, Span span);
+/* Methods and attributes of cells: grad, data, add_, sub_, copy_, zero_, requires_grad_, ... */
+bool cell_attribute(Lowerer *lw, const Value *cell, Name name, Span span, Value *out);
+extern const Builtin gradient_builtins[];        /* grad(y, x), and methods backward, detach */
+/* Methods of instances that are not written in .nn: parameters(), named_parameters(), zero_grad(), train(),
+ * eval(), requires_grad_(), step() of optimizers, ...; false: not one of them. */
+bool instance_attribute(Lowerer *lw, Instance *instance, Name name, Span span, Value *out);
+/* Creates the optimizer's instance: the parameter list is the implicit first argument. */
+Value optimizer_new(Lowerer *lw, ModuleClass *class_, const CallArguments *args, Span span);
+void cells_begin_entry(Lowerer *lw);             /* forgets versions */
+void cells_end_entry(Lowerer *lw, Entry *entry); /* appends the writes */
+/* After all entries of a block: drops gradient cells that no entry reads before zeroing them. */
+void cells_finish_root(Lowerer *lw, Root *root);
+/* Builds ENTRY_INIT (and ENTRY_RESET) from the cells' initialisers. */
+void cells_build_init(Lowerer *lw, Root *root);
+
+/* ---- structured ---- */
+void eval_scan(Lowerer *lw, const Stmt *scan);
+Value eval_vjp_call(Lowerer *lw, const Closure *closure, Scope *bound, Span span);
+
+/* ---- modules (module*.c) ---- */
+Value module_new(Lowerer *lw, ModuleClass *class_, const CallArguments *args, Span span);
+/* self.name = value: registers children (path), parameters, plain values. */
+void module_set_member(Lowerer *lw, Instance *self, Name name, Value value, Span span);
+Value module_call(Lowerer *lw, Instance *self, const CallArguments *args, Span span); /* forward */
+Value *module_find_member(Instance *self, Name name);
+/* Visits an instance's parameters and buffers in torch's order. */
+typedef void (*CellVisitor)(void *user, CellState *cell, const char *name);
+void module_visit_cells(Instance *self, CellVisitor visit, void *user);
+bool instance_training(Lowerer *lw, Instance *instance);
+
+/* ---- signatures (signature.c) ---- */
+/* Checks arguments against a function's annotations, binding dims and dtypes in `scope`. */
+bool signature_bind(Lowerer *lw, const Function *function, Scope *scope, const Value *values, Span call_span);
+bool signature_check_results(Lowerer *lw, const Function *function, Scope *scope, Value *result, Span span);
+bool signature_type(Lowerer *lw, const TypeExpr *type, Scope *scope, TensorType *out); /* all dims known */
+
+#endif
