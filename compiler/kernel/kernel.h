@@ -1,0 +1,324 @@
+/* The kernel IR: what fusion and scheduling make of a program, and what plan and emitters read.
+ *
+ * A KernelProgram has, per entry, an ordered tree of Steps (calls of kernels, loops of scans) over
+ * Buffers. A Kernel is one function over a range of tiles: a statement tree over loop axes,
+ * registers, parameter slots and scratch.  Indices stay logical: a slot's Layout turns them into an
+ * element offset
+ * (`index_offset`).  Steps are in execution order; each call's tiles are independent of each other,
+ * and a step may start when the one before has ended.  All in-place decisions are made here: a call
+ * that writes a cell's buffer comes after the last read of its old value, or reads it at the same
+ * element.
+ *
+ * Everything is deterministic; pointers of Dim, Index and Expr are hash-consed per program
+ * (equal <=> same pointer). */
+#ifndef NNC_KERNEL_KERNEL_H
+#define NNC_KERNEL_KERNEL_H
+
+#include "kernel/index.h"
+#include "tensor/program.h"
+
+typedef struct Buffer Buffer;
+typedef struct Kernel Kernel;
+typedef struct Step Step;
+typedef struct Expr Expr;
+typedef struct Stmt Stmt;
+
+/* ---- expressions: pure, of one dtype, lane-wise inside a vector loop ---- */
+
+/* A conjunction of tests; no tests: true. */
+typedef enum TestKind {
+    TEST_RANGE,   /* lower <= value < upper; a NULL bound is not tested */
+    TEST_DIVIDES, /* value % modulus == 0 (value may be negative) */
+} TestKind;
+typedef struct Test {
+    TestKind kind;
+    const Index *value;
+    const Dim *lower, *upper; /* RANGE */
+    int64_t modulus;          /* DIVIDES */
+} Test;
+typedef struct Guard {
+    int count;
+    const Test *tests;
+} Guard;
+
+typedef enum ExprKind {
+    EXPR_CONST, /* constant: `number` (float dtypes) or `integer` */
+    EXPR_INDEX, /* the value of `index`, converted to dtype (exact integer when dtype is i64) */
+    EXPR_LOAD,  /* slot at `indices` (rank of the slot); always in bounds where it is evaluated */
+    EXPR_OP,   /* elementwise `op` of args (a row of ops.def, SELECT included); dtype = result dtype
+                */
+    EXPR_CAST, /* args[0] to dtype, semantics of OP_CAST */
+    EXPR_GUARD, /* guard ? args[0] : args[1]; args[0] (its loads!) must not be evaluated where the
+                   guard fails */
+    EXPR_REGISTER, /* current value of a register */
+    EXPR_RANDOM,   /* uniform [0, 1): site `random`, element `index` (row-major linear), see
+                      templates/philox.h;   seed, step and scan index are run-time values of the call */
+} ExprKind;
+
+enum { EXPR_MAX_ARGS = 3 };
+struct Expr {
+    ExprKind kind;
+    DType dtype;
+    uint32_t hash;
+    Op op;
+    int slot; /* LOAD */
+    int reg;  /* REGISTER */
+    double number;
+    int64_t integer;
+    const Index *index;          /* INDEX, RANDOM */
+    const RandomAttr *random;    /* RANDOM */
+    int index_count;             /* LOAD */
+    const Index *const *indices; /* LOAD */
+    const Guard *guard;          /* GUARD */
+    int arg_count;
+    const Expr *args[EXPR_MAX_ARGS];
+};
+
+/* ---- statements: executed in order ---- */
+
+typedef enum Binding {
+    BIND_SEQ,
+    BIND_UNROLL, /* constant bounds, small: may be unrolled whole */
+    BIND_VECTOR, /* NN_LANES consecutive values at a time; the last group may be partial.  Never
+                    nested */
+    BIND_THREAD,
+    BIND_WARP,
+    BIND_BLOCK, /* accelerators; no schedule for the CPU makes them */
+} Binding;
+
+typedef enum StmtKind {
+    STMT_BLOCK,
+    STMT_LOOP,
+    STMT_LET, /* reg = value; registers are assigned once per execution of their scope, in a LET or
+                 as accumulator */
+    STMT_ACCUMULATE, /* reg = combine(reg, value) */
+    STMT_STORE,      /* slot[indices] = value, where the guard (NULL: always) holds */
+    STMT_IF,         /* body where the guard holds; the guard does not depend on a vector axis */
+    STMT_MMA,        /* the leaf: small matrix product into a scratch tile */
+    STMT_ARGSORT,    /* the sort leaf on scratch rows */
+} StmtKind;
+
+/* An accumulator register of a loop: set to the monoid's neutral element before the first
+ * iteration, combined by ACCUMULATE in the body, readable after the loop (and inside a SEQ loop:
+ * running value).  In a VECTOR loop: one lane accumulator, then a fixed tree over the lanes, so the
+ * register is scalar after the loop; lanes outside a partial group do not take part.  Inside an
+ * enclosing vector loop it is lane-wise. MAX, MIN: NaN wins; neutral -inf/+inf (floats),
+ * lowest/highest (integers), false/true (bool).  ANY, ALL: bool. ARGMAX, ARGMIN: reg holds the best
+ * value, reg_index (i64) its position; the first wins, NaN wins over numbers; ACCUMULATE gives
+ * value and position; positions arrive in increasing order per lane.  Neutral: position -1. */
+typedef struct Accumulator {
+    ReduceKind kind;
+    int reg, reg_index; /* reg_index: -1 unless ARGMAX, ARGMIN */
+} Accumulator;
+
+/* T[i][j] (+)= sum over k of A[i][k] * B[k][j], i < rows, j < columns, k < depth.  All offsets are
+ * elements. T: scratch slot of dtype f32 or f64, row-major with `columns_max` elements a row.  Same
+ * dtype for A, B, T. A[i][k] at base + row(i) + depth(k): row and depth are i * stride, or the
+ * entry i of an i32 table (slot). B[k][j] at base + depth(k) + j.  When b_padded, whole rows of
+ * columns_max may be read (but columns >= `columns` hold anything, finite or not, and T there may
+ * be written with anything). Order of the sum: k = 0, 1, ... in one chain per element of T, for
+ * every element alike.  */
+typedef struct MmaAccess {
+    const Dim *stride;       /* NULL: use the table */
+    int table_slot;          /* i32 */
+    const Index *table_base; /* first entry used */
+} MmaAccess;
+typedef struct Mma {
+    DType dtype;
+    int tile_slot;
+    int64_t rows_max, columns_max; /* constant size of T */
+    const Index *rows, *columns, *depth;
+    int a_slot;
+    const Index *a_base; /* element offset in the slot */
+    MmaAccess a_row, a_depth;
+    int b_slot;
+    const Index *b_base;
+    MmaAccess b_depth;
+    bool b_padded;
+    bool accumulate; /* false: T is set, whatever it held */
+} Mma;
+
+/* order[0..count) = stable sorting permutation of keys[0..count) (scratch slots, rank 1); `spare`
+ * is i64 scratch of the same length.  NaN last ascending, first descending. */
+typedef struct ArgsortLeaf {
+    int keys_slot, order_slot, spare_slot;
+    const Index *count;
+    bool descending;
+} ArgsortLeaf;
+
+struct Stmt {
+    StmtKind kind;
+    VECTOR(Stmt *) body; /* BLOCK, LOOP, IF */
+    /* LOOP: axis runs begin, begin + 1, ... < end */
+    int axis;
+    const Index *begin, *end;
+    Binding binding;
+    int accumulator_count;
+    Accumulator *accumulators;
+    /* LET, ACCUMULATE, STORE */
+    int reg;
+    const Expr *value;
+    const Expr *position; /* ACCUMULATE of ARGMAX, ARGMIN: i64 */
+    ReduceKind combine;   /* ACCUMULATE: that of the accumulator */
+    int slot;
+    int index_count;
+    const Index *const *indices;
+    const Guard *guard; /* STORE, IF */
+    Mma *mma;
+    ArgsortLeaf *argsort;
+};
+
+/* ---- kernels ---- */
+
+typedef struct KernelAxis {
+    const char *name;  /* i0, i1, k.. */
+    const Dim *extent; /* 0 <= axis < extent, always */
+} KernelAxis;
+
+/* A call runs tile = 0 .. product of counts; the last tile axis is fastest.  `axis` takes 0 ..
+ * count - 1. */
+typedef struct TileAxis {
+    int axis; /* in Kernel.axes */
+    const Dim *count;
+} TileAxis;
+
+typedef enum Access { ACCESS_READ = 1, ACCESS_WRITE = 2, ACCESS_UPDATE = 3 } Access;
+
+/* Parameters first (bound to buffers by each call), then scratch (private to a tile; contents
+ * undefined at its start). */
+typedef struct Slot {
+    const char *name;
+    DType dtype;
+    Shape shape;          /* logical */
+    const Layout *layout; /* NULL: row-major */
+    Access access;
+    bool scratch;
+} Slot;
+
+typedef struct Register {
+    DType dtype;
+    const char *name;
+} Register;
+
+struct Kernel {
+    int id; /* order of first use */
+    const char
+        *name; /* unique in the program, C identifier: "linear_relu_stack_0_contract_add_maximum" */
+    const char *what;  /* operators fused, "contract add maximum" */
+    VECTOR(int) lines; /* source lines fused, increasing */
+    const char *file;  /* of the lines, NULL if none */
+    VECTOR(Slot) slots;
+    int parameter_count; /* slots[0 .. parameter_count) are parameters */
+    VECTOR(KernelAxis) axes;
+    VECTOR(Register) registers;
+    VECTOR(TileAxis) tiles; /* empty: one tile */
+    Stmt *body;
+    bool uses_random;
+    const Dim *flops; /* about, of one call; NULL: unknown */
+    const Dim *bytes;
+    const char *text; /* printed form: the key of interning */
+};
+
+/* ---- buffers and steps ---- */
+
+typedef enum BufferKind {
+    BUFFER_ARGUMENT,  /* Entry.arguments[index]; read only, row-major */
+    BUFFER_RESULT,    /* Entry.results[index]; row-major */
+    BUFFER_CELL,      /* the cell's storage */
+    BUFFER_TEMPORARY, /* workspace */
+    BUFFER_CONSTANT,  /* `data`: elements row-major, float dtypes as double, others as int64;
+                         constant shape */
+    BUFFER_ELEMENT,   /* inside a loop: parent[t] along axis 0 (rank one less), t = position of this
+                         iteration */
+} BufferKind;
+
+struct Buffer {
+    int id; /* in KernelEntry.buffers */
+    BufferKind kind;
+    DType dtype;
+    Shape shape;
+    const Layout *layout; /* NULL: row-major */
+    int index;
+    const Cell *cell;
+    const void *data; /* CONSTANT */
+    Buffer *parent;   /* ELEMENT: row-major */
+    const char *name; /* for prints and comments */
+};
+
+typedef enum StepKind { STEP_CALL, STEP_LOOP } StepKind;
+typedef struct Rotation {
+    Buffer *current, *next;
+} Rotation; /* two temporaries of one type */
+struct Step {
+    StepKind kind;
+    /* CALL */
+    const Kernel *kernel;
+    Buffer **arguments; /* [kernel->parameter_count] */
+    /* LOOP: iteration i = 0 .. count - 1 runs `body`; ELEMENT buffers of this loop stand for
+     * position t = reverse ? count - 1 - i : i.  After each iteration every rotation exchanges its
+     * two buffers (pointers), so `current` holds the carry before, between and after iterations.
+     * The scan index of EXPR_RANDOM is t. */
+    const Dim *count;
+    bool reverse;
+    VECTOR(Rotation) rotations;
+    VECTOR(Step *) body;
+};
+
+/* A CHECK_RANGE: `flag` (bool, rank 0) is true after the check steps when some element is out of
+ * range. */
+typedef struct KernelCheck {
+    const Check *check;
+    Buffer *flag;
+} KernelCheck;
+
+typedef struct KernelEntry {
+    const Entry *entry;
+    VECTOR(Buffer *) buffers;
+    VECTOR(Step *) check_steps; /* run first; they write no cell */
+    VECTOR(KernelCheck) checks;
+    VECTOR(Step *) steps;
+} KernelEntry;
+
+typedef struct KernelRoot {
+    const Root *root;
+    VECTOR(KernelEntry *) entries; /* as Root.entries */
+} KernelRoot;
+
+/* Why something was or was not fused, and which path a contraction took; in order of decision. */
+typedef enum RemarkKind { REMARK_FUSED, REMARK_NOT_FUSED, REMARK_CONTRACTION } RemarkKind;
+typedef struct Remark {
+    RemarkKind kind;
+    const Entry *entry;
+    const Node *node;
+    const char *text; /* "contract f32[N, 512] K=784: packed stored" */
+} Remark;
+
+typedef struct KernelProgram {
+    Arena *arena;
+    const Program *program;
+    IndexTable *indices;
+    VECTOR(KernelRoot *) roots; /* as Program.roots */
+    VECTOR(Kernel *) kernels;   /* interned, by id */
+    VECTOR(Remark) remarks;
+} KernelProgram;
+
+/* The whole stage.  Graphs are simplified and free of CALL.  Never fails: every primitive has a
+ * schedule. */
+KernelProgram *kernel_program_build(Arena *arena, const Program *program);
+
+/* The one stored form of a cell, equal in all roots and entries (NULL: row-major): for get, set and
+ * init. */
+const Layout *kernel_cell_layout(const KernelProgram *program, const Cell *cell);
+
+/* ---- reading ---- */
+void kernel_print(Text *out, const Kernel *kernel);
+void kernel_program_print(Text *out, const KernelProgram *program); /* --emit=kernels */
+/* One line per contraction: entry, shape, path ("packed stored", "packed scratch", "direct", "small
+ * loops"). */
+void kernel_report_contractions(Text *out, const KernelProgram *program);
+void kernel_report_fusion(Text *out, const KernelProgram *program);
+const char *kernel_reduce_name(ReduceKind kind);
+/* Bytes of scratch slot `slot` (elements of its layout, times dtype). */
+const Dim *kernel_slot_bytes(DimTable *dims, const Slot *slot);
+
+#endif
