@@ -35,6 +35,9 @@ void diagnostic_label(Diagnostic *d, Span span, const char *format, ...)
 void diagnostic_story(Diagnostic *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void diagnostic_help(Diagnostic *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Text beside the ^^^ of the main place. */
+void diagnostic_marker(Diagnostic *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 int diagnostics_errors(const DiagnosticSink *sink);
 int diagnostics_warnings(const DiagnosticSink *sink);
 void diagnostics_set_werror(DiagnosticSink *sink, bool werror);
@@ -45,6 +48,7 @@ void diagnostics_print(const DiagnosticSink *sink, FILE *out, DiagnosticForm for
 /* "NN0203" -> code; false if there is none. */
 bool diagnostic_find(const char *code, DiagnosticCode *out);
 const char *diagnostic_code_name(DiagnosticCode code);
+const char *diagnostic_title(DiagnosticCode code);
 const char *diagnostic_explanation(DiagnosticCode code);
 
 #endif

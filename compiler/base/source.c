@@ -1,0 +1,39 @@
+/* Source files: copy of the text, and the table of line starts.  A line ends at \n, \r\n or \r. */
+#include "base/source.h"
+
+#include <string.h>
+
+SourceFile *source_new(Arena *arena, const char *path, const char *text, size_t length) {
+    SourceFile *file = NEW(arena, SourceFile);
+    char *copy = arena_strndup(arena, text, length);
+    int lines = 1;
+    for (size_t i = 0; i < length; i++)
+        if (copy[i] == '\n' || (copy[i] == '\r' && copy[i + 1] != '\n')) lines++;
+    uint32_t *starts = NEW_ARRAY(arena, (size_t)lines, uint32_t);
+    int line = 1;
+    for (size_t i = 0; i < length; i++)
+        if (copy[i] == '\n' || (copy[i] == '\r' && copy[i + 1] != '\n'))
+            starts[line++] = (uint32_t)i + 1;
+    *file = (SourceFile){.path = arena_strdup(arena, path),
+                         .text = copy,
+                         .length = length,
+                         .line_starts = starts,
+                         .line_count = lines};
+    return file;
+}
+
+void source_position(const SourceFile *file, uint32_t offset, int *line, int *column) {
+    if (offset > file->length) offset = (uint32_t)file->length;
+    int low = 0, high = file->line_count;
+    while (high - low > 1) {
+        int middle = low + (high - low) / 2;
+        if (file->line_starts[middle] <= offset)
+            low = middle;
+        else
+            high = middle;
+    }
+    *line = low + 1;
+    *column = 1;
+    for (uint32_t i = file->line_starts[low]; i < offset; i++)
+        if (((unsigned char)file->text[i] & 0xC0) != 0x80) ++*column;
+}
