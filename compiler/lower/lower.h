@@ -6,8 +6,10 @@
 #define NNC_LOWER_LOWER_H
 
 #include "base/diagnostic.h"
-#include "syntax/ast.h"
 #include "tensor/program.h"
+
+/* syntax/ast.h; not included, so that later stages may name their own statements and expressions. */
+typedef struct SourceUnit SourceUnit;
 
 typedef struct LowerOptions {
     DType default_dtype;             /* DTYPE_F32; F64 makes every f32 an f64, and .float() too */
