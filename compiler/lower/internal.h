@@ -53,6 +53,10 @@ struct Lowerer {
     bool training;         /* self.training's default in this entry */
     uint32_t random_ordinal;
     VECTOR(CellState *) cells;
+    bool trains;           /* set by backward() and by grad() of a parameter.  An entry that sets it is executed
+                              again from the start with training = true */
+    CellState *init_cell;  /* its initialiser is running: draws take their site from its path */
+    struct CellWork *work; /* cells*.c's own */
 };
 
 /* ---- places ---- */
@@ -107,6 +111,9 @@ bool tensor_broadcast_shapes(Lowerer *lw, const Shape *a, const Shape *b, Shape 
 extern const Builtin prim_builtins[]; /* prim.*: ends in a NULL name */
 /* Gives the graph the current place (span, path, no_grad) before nodes are made. */
 void lower_mark(Lowerer *lw, Span span);
+/* Two dims that must agree: true when algebra proves it or an entry check was added; false after an error. */
+bool dims_unify(Lowerer *lw, const Dim *a, const Dim *b, const char *what, Span span);
+
 Value value_with_story(Lowerer *lw, Node *node, const Value *from, const char *step, Span span);
 
 /* ---- cells (cells.c) ---- */
@@ -122,9 +129,21 @@ extern const Builtin gradient_builtins[];        /* grad(y, x), and methods back
 bool instance_attribute(Lowerer *lw, Instance *instance, Name name, Span span, Value *out);
 /* Creates the optimizer's instance: the parameter list is the implicit first argument. */
 Value optimizer_new(Lowerer *lw, ModuleClass *class_, const CallArguments *args, Span span);
-void cells_begin_entry(Lowerer *lw);             /* forgets versions */
-void cells_end_entry(Lowerer *lw, Entry *entry); /* appends the writes */
-/* After all entries of a block: drops gradient cells that no entry reads before zeroing them. */
+/* eval's STMT_DECLARE inside an optimizer's body: `state m = EXPR(p)` or `state t: i64 = 0`. */
+void optimizer_declare(Lowerer *lw, Instance *optimizer, const Stmt *declaration);
+/* A hyperparameter of a tensor dtype (`lr: f32`) of an optimizer or train block: a CELL_SCALAR and its value.
+ * module_instantiate calls it for CLASS_KIND_OPTIMIZER and CLASS_KIND_TRAIN when the annotation is a dtype. */
+Value cell_hyperparameter(Lowerer *lw, Instance *owner, Name name, DType dtype, const Value *number, Span span);
+/* self.optimizer.lr = value; false: `name` is not a run-time hyperparameter. */
+bool optimizer_assign(Lowerer *lw, Instance *optimizer, Name name, const Value *value, Span span);
+/* After the root's instance is constructed and has its paths: names all cells ("net.conv1.weight",
+ * "optimizer.m.net.conv1.weight") and appends them to root->cells in registration order.  Gradient
+ * cells follow in cells_finish_root. */
+void cells_register_root(Lowerer *lw, Root *root, Instance *instance);
+void cells_begin_entry(Lowerer *lw);             /* forgets versions; increases entry_serial */
+void cells_end_entry(Lowerer *lw, Entry *entry); /* appends the writes to entry->writes */
+/* After all entries of a block: drops gradient cells that no entry reads before zeroing them, and sets
+ * every graph's results to entry->results followed by entry->writes. */
 void cells_finish_root(Lowerer *lw, Root *root);
 /* Builds ENTRY_INIT (and ENTRY_RESET) from the cells' initialisers. */
 void cells_build_init(Lowerer *lw, Root *root);
@@ -134,6 +153,8 @@ void eval_scan(Lowerer *lw, const Stmt *scan);
 Value eval_vjp_call(Lowerer *lw, const Closure *closure, Scope *bound, Span span);
 
 /* ---- modules (module*.c) ---- */
+/* A new instance without path: binds hyperparameters, runs the body (module_new and optimizer_new use it). */
+Instance *module_instantiate(Lowerer *lw, ModuleClass *class_, const CallArguments *args, Span span);
 Value module_new(Lowerer *lw, ModuleClass *class_, const CallArguments *args, Span span);
 /* self.name = value: registers children (path), parameters, plain values. */
 void module_set_member(Lowerer *lw, Instance *self, Name name, Value value, Span span);

@@ -54,7 +54,8 @@ typedef struct CallArguments {
     const Span *spans;
 } CallArguments;
 typedef Value (*BuiltinFunction)(Lowerer *lw, const CallArguments *args, Span span);
-typedef struct Builtin { const char *name; BuiltinFunction function; } Builtin;
+/* With `self` (a bound method such as cell.sub_) eval_call puts *self before the arguments. */
+typedef struct Builtin { const char *name; BuiltinFunction function; const Value *self; } Builtin;
 
 struct Value {
     ValueKind kind;
@@ -159,6 +160,13 @@ struct CellState {
     bool is_none;            /* known None in this entry */
     bool known;              /* zeroed or written in this entry: the stored value no longer matters */
     bool live_in;            /* some entry reads the stored gradient */
+    CellState *validity;     /* bool cell: the stored gradient is not None */
+    Node *valid;             /* GRADIENT: whether it is not None, where that is known only at run time */
+    /* superseded versions of this entry: backward through one is an error */
+    VECTOR(Node *) superseded;
+    /* OPTIMIZER cells of one parameter: `state m = EXPR(p)` */
+    CellState *parameter;
+    const Stmt *declaration;
 };
 
 static inline Value value_none(void) { return (Value){.kind = VALUE_NONE}; }
