@@ -1,0 +1,183 @@
+/* The seams: every I/O call fails once, writes are short, memory runs out at every allocation. */
+#include "support.h"
+
+static int calls, fail_at;
+static NncIo real_io;
+static size_t write_limit;
+
+static bool must_fail(void) {
+    ++calls;
+    if (calls != fail_at) return false;
+    errno = EIO;
+    return true;
+}
+static int t_open(const char *path, int flags, int mode) {
+    return must_fail() ? -1 : real_io.open(path, flags, mode);
+}
+static ssize_t t_read(int fd, void *data, size_t n) {
+    return must_fail() ? -1 : real_io.read(fd, data, n < 3 ? n : 3);
+}
+static ssize_t t_write(int fd, const void *data, size_t n) {
+    return must_fail() ? -1 : real_io.write(fd, data, n < write_limit ? n : write_limit);
+}
+static int t_fsync(int fd) {
+    return must_fail() ? -1 : real_io.fsync(fd);
+}
+static int t_close(int fd) {
+    bool fails = must_fail();
+    int result = real_io.close(fd);
+    return fails ? (errno = EIO, -1) : result;
+}
+static int t_rename(const char *a, const char *b) {
+    return must_fail() ? -1 : real_io.rename(a, b);
+}
+
+static int set_hooks(void **state) {
+    real_io = nnc_io;
+    nnc_io = (NncIo){t_open, t_read, t_write, t_fsync, t_close, t_rename, nnc_io.unlink};
+    calls = fail_at = 0;
+    write_limit = 5;
+    return make_folder(state);
+}
+static int clear_hooks(void **state) {
+    nnc_io = real_io;
+    return remove_folder(state);
+}
+
+static bool write_text(const char *path, const char *text, NncError *error) {
+    size_t half = strlen(text) / 2;
+    NncBytes parts[2] = {{(unsigned char *)(uintptr_t)text, half},
+                         {(unsigned char *)(uintptr_t)text + half, strlen(text) - half}};
+    return nnc_file_write(path, parts, 2, error);
+}
+
+static void expect_text(const char *path, const char *old, const char *new) {
+    char buffer[256] = {0};
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_true(fread(buffer, 1, sizeof buffer - 1, file) > 0);
+    fclose(file);
+    if (strcmp(buffer, old) != 0 && strcmp(buffer, new) != 0)
+        fail_msg("the file holds '%s'", buffer);
+}
+
+static void test_write_fails_everywhere(void **state) {
+    static const char old[] = "the old contents of the file",
+                      new[] = "and the new, which are longer than that";
+    const char *path = in_folder("file");
+    NncError error;
+    assert_true(write_text(path, old, &error));
+    chmod(path, 0640);
+    int total = 0;
+    for (int at = 1;; ++at) {
+        calls = 0;
+        fail_at = at;
+        bool good = write_text(path, new, &error);
+        fail_at = 0;
+        expect_text(path, old, new);
+        assert_int_equal(count_files(), 1); /* no temporary file stays */
+        if (good) {
+            expect_text(path, new, new);
+            break;
+        }
+        total = at;
+        assert_true(write_text(path, old, &error));
+    }
+    assert_true(total > 10);
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0640);
+}
+
+static void test_read_fails_everywhere(void **state) {
+    const char *path = in_folder("data");
+    NncBytes bytes;
+    NncError error;
+    put_file(path, "0123456789", 10);
+    for (int at = 1; at < 4; ++at) {
+        calls = 0;
+        fail_at = at;
+        assert_false(nnc_file_read(path, 100, &bytes, &error));
+    }
+    fail_at = 0;
+    assert_true(nnc_file_read(path, 100, &bytes, &error));
+    assert_int_equal(bytes.length, 10);
+    nnc_release(bytes.data);
+    assert_false(nnc_file_read(path, 9, &bytes, &error));
+}
+
+static void test_refused_targets(void **state) {
+    NncError error;
+    assert_false(write_text(test_folder, "x", &error));
+    assert_false(write_text(in_folder("no/such/folder/file"), "x", &error));
+    /* A link is replaced, not followed. */
+    put_file(in_folder("target"), "keep", 4);
+    assert_int_equal(symlink("target", in_folder("link")), 0);
+    assert_true(write_text(in_folder("link"), "new text", &error));
+    expect_text(in_folder("target"), "keep", "keep");
+}
+
+static int left, live;
+static NncAllocator real_allocator;
+static void *t_allocate(size_t bytes) {
+    if (left >= 0 && left-- == 0) return NULL;
+    ++live;
+    return real_allocator.allocate(bytes);
+}
+static void t_release(void *memory) {
+    if (memory) --live;
+    real_allocator.release(memory);
+}
+
+static void test_allocation_fails_everywhere(void **state) {
+    NncError error;
+    const char *path = in_folder("w.safetensors");
+    float data[4] = {1, 2, 3, 4};
+    NncArray arrays[2] = {{"b", NNC_F32, 1, {4}, 16, data, false},
+                          {"a", NNC_F32, 2, {2, 1}, 8, data, false}};
+    NncPair pairs[1] = {{"key", "value"}};
+    real_allocator = nnc_allocator;
+    nnc_allocator = (NncAllocator){t_allocate, t_release};
+    int failures = 0;
+    for (int n = 0;; ++n) {
+        left = n;
+        bool good = nnc_safetensors_write(path, arrays, 2, pairs, 1, &error);
+        assert_int_equal(live, 0);
+        if (good) break;
+        ++failures;
+    }
+    for (int n = 0;; ++n) {
+        NncTensorFile file;
+        left = n;
+        bool good = nnc_safetensors_read(path, &file, &error);
+        left = -1;
+        if (good) nnc_tensor_file_free(&file);
+        assert_int_equal(live, 0);
+        if (good) break;
+        ++failures;
+    }
+    for (int n = 0;; ++n) {
+        NncLoader loader;
+        NncColumn column = {"x", {NULL, NNC_F32, 1, {4}, 16, data, false}, 0};
+        left = n;
+        bool good = nnc_loader_open(&loader, &column, 1, 2, true, false, 1, 0, &error);
+        left = -1;
+        if (good) nnc_loader_close(&loader);
+        assert_int_equal(live, 0);
+        if (good) break;
+        ++failures;
+    }
+    nnc_allocator = real_allocator;
+    assert_true(failures > 15);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_write_fails_everywhere, set_hooks, clear_hooks),
+        cmocka_unit_test_setup_teardown(test_read_fails_everywhere, set_hooks, clear_hooks),
+        cmocka_unit_test_setup_teardown(test_refused_targets, set_hooks, clear_hooks),
+        cmocka_unit_test_setup_teardown(test_allocation_fails_everywhere, make_folder,
+                                        remove_folder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
