@@ -43,7 +43,7 @@ struct Lowerer {
     /* budgets: steps of compile-time execution, elements of lists */
     int64_t steps, step_limit;
     int depth, depth_limit;
-    int error_limit;
+    bool halted;           /* budget spent or too many errors: everything is VALUE_ERROR from here on */
     /* the entry or init graph in construction; NULL while only compile-time values exist */
     Graph *graph;
     Entry *entry;
@@ -51,8 +51,11 @@ struct Lowerer {
     Instance *root_instance;
     int entry_serial;
     bool training;         /* self.training's default in this entry */
+    bool trains;           /* set by backward, and by grad of a parameter: the entry is ENTRY_TRAIN */
     uint32_t random_ordinal;
     VECTOR(CellState *) cells;
+    VECTOR(Instance *) instances; /* all that were made, for restoring train/eval flags after an entry */
+    Scope *state_dims;     /* of the root: dim names in `state` types; entries bind the same symbols */
     bool trains;           /* set by backward() and by grad() of a parameter.  An entry that sets it is executed
                               again from the start with training = true */
     CellState *init_cell;  /* its initialiser is running: draws take their site from its path */
@@ -67,6 +70,11 @@ Diagnostic *lower_error(Lowerer *lw, DiagnosticCode code, Span span, const char 
 /* Adds the story of a tensor's shape to a diagnostic. */
 void lower_tell_story(Lowerer *lw, Diagnostic *d, const char *what, const Value *tensor);
 
+/* A graph whose complaints become diagnostics at the user's line. */
+Graph *lower_graph_new(Lowerer *lw);
+/* Whether the tensor is of the graph in construction (not of a scan body, an entry or a module's body before). */
+bool lower_check_reach(Lowerer *lw, const Node *node, Span span);
+
 /* ---- evaluation (eval_*.c) ---- */
 Value eval_expr(Lowerer *lw, const Expr *e);
 void eval_block(Lowerer *lw, const StmtList *body);
@@ -79,6 +87,17 @@ Value eval_unary(Lowerer *lw, Operator op, const Value *a, Span span);
 bool eval_truth(Lowerer *lw, const Value *v, Span span, bool *out); /* tensors: error naming where() */
 /* Looks a library function up (torch namespace first, then F) and calls it. */
 Value eval_library(Lowerer *lw, const char *name, const Value *args, int count, Span span);
+/* Calls with positional values. */
+Value eval_call_values(Lowerer *lw, const Value *callee, const Value *values, int count, Span span);
+/* Sets object.name = value as an assignment statement does. */
+void eval_set_attribute(Lowerer *lw, const Value *object, Name name, Value value, Span span);
+/* Iterates over tuple, list, dict keys, range, str, an instance's children, a tensor's first axis (constant). */
+bool eval_iterate(Lowerer *lw, const Value *v, Span span, ValueList **out);
+/* Binds arguments to a header's parameters in `scope` (defaults are evaluated there); `what` names the callee. */
+bool eval_bind_arguments(Lowerer *lw, const Param *params, int count, const CallArguments *args, const char *what,
+                         Span span, Span declared, Scope *scope);
+Scope *scope_new(Lowerer *lw, Scope *parent);
+Binding *scope_find_binding(Scope *scope, Name name); /* this level and all above */
 Value *scope_find(Scope *scope, Name name);
 Value *scope_bind(Lowerer *lw, Scope *scope, Name name, Value value, Span span);
 
@@ -152,7 +171,21 @@ void cells_build_init(Lowerer *lw, Root *root);
 void eval_scan(Lowerer *lw, const Stmt *scan);
 Value eval_vjp_call(Lowerer *lw, const Closure *closure, Scope *bound, Span span);
 
-/* ---- modules (module*.c) ---- */
+/* ---- modules (module*.c) ----
+ * An instance's body_scope holds hyperparameters, body locals, and its `def`s as bound closures (hoisted).
+ * `self["0"] = m` in a body registers a member by text (Sequential, ModuleList); iterating, len and an int
+ * subscript of an instance go over its child instances.  A member `_is_list = True` marks a list whose equal
+ * neighbours print compressed.  Cells are declared with local names ("weight"); binding an instance under a
+ * rooted `self` gives it its path and prefixes its cells' names (its optimizer_cells too).
+ * A function of the `init` namespace whose name does not end in `_`, called from elsewhere, gives a partial
+ * closure: its first parameter is the cell's value, given later by eval_call_values(initialiser, {cell}, 1). */
+/* New instance with its hyperparameters bound (those of type f32.. of optimizers and train blocks as
+ * CELL_SCALAR cells) and its methods hoisted; the body has not run.  NULL after an error. */
+Instance *instance_begin(Lowerer *lw, ModuleClass *class_, const CallArguments *args, Span span);
+/* Runs statements with `self` bound to the instance, in its body_scope. */
+void instance_run_body(Lowerer *lw, Instance *self, const StmtList *body, Span span);
+/* The bound `def` of that name, or NULL. */
+const Value *instance_method(const Instance *self, const char *name);
 /* A new instance without path: binds hyperparameters, runs the body (module_new and optimizer_new use it). */
 Instance *module_instantiate(Lowerer *lw, ModuleClass *class_, const CallArguments *args, Span span);
 Value module_new(Lowerer *lw, ModuleClass *class_, const CallArguments *args, Span span);
@@ -164,6 +197,21 @@ Value *module_find_member(Instance *self, Name name);
 typedef void (*CellVisitor)(void *user, CellState *cell, const char *name);
 void module_visit_cells(Instance *self, CellVisitor visit, void *user);
 bool instance_training(Lowerer *lw, Instance *instance);
+
+/* Registers a rooted subtree's cells in root->cells: parameters and buffers in torch's order, then the rest. */
+void module_register_cells(Lowerer *lw, Instance *self, Root *root);
+
+/* ---- entries (entry.c) ---- */
+/* One CHECK_DIM of the entry (merged with equal ones): '=' '<' '%' as in Check. */
+void entry_add_dim_check(Lowerer *lw, char relation, const Dim *left, const Dim *right, const char *message,
+                         Span span);
+/* Symbols of the entry in order of first appearance: arguments, results, then cells' types. */
+void entry_collect_dims(Lowerer *lw, Entry *entry);
+
+/* ---- library (library.c) ---- */
+Namespace *library_namespace(Lowerer *lw, const char *name); /* nn F torch init optim math prim, parsed on demand */
+Value *namespace_find(Lowerer *lw, Namespace *home, Name name); /* one file's or namespace's own definitions */
+extern const Builtin host_builtins[]; /* range, len, ...: ends in a NULL name (eval_builtin.c) */
 
 /* ---- signatures (signature.c) ---- */
 /* Checks arguments against a function's annotations, binding dims and dtypes in `scope`. */

@@ -106,6 +106,7 @@ struct Closure {
     Instance *self;          /* bound method, or NULL */
     const Function *vjp;     /* a user's vjp for it, or NULL */
     const CallArguments *partial; /* init.uniform(lo, hi): arguments after the parameter */
+    bool initialiser;        /* an initialiser's expression: a partial that it returns is called with the parameter */
 };
 
 typedef enum ClassKind { CLASS_KIND_MODULE, CLASS_KIND_OPTIMIZER, CLASS_KIND_TRAIN } ClassKind;
@@ -132,6 +133,7 @@ struct Instance {
     Scope *body_scope;       /* locals of the module's body */
     bool training_override, training; /* m.train(), m.eval() */
     bool frozen;             /* requires_grad_(False) */
+    bool rooted;             /* path is final */
     /* optimizers */
     ValueList *parameters;   /* CELLs in order, when kind is OPTIMIZER */
     VECTOR(CellState *) optimizer_cells;
