@@ -1,0 +1,277 @@
+/* Elementary functions of lanes.
+ *
+ * nnv_exp_f32 and the like take and give nnv_f32.  exp, log, tanh, sigmoid, erf are polynomials of our
+ * own: right at NaN, infinities and subnormals; within 1 ULP (exp, log, erf) or 2 (tanh, sigmoid).
+ * The others, and everything of f64, call the C library lane by lane.  The scalar form of an f32
+ * function is lane 0 of the same code, so an element has the same bits wherever it lies. */
+#ifndef NN_ELEMENTARY
+#define NN_ELEMENTARY 1
+
+#include "lanes.h"
+
+/* ---- sign, rounding, square root ---- */
+NN_INLINE nnv_f32 nnv_abs_f32(nnv_f32 x) { return nnv_f32_of(nnv_f32_bits(x) & 0x7fffffff); }
+NN_INLINE nnv_f32 nnv_copysign_f32(nnv_f32 x, nnv_f32 s) {
+    return nnv_f32_of((nnv_f32_bits(x) & 0x7fffffff) | (nnv_f32_bits(s) & INT32_MIN));
+}
+NN_INLINE nnv_f32 nnv_sign_f32(nnv_f32 x) {
+    nnv_f32 zero = nnv_splat_f32(0.0f);
+    return nnv_select_f32(nnv_gt_f32(x, zero), nnv_splat_f32(1.0f),
+                          nnv_select_f32(nnv_lt_f32(x, zero), nnv_splat_f32(-1.0f), x));
+}
+/* Beyond 2^23 every float is an integer; below, the conversion is exact. */
+NN_INLINE nnv_f32 nnv_trunc_f32(nnv_f32 x) {
+    nnv_bool small = nnv_lt_f32(nnv_abs_f32(x), nnv_splat_f32(0x1p23f));
+    nnv_f32 whole = nnv_cast(f32, nnv_cast(i32, nnv_select_f32(small, x, nnv_splat_f32(0.0f))));
+    return nnv_select_f32(small, nnv_copysign_f32(whole, x), x);
+}
+NN_INLINE nnv_f32 nnv_floor_f32(nnv_f32 x) {
+    nnv_f32 t = nnv_trunc_f32(x);
+    return nnv_select_f32(nnv_gt_f32(t, x), t - 1.0f, t);
+}
+NN_INLINE nnv_f32 nnv_ceil_f32(nnv_f32 x) {
+    nnv_f32 t = nnv_trunc_f32(x);
+    return nnv_select_f32(nnv_lt_f32(t, x), nnv_copysign_f32(t + 1.0f, x), t);
+}
+NN_INLINE nnv_f32 nnv_round_f32(nnv_f32 x) {
+    nnv_f32 t = nnv_trunc_f32(x), d = nnv_abs_f32(x - t);
+    nnv_i32 odd = nnv_cast(i32, nnv_select_f32(nnv_lt_f32(nnv_abs_f32(t), nnv_splat_f32(0x1p23f)),
+                                               t, nnv_splat_f32(0.0f))) & 1;
+    nnv_bool away = nnv_gt_f32(d, nnv_splat_f32(0.5f)) |
+                    (nnv_eq_f32(d, nnv_splat_f32(0.5f)) & nnv_ne_i32(odd, nnv_splat_i32(0)));
+    return nnv_select_f32(away, t + nnv_copysign_f32(nnv_splat_f32(1.0f), x), t);
+}
+NN_INLINE nnv_f32 nnv_sqrt_f32(nnv_f32 x) {
+#if NN_LANES == 16 && defined(__clang__)
+    return (nnv_f32)__builtin_ia32_sqrtps512(x, 4);
+#elif NN_LANES == 16
+    return (nnv_f32)__builtin_ia32_sqrtps512_mask(x, x, -1, 4);
+#elif NN_LANES == 8
+    return (nnv_f32)__builtin_ia32_sqrtps256(x);
+#else
+    for (int i = 0; i < NN_LANES; i++) NN_SET(x, i, sqrtf(NN_GET(x, i)));
+    return x;
+#endif
+}
+NN_INLINE nnv_f32 nnv_rsqrt_f32(nnv_f32 x) { return nnv_splat_f32(1.0f) / nnv_sqrt_f32(x); }
+NN_INLINE nnv_f32 nnv_floordiv_f32(nnv_f32 a, nnv_f32 b) { return nnv_floor_f32(a / b); }
+
+/* ---- exp and its family ---- */
+NN_INLINE nnv_f32 nnv_exp_f32(nnv_f32 x) {
+    /* NaN fails both comparisons and stays. */
+    x = nnv_select_f32(nnv_gt_f32(x, nnv_splat_f32(100.0f)), nnv_splat_f32(100.0f), x);
+    x = nnv_select_f32(nnv_lt_f32(x, nnv_splat_f32(-110.0f)), nnv_splat_f32(-110.0f), x);
+    nnv_f32 z = x * 0x1.715476p0f + 0x1.8p23f, n = z - 0x1.8p23f;
+    nnv_f32 r = x - n * 0x1.62e4p-1f;
+    r = r - n * 0x1.7f7d1cp-20f;
+    nnv_f32 q = r * 0x1.6db47ap-10f + 0x1.123b92p-7f;
+    q = q * r + 0x1.55545ep-5f;
+    q = q * r + 0x1.55548ep-3f;
+    q = q * r + 0.5f;
+    nnv_f32 y = ((r * r) * q + r) + 1.0f;
+    /* 2^n in two factors: the second multiplication rounds once into subnormals or infinity. */
+    nnv_i32 e = nnv_f32_bits(z) - 0x4b400000, half = e >> 1;
+    nnv_f32 first = nnv_f32_of((nnv_i32)((nnv_u32)(half + 127) << 23));
+    nnv_f32 second = nnv_f32_of((nnv_i32)((nnv_u32)(e - half + 127) << 23));
+    return nnv_select_f32(nnv_eq_f32(x, x), y * first * second, x);
+}
+NN_INLINE nnv_f32 nnv_sigmoid_f32(nnv_f32 x) {
+    nnv_f32 one = nnv_splat_f32(1.0f), e = nnv_exp_f32(-nnv_abs_f32(x));
+    return nnv_select_f32(nnv_lt_f32(x, nnv_splat_f32(0.0f)), e, one) / (one + e);
+}
+NN_INLINE nnv_f32 nnv_tanh_f32(nnv_f32 x) {
+    nnv_f32 a = nnv_abs_f32(x), t = a * a;
+    nnv_f32 big = 1.0f - 2.0f / (nnv_exp_f32(a * 2.0f) + 1.0f);
+    nnv_f32 p = t * -0x1.75e1ccp-8f + 0x1.52269cp-6f;
+    p = p * t - 0x1.b83c5ap-5f;
+    p = p * t + 0x1.110726p-3f;
+    p = p * t - 0x1.555532p-2f;
+    p = (a * t) * p + a;
+    return nnv_copysign_f32(nnv_select_f32(nnv_lt_f32(a, nnv_splat_f32(0.625f)), p, big), x);
+}
+
+/* ---- log: x = 2^k * (1 + f), log(1 + f) by s = f / (2 + f) ---- */
+NN_INLINE nnv_f32 nnv_log_f32(nnv_f32 x) {
+    nnv_bool tiny = nnv_lt_f32(x, nnv_splat_f32(0x1p-126f));
+    nnv_f32 scaled = nnv_select_f32(tiny, x * 0x1p25f, x);
+    nnv_i32 bits = nnv_f32_bits(scaled) - 0x3f3504f3; /* sqrt(1/2) */
+    nnv_i32 k = (bits >> 23) - (tiny & 25);
+    nnv_f32 f = nnv_f32_of((bits & 0x7fffff) + 0x3f3504f3) - 1.0f;
+    nnv_f32 s = f / (f + 2.0f), z = s * s, half = 0.5f * f * f, n = nnv_cast(f32, k);
+    nnv_f32 r = z * 0x1.e2f664p-3f + 0x1.2438d8p-2f;
+    r = r * z + 0x1.999a7ap-2f;
+    r = r * z + 0x1.555554p-1f;
+    nnv_f32 y = s * (half + r * z) + n * 0x1.2fefa2p-17f;
+    y = (y - half) + f;
+    y = n * 0x1.62e3p-1f + y;
+    nnv_bool usual = nnv_gt_f32(x, nnv_splat_f32(0.0f)) & nnv_lt_f32(x, nnv_splat_f32(INFINITY));
+    nnv_f32 other = nnv_select_f32(nnv_eq_f32(x, nnv_splat_f32(0.0f)), nnv_splat_f32(-INFINITY),
+                                   nnv_select_f32(nnv_lt_f32(x, nnv_splat_f32(0.0f)),
+                                                  nnv_splat_f32(NAN), x));
+    return nnv_select_f32(usual, y, other);
+}
+
+/* ---- erf: a polynomial near 0, 1 - exp(-g(x)) beyond ---- */
+NN_INLINE nnv_f32 nnv_erf_f32(nnv_f32 x) {
+    nnv_f32 a = nnv_abs_f32(x), t = a * a;
+    nnv_f32 p = t * 0x1.507680p-14f - 0x1.a65a0ap-11f;
+    p = p * t + 0x1.5452d6p-8f;
+    p = p * t - 0x1.b801f8p-6f;
+    p = p * t + 0x1.ce2d6ep-4f;
+    p = p * t - 0x1.812740p-2f;
+    p = p * t + 0x1.06eba8p-3f;
+    nnv_f32 near = a * p + a;
+    nnv_f32 u = nnv_select_f32(nnv_gt_f32(a, nnv_splat_f32(4.0f)), nnv_splat_f32(4.0f), a);
+    nnv_f32 g = u * 0x1.68f898p-16f - 0x1.ccade6p-12f;
+    g = g * u + 0x1.12e864p-8f;
+    g = g * u - 0x1.9c952ep-6f;
+    g = g * u + 0x1.bbe9e0p-4f;
+    g = g * u + 0x1.443a68p-1f;
+    g = g * u + 0x1.212acap+0f;
+    g = g * u - 0x1.81bb68p-13f;
+    nnv_f32 far = 1.0f - nnv_exp_f32(-g);
+    nnv_f32 y = nnv_select_f32(nnv_lt_f32(a, nnv_splat_f32(0.96f)), near, far);
+    return nnv_select_f32(nnv_eq_f32(x, x), nnv_copysign_f32(y, x), x);
+}
+
+/* ---- the C library, lane by lane ---- */
+#define NN_LANEWISE_1(name, T, call)                                                               \
+    NN_INLINE nnv_##T nnv_##name##_##T(nnv_##T x) {                                                \
+        for (int i = 0; i < NN_LANES; i++) NN_SET(x, i, call(NN_GET(x, i)));                       \
+        return x;                                                                                  \
+    }
+#define NN_LANEWISE_2(name, T, call)                                                               \
+    NN_INLINE nnv_##T nnv_##name##_##T(nnv_##T x, nnv_##T y) {                                     \
+        for (int i = 0; i < NN_LANES; i++) NN_SET(x, i, call(NN_GET(x, i), NN_GET(y, i)));         \
+        return x;                                                                                  \
+    }
+/* Python's modulo: the result has the sign of the divisor. */
+NN_INLINE float nns_mod_f32(float a, float b) {
+    float r = fmodf(a, b);
+    return r != 0.0f && (r < 0.0f) != (b < 0.0f) ? r + b : r;
+}
+NN_INLINE double nns_mod_f64(double a, double b) {
+    double r = fmod(a, b);
+    return r != 0.0 && (r < 0.0) != (b < 0.0) ? r + b : r;
+}
+NN_INLINE double nns_sign_f64(double x) { return x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : x; }
+NN_INLINE double nns_sigmoid_f64(double x) {
+    double e = exp(-fabs(x));
+    return (x < 0.0 ? e : 1.0) / (1.0 + e);
+}
+NN_INLINE double nns_rsqrt_f64(double x) { return 1.0 / sqrt(x); }
+NN_INLINE double nns_floordiv_f64(double a, double b) { return floor(a / b); }
+#define nns_round_f64 nearbyint
+NN_LANEWISE_1(expm1, f32, expm1f)
+NN_LANEWISE_1(log1p, f32, log1pf)
+NN_LANEWISE_1(sin, f32, sinf)
+NN_LANEWISE_1(cos, f32, cosf)
+NN_LANEWISE_1(tan, f32, tanf)
+NN_LANEWISE_1(asin, f32, asinf)
+NN_LANEWISE_1(acos, f32, acosf)
+NN_LANEWISE_1(atan, f32, atanf)
+NN_LANEWISE_1(sinh, f32, sinhf)
+NN_LANEWISE_1(cosh, f32, coshf)
+NN_LANEWISE_1(asinh, f32, asinhf)
+NN_LANEWISE_1(acosh, f32, acoshf)
+NN_LANEWISE_1(atanh, f32, atanhf)
+NN_LANEWISE_1(erfc, f32, erfcf)
+NN_LANEWISE_2(mod, f32, nns_mod_f32)
+NN_LANEWISE_2(pow, f32, powf)
+NN_LANEWISE_2(atan2, f32, atan2f)
+#define NN_DOUBLES_1(name, call)                                                                   \
+    NN_LANEWISE_1(name, f64, call)
+NN_DOUBLES_1(abs, fabs)
+NN_DOUBLES_1(sign, nns_sign_f64)
+NN_DOUBLES_1(floor, floor)
+NN_DOUBLES_1(ceil, ceil)
+NN_DOUBLES_1(trunc, trunc)
+NN_DOUBLES_1(round, nearbyint)
+NN_DOUBLES_1(sqrt, sqrt)
+NN_DOUBLES_1(rsqrt, nns_rsqrt_f64)
+NN_DOUBLES_1(exp, exp)
+NN_DOUBLES_1(expm1, expm1)
+NN_DOUBLES_1(log, log)
+NN_DOUBLES_1(log1p, log1p)
+NN_DOUBLES_1(sin, sin)
+NN_DOUBLES_1(cos, cos)
+NN_DOUBLES_1(tan, tan)
+NN_DOUBLES_1(asin, asin)
+NN_DOUBLES_1(acos, acos)
+NN_DOUBLES_1(atan, atan)
+NN_DOUBLES_1(sinh, sinh)
+NN_DOUBLES_1(cosh, cosh)
+NN_DOUBLES_1(tanh, tanh)
+NN_DOUBLES_1(asinh, asinh)
+NN_DOUBLES_1(acosh, acosh)
+NN_DOUBLES_1(atanh, atanh)
+NN_DOUBLES_1(sigmoid, nns_sigmoid_f64)
+NN_DOUBLES_1(erf, erf)
+NN_DOUBLES_1(erfc, erfc)
+NN_LANEWISE_2(floordiv, f64, nns_floordiv_f64)
+NN_LANEWISE_2(mod, f64, nns_mod_f64)
+NN_LANEWISE_2(pow, f64, pow)
+NN_LANEWISE_2(atan2, f64, atan2)
+
+/* ---- scalar forms: f32 is lane 0, f64 the C library ---- */
+#define NN_SCALAR_1(name)                                                                          \
+    NN_INLINE float nns_##name##_f32(float x) {                                                    \
+        return NN_GET(nnv_##name##_f32(nnv_splat_f32(x)), 0);                                      \
+    }
+NN_SCALAR_1(sign)
+NN_SCALAR_1(exp)
+NN_SCALAR_1(log)
+NN_SCALAR_1(tanh)
+NN_SCALAR_1(sigmoid)
+NN_SCALAR_1(erf)
+NN_INLINE float nns_rsqrt_f32(float x) { return 1.0f / sqrtf(x); }
+NN_INLINE float nns_floordiv_f32(float a, float b) { return floorf(a / b); }
+#define nns_abs_f32 fabsf
+#define nns_floor_f32 floorf
+#define nns_ceil_f32 ceilf
+#define nns_trunc_f32 truncf
+#define nns_round_f32 nearbyintf
+#define nns_sqrt_f32 sqrtf
+#define nns_expm1_f32 expm1f
+#define nns_log1p_f32 log1pf
+#define nns_sin_f32 sinf
+#define nns_cos_f32 cosf
+#define nns_tan_f32 tanf
+#define nns_asin_f32 asinf
+#define nns_acos_f32 acosf
+#define nns_atan_f32 atanf
+#define nns_sinh_f32 sinhf
+#define nns_cosh_f32 coshf
+#define nns_asinh_f32 asinhf
+#define nns_acosh_f32 acoshf
+#define nns_atanh_f32 atanhf
+#define nns_erfc_f32 erfcf
+#define nns_pow_f32 powf
+#define nns_atan2_f32 atan2f
+#define nns_abs_f64 fabs
+#define nns_floor_f64 floor
+#define nns_ceil_f64 ceil
+#define nns_trunc_f64 trunc
+#define nns_sqrt_f64 sqrt
+#define nns_exp_f64 exp
+#define nns_expm1_f64 expm1
+#define nns_log_f64 log
+#define nns_log1p_f64 log1p
+#define nns_sin_f64 sin
+#define nns_cos_f64 cos
+#define nns_tan_f64 tan
+#define nns_asin_f64 asin
+#define nns_acos_f64 acos
+#define nns_atan_f64 atan
+#define nns_sinh_f64 sinh
+#define nns_cosh_f64 cosh
+#define nns_tanh_f64 tanh
+#define nns_asinh_f64 asinh
+#define nns_acosh_f64 acosh
+#define nns_atanh_f64 atanh
+#define nns_erf_f64 erf
+#define nns_erfc_f64 erfc
+#define nns_pow_f64 pow
+#define nns_atan2_f64 atan2
+
+#endif
