@@ -3,7 +3,9 @@
 #ifndef NNCRT_MODEL_H
 #define NNCRT_MODEL_H
 
+#include <stdio.h>
 #include "nncrt_files.h"
+#include "nnc_standalone.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -11,9 +13,21 @@ extern "C" {
 
 typedef struct NncPool NncPool;
 
+/* Another executor behind a session (an interpreter, a device); every function returns an nnc
+ * status. The session still owns the regions and asks the model's tables for names and shapes. */
+typedef struct NncEngine {
+    void *user;
+    int (*init)(void *user, nnc_context *context, uint64_t seed, const int64_t *init_dims);
+    int (*call)(void *user, nnc_context *context, const nnc_entry_info *entry, const int64_t *dims,
+                const void *const *arguments, void *const *results);
+    int (*get)(void *user, const nnc_context *context, int cell, void *data, size_t bytes);
+    int (*set)(void *user, nnc_context *context, int cell, const void *data, size_t bytes);
+} NncEngine;
+
 /* A context that owns its regions. */
 typedef struct NncSession {
     const nnc_model *model;
+    const NncEngine *engine; /* NULL: the model's own functions */
     nnc_context context;
     int64_t init_dims[NNC_MAX_RANK * 4];
     bool prepared; /* `prepared` region is up to date */
@@ -97,6 +111,9 @@ bool nnc_tensor_file_is_ours(const NncTensorFile *file);
 bool nnc_tensor_file_verify(const NncTensorFile *file, NncError *error);
 bool nnc_tensor_file_write_stamped(const char *path, const NncArray *tensors, int count,
                                    const NncPair *metadata, int metadata_count, NncError *error);
+
+/* Writes an array as text: numbers with brackets; at most `limit` elements. */
+void nnc_array_print(FILE *out, const NncArray *array, size_t limit);
 
 #ifdef __cplusplus
 }

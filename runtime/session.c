@@ -92,7 +92,9 @@ bool nnc_session_init(NncSession *session, uint64_t seed, NncError *error) {
     if (init && init->workspace_bytes &&
         !reserve_workspace(session, init->workspace_bytes(session->init_dims), error))
         return false;
-    int status = session->model->init(&session->context, seed, session->init_dims);
+    const NncEngine *engine = session->engine;
+    int status = engine ? engine->init(engine->user, &session->context, seed, session->init_dims)
+                        : session->model->init(&session->context, seed, session->init_dims);
     return status == NNC_OK || fail_status(error, &session->context, "init", status);
 }
 
@@ -102,12 +104,14 @@ bool nnc_session_call(NncSession *session, const nnc_entry_info *entry, const in
     if (!reserve_workspace(session, entry->workspace_bytes(dims), error))
         return nnc_fail_in(error, entry->name);
     context->message = NULL;
-    if (!session->prepared && session->model->prepare && context->prepared_bytes) {
+    const NncEngine *engine = session->engine;
+    if (!engine && !session->prepared && session->model->prepare && context->prepared_bytes) {
         int status = session->model->prepare(context);
         if (status != NNC_OK) return fail_status(error, context, "prepare", status);
         session->prepared = true;
     }
-    int status = entry->call(context, dims, arguments, results);
+    int status = engine ? engine->call(engine->user, context, entry, dims, arguments, results)
+                        : entry->call(context, dims, arguments, results);
     if (entry->kind == 1) session->prepared = false;
     return status == NNC_OK || fail_status(error, context, entry->name, status);
 }
@@ -129,7 +133,9 @@ bool nnc_session_get(const NncSession *session, int cell, NncArray *out, bool *n
     nnc_session_cell_dims(session, info, dims);
     if (!nnc_array_create(out, info->dtype, info->rank, dims, error))
         return nnc_fail_in(error, info->name);
-    int status = session->model->get(&session->context, cell, out->data, out->bytes);
+    const NncEngine *engine = session->engine;
+    int status = engine ? engine->get(engine->user, &session->context, cell, out->data, out->bytes)
+                        : session->model->get(&session->context, cell, out->data, out->bytes);
     if (status == NNC_OK) return true;
     nnc_array_free(out);
     *none = status == NNC_E_STATE && info->role == NNC_GRADIENT;
@@ -139,7 +145,9 @@ bool nnc_session_get(const NncSession *session, int cell, NncArray *out, bool *n
 bool nnc_session_set(NncSession *session, int cell, const void *data, size_t bytes,
                      NncError *error) {
     session->prepared = false;
-    int status = session->model->set(&session->context, cell, data, bytes);
+    const NncEngine *engine = session->engine;
+    int status = engine ? engine->set(engine->user, &session->context, cell, data, bytes)
+                        : session->model->set(&session->context, cell, data, bytes);
     return status == NNC_OK ||
            fail_status(error, &session->context, session->model->cells[cell].name, status);
 }

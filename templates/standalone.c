@@ -1,0 +1,34 @@
+/* The main of a standalone binary: picks the code for this processor and hands over to the runtime.
+ * NNC_VARIANTS(X) lists X(name, test, text) from the best to the baseline, NNC_ENTRY names the
+ * entry; both come from the command line of the compiler that builds the binary. */
+#include "nnc_standalone.h"
+
+#ifndef NNC_VARIANTS
+#define NNC_VARIANTS(X) X(baseline, 1, "any processor of this architecture")
+#endif
+#ifndef NNC_ENTRY
+#define NNC_ENTRY "main"
+#endif
+
+extern const unsigned char nnc_weights_begin[], nnc_weights_end[];
+extern const char *const nnc_labels[];
+extern const int nnc_label_count;
+
+#define DECLARE(name, test, text) extern const nnc_model *const nnc_variant_##name;
+NNC_VARIANTS(DECLARE)
+
+int main(int argc, char **argv) {
+    NncStandalone standalone = {0};
+    standalone.entry = NNC_ENTRY;
+    standalone.weights = nnc_weights_begin;
+    standalone.weights_bytes = (size_t)(nnc_weights_end - nnc_weights_begin);
+    standalone.labels = nnc_labels;
+    standalone.label_count = nnc_label_count;
+#define CHOOSE(name, test, text)               \
+    if (!standalone.model && (test)) {         \
+        standalone.model = nnc_variant_##name; \
+        standalone.target = text;              \
+    }
+    NNC_VARIANTS(CHOOSE)
+    return nnc_standalone_main(argc, argv, &standalone);
+}
