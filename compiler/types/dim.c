@@ -289,6 +289,10 @@ const Dim *dim_canonical(DimTable *table, const Dim *d) {
     return !d || table->resolved_count == 0 ? d : rewrite(table, d, NULL, NULL);
 }
 
+const Dim *dim_refresh(DimTable *table, const Dim *d) {
+    return dim_canonical(table, d);
+}
+
 const Dim *dim_replace_atom(DimTable *table, const Dim *d, const DimAtom *atom, const Dim *by) {
     return rewrite(table, d, atom, by);
 }

@@ -50,6 +50,10 @@ bool dim_assume_bounds(DimTable *table, const Dim *d, int64_t lower, int64_t upp
 bool dim_assume_divisible(DimTable *table, const Dim *d, int64_t k);
 bool dim_assume_equal(DimTable *table, const Dim *a, const Dim *b);
 
+/* The normal form under the facts known now: later facts make older dims stale, and two stale dims
+ * may be equal without being one pointer (dim_equal sees through that). */
+const Dim *dim_refresh(DimTable *table, const Dim *d);
+
 typedef enum DimTruth { DIM_NO, DIM_YES, DIM_UNKNOWN } DimTruth;
 DimTruth dim_equal(DimTable *table, const Dim *a, const Dim *b);      /* by algebra and bounds */
 DimTruth dim_less_equal(DimTable *table, const Dim *a, const Dim *b);
