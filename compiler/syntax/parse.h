@@ -5,10 +5,12 @@
 #include "base/diagnostic.h"
 #include "syntax/ast.h"
 
-/* Never NULL; errors are in the sink, and the tree holds what could be read (for further checks). */
+/* Never NULL; errors are in the sink, and the tree holds what could be read (for further checks).
+ */
 SourceUnit *syntax_parse(Arena *arena, const SourceFile *file, DiagnosticSink *sink);
 
-/* Canonical layout of the unit: comments kept, idempotent.  Only for units without syntax errors. */
+/* Canonical layout of the unit: comments kept, idempotent.  Only for units without syntax errors.
+ */
 void syntax_format(Text *out, const SourceUnit *unit);
 /* One line per node, for --emit=ast. */
 void syntax_dump(Text *out, const SourceUnit *unit);
