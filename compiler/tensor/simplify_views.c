@@ -1,0 +1,179 @@
+/* Rules for index maps: maps that change nothing, maps of maps, and parts of what was put together.
+ *
+ * They move no arithmetic; a FOLD whose windows do not overlap has one term per sum and becomes a
+ * map. */
+#include "tensor/simplify_rules.h"
+
+static bool is_zero(const Dim *d) {
+    return dim_is(d, 0);
+}
+
+static Node *reshape(Graph *g, const Node *node, Node *in) {
+    if (shape_equal(&in->type.shape, &node->type.shape)) return in;
+    return in->op == OP_RESHAPE ? op_reshape(g, in->inputs[0], node->type.shape) : NULL;
+}
+
+static Node *permute(Graph *g, const Node *node, Node *in) {
+    int axes[SHAPE_MAX_RANK], rank = node->type.shape.rank;
+    bool same = true;
+    for (int i = 0; i < rank; i++) {
+        same &= node->attr.axes[i] == i;
+        if (in->op == OP_PERMUTE) axes[i] = in->attr.axes[node->attr.axes[i]];
+    }
+    if (same) return in;
+    return in->op == OP_PERMUTE ? op_permute(g, in->inputs[0], axes) : NULL;
+}
+
+static Node *expand(Graph *g, const Node *node, Node *in) {
+    if (shape_equal(&in->type.shape, &node->type.shape)) return in;
+    if (in->op != OP_EXPAND) return NULL;
+    int axes[SHAPE_MAX_RANK];
+    Node *x = in->inputs[0];
+    for (int i = 0; i < x->type.shape.rank; i++) axes[i] = node->attr.axes[in->attr.axes[i]];
+    return op_expand(g, x, node->type.shape, axes);
+}
+
+/* ---- slices ---- */
+
+static bool is_whole(const Node *node, const Node *in) {
+    const SliceAttr *slice = &node->attr.slice;
+    for (int i = 0; i < node->type.shape.rank; i++)
+        if (slice->step[i] != 1 || !is_zero(slice->begin[i]) ||
+            node->type.shape.dims[i] != in->type.shape.dims[i])
+            return false;
+    return true;
+}
+
+static Node *slice_of_slice(Graph *g, const Node *node, const Node *in) {
+    const SliceAttr *outer = &node->attr.slice, *inner = &in->attr.slice;
+    const Dim *begin[SHAPE_MAX_RANK];
+    int64_t step[SHAPE_MAX_RANK];
+    for (int i = 0; i < node->type.shape.rank; i++) {
+        const Dim *skipped = dim_mul(g->dims, outer->begin[i], dim_const(g->dims, inner->step[i]));
+        begin[i] = dim_add(g->dims, inner->begin[i], skipped);
+        if (!begin[i] || !checked_mul(outer->step[i], inner->step[i], &step[i])) return NULL;
+    }
+    return op_slice(g, in->inputs[0], begin, step, node->type.shape);
+}
+
+/* The slice takes back exactly what was padded. */
+static bool undoes_pad(const Node *node, const Node *pad) {
+    const SliceAttr *slice = &node->attr.slice;
+    const Shape *original = &pad->inputs[0]->type.shape;
+    for (int i = 0; i < node->type.shape.rank; i++) {
+        int64_t low, high;
+        dim_bounds(pad->attr.pad.low[i], &low, &high);
+        if (low < 0) return false;
+        dim_bounds(pad->attr.pad.high[i], &low, &high);
+        if (low < 0 || slice->step[i] != 1 || slice->begin[i] != pad->attr.pad.low[i] ||
+            node->type.shape.dims[i] != original->dims[i])
+            return false;
+    }
+    return true;
+}
+
+static Node *part_of_concat(const Node *node, const Node *concat, DimTable *dims) {
+    const SliceAttr *slice = &node->attr.slice;
+    int axis = concat->attr.axis;
+    for (int i = 0; i < node->type.shape.rank; i++)
+        if (slice->step[i] != 1 ||
+            (i != axis &&
+             (!is_zero(slice->begin[i]) || node->type.shape.dims[i] != concat->type.shape.dims[i])))
+            return NULL;
+    const Dim *begin = dim_const(dims, 0);
+    for (int i = 0; i < concat->input_count; i++) {
+        const Dim *extent = concat->inputs[i]->type.shape.dims[axis];
+        if (begin == slice->begin[axis] && extent == node->type.shape.dims[axis])
+            return concat->inputs[i];
+        begin = dim_add(dims, begin, extent);
+    }
+    return NULL;
+}
+
+static Node *slice(Graph *g, const Node *node, Node *in) {
+    if (is_whole(node, in)) return in;
+    switch ((int)in->op) {
+    case OP_SLICE: return slice_of_slice(g, node, in);
+    case OP_PAD: return undoes_pad(node, in) ? in->inputs[0] : NULL;
+    case OP_CONCAT: return part_of_concat(node, in, g->dims);
+    default: return NULL;
+    }
+}
+
+/* ---- pads, concatenations, windows ---- */
+
+static bool is_nonnegative(const Dim *d) {
+    int64_t low, high;
+    dim_bounds(d, &low, &high);
+    return low >= 0;
+}
+
+static bool same_fill(const Node *a, const Node *b) {
+    if (a == b) return true;
+    if (!simplify_is_splat(a) || !simplify_is_splat(b) || !simplify_type_equal(&a->type, &b->type))
+        return false;
+    return dtype_is_float(a->type.dtype) ? simplify_is_value(b, a->attr.constant.value)
+                                         : a->attr.constant.integer == b->attr.constant.integer;
+}
+
+static Node *pad(Graph *g, const Node *node, Node **in) {
+    const PadAttr *outer = &node->attr.pad, *inner = &in[0]->attr.pad;
+    int rank = node->type.shape.rank;
+    bool none = true, both = in[0]->op == OP_PAD && same_fill(in[0]->inputs[1], in[1]);
+    const Dim *low[SHAPE_MAX_RANK], *high[SHAPE_MAX_RANK];
+    for (int i = 0; i < rank; i++) {
+        none &= is_zero(outer->low[i]) && is_zero(outer->high[i]);
+        if (!both) continue;
+        both = is_nonnegative(outer->low[i]) && is_nonnegative(outer->high[i]) &&
+               is_nonnegative(inner->low[i]) && is_nonnegative(inner->high[i]);
+        low[i] = dim_add(g->dims, outer->low[i], inner->low[i]);
+        high[i] = dim_add(g->dims, outer->high[i], inner->high[i]);
+    }
+    if (none) return in[0];
+    return both ? op_pad(g, in[0]->inputs[0], in[1], low, high) : NULL;
+}
+
+/* Neighbouring slices of one tensor, put together again. */
+static Node *concat(Graph *g, const Node *node, Node **in) {
+    if (node->input_count == 1) return in[0];
+    int axis = node->attr.axis, rank = node->type.shape.rank;
+    const Node *first = in[0];
+    if (first->op != OP_SLICE) return NULL;
+    const Dim *next = first->attr.slice.begin[axis];
+    for (int k = 0; k < node->input_count; k++) {
+        if (in[k]->op != OP_SLICE || in[k]->inputs[0] != first->inputs[0]) return NULL;
+        const SliceAttr *slice = &in[k]->attr.slice;
+        for (int i = 0; i < rank; i++)
+            if (slice->step[i] != 1 || (i != axis && slice->begin[i] != first->attr.slice.begin[i]))
+                return NULL;
+        if (slice->begin[axis] != next) return NULL;
+        next = dim_add(g->dims, next, in[k]->type.shape.dims[axis]);
+    }
+    return op_slice(g, first->inputs[0], first->attr.slice.begin, first->attr.slice.step,
+                    node->type.shape);
+}
+
+/* Windows side by side: [.., O, .., K] -> [.., O, K, ..] -> [.., O*K, ..], padded or cropped. */
+static Node *fold(Graph *g, const Node *node, Node *in) {
+    const WindowAttr *window = &node->attr.window;
+    int axis = window->axis, rank = in->type.shape.rank, order[SHAPE_MAX_RANK];
+    if (window->stride != window->size || (window->dilation != 1 && window->size != 1)) return NULL;
+    const Dim *covered =
+        dim_mul(g->dims, in->type.shape.dims[axis], dim_const(g->dims, window->size));
+    if (covered != node->type.shape.dims[axis]) return NULL;
+    for (int i = 0; i < rank; i++) order[i] = i <= axis ? i : i == axis + 1 ? rank - 1 : i - 1;
+    return op_reshape(g, op_permute(g, in, order), node->type.shape);
+}
+
+Node *simplify_view(Rewriter *w, const Node *node, Node **in) {
+    switch ((int)node->op) {
+    case OP_RESHAPE: return reshape(w->g, node, in[0]);
+    case OP_PERMUTE: return permute(w->g, node, in[0]);
+    case OP_EXPAND: return expand(w->g, node, in[0]);
+    case OP_SLICE: return slice(w->g, node, in[0]);
+    case OP_PAD: return pad(w->g, node, in);
+    case OP_CONCAT: return concat(w->g, node, in);
+    case OP_FOLD: return fold(w->g, node, in[0]);
+    default: return NULL;
+    }
+}
