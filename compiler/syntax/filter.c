@@ -128,7 +128,7 @@ static bool continues(const Filter *f, const Token *token) {
     case TOKEN_BLOCK_OPEN: return true;
     case TOKEN_NOT: return peek(f, 1)->kind == TOKEN_IN;
     case TOKEN_FOR: return f->scan_head;
-    default: return in_function_head(f) && is_word(token, "where");
+    default: return in_function_head(f) && is_word(token, "where") && previous_kind(f) != f->head;
     }
 }
 
@@ -549,7 +549,8 @@ static void filter_token(Filter *f) {
             f->at++;
             return;
         }
-        if (!in_brackets(f) && in_function_head(f) && is_word(token, "where")) {
+        if (!in_brackets(f) && in_function_head(f) && is_word(token, "where") &&
+            previous_kind(f) != f->head) {
             emit(f, token, TOKEN_WHERE);
             f->at++;
             return;
