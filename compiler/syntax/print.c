@@ -358,7 +358,9 @@ static void print_inner(Printer *p, const Expr *e) {
         print_group(p, &group);
         break;
     }
-    case EXPR_COMPREHENSION: print_comprehension(p, e); break;
+    case EXPR_COMPREHENSION:
+        print_comprehension(p, e, e->parenthesised ? "" : "[", e->parenthesised ? "" : "]");
+        break;
     case EXPR_STAR:
         text_char(p->out, '*');
         print_expr(p, e->left);
