@@ -21,7 +21,8 @@ DType operands_dtype(Lowerer *lw, const Operand *operands, int count);
 /* The operand as a node of exactly `dtype` and `shape` (NULL: its own, rank 0 for numbers). */
 Node *operand_node(Lowerer *lw, const Operand *operand, DType dtype, const Shape *shape, Span span);
 /* The common shape of all operands; false after an error that names both types and the axis. */
-bool operands_shape(Lowerer *lw, const char *what, const Operand *operands, int count, Shape *out, Span span);
+bool operands_shape(Lowerer *lw, const char *what, const Operand *operands, int count, Shape *out,
+                    Span span);
 
 /* x without its axes of extent 1 in `drop` (bits). */
 Node *node_drop_axes(Lowerer *lw, Node *x, uint32_t drop);
@@ -34,8 +35,8 @@ Value value_of_node(Lowerer *lw, Node *node, const Value *from);
 Graph *entry_graph(Lowerer *lw);
 
 /* A list of dims, ints or nested tuples; -1 stays as the constant -1. */
-bool value_flatten_dims(Lowerer *lw, const Value *v, const char *what, Span span, const Dim **out, int max,
-                        int *count);
+bool value_flatten_dims(Lowerer *lw, const Value *v, const char *what, Span span, const Dim **out,
+                        int max, int *count);
 /* None: all axes; an int or a list of ints, normalised, as a bit set. */
 bool value_as_axes(Lowerer *lw, const Value *v, int rank, Span span, uint32_t *axes);
 
@@ -43,12 +44,13 @@ bool value_as_axes(Lowerer *lw, const Value *v, int rank, Span span, uint32_t *a
 Node *tensor_reshape(Lowerer *lw, Node *x, const Dim *const *dims, int count, Span span);
 /* Gathers along `axis` with an integer index of any rank (the index's axes replace it). */
 Node *tensor_take(Lowerer *lw, Node *x, int axis, Node *index);
-/* Entry check that all elements of `ids` lie in [low, high) or equal `ignore`; proved ranges need none. */
-bool tensor_check_range(Lowerer *lw, Node *ids, const Dim *low, const Dim *high, const int64_t *ignore,
-                        const char *message, Span span);
+/* Entry check that all elements of `ids` lie in [low, high) or equal `ignore`; proved ranges need
+ * none. */
+bool tensor_check_range(Lowerer *lw, Node *ids, const Dim *low, const Dim *high,
+                        const int64_t *ignore, const char *message, Span span);
 
 /* prim.*: each function reads its own arguments. */
-#define ELEMENTWISE(e, name, arity, rule, properties, reference)                                             \
+#define ELEMENTWISE(e, name, arity, rule, properties, reference) \
     Value prim_##e(Lowerer *lw, const CallArguments *args, Span span);
 #include "tensor/ops.def"
 #undef ELEMENTWISE

@@ -1,0 +1,277 @@
+/* Optimizers: instances made from `optimizer X(...)`, their cells, and one step() as one
+ * simultaneous update of all parameters that have a gradient. */
+#include <string.h>
+
+#include "lower/cells_internal.h"
+#include "lower/tensor_internal.h"
+
+/* The optimizer whose body runs; its parameter list is the implicit first argument. */
+static bool read_parameters(Lowerer *lw, const Value *v, Span span, ValueList *out) {
+    bool list = v->kind == VALUE_LIST || v->kind == VALUE_TUPLE;
+    for (int i = 0; list && i < v->as.list->items.count; i++) {
+        const Value *item = &v->as.list->items.data[i];
+        if (item->kind == VALUE_ERROR) return false;
+        /* named_parameters(): pairs */
+        if (item->kind == VALUE_TUPLE && item->as.list->items.count == 2)
+            item = &item->as.list->items.data[1];
+        if (item->kind != VALUE_CELL || cell_resolve(item->as.cell)->cell->role != CELL_PARAMETER) {
+            lower_error(lw, NN_OPTIMIZER, span,
+                        "element %d of the parameter list is %s, not a parameter", i,
+                        value_kind_name(item));
+            return false;
+        }
+        CellState *c = cell_resolve(item->as.cell);
+        for (int k = 0; k < out->items.count; k++)
+            if (out->items.data[k].as.cell == c) {
+                lower_error(lw, NN_OPTIMIZER, span, "the parameter %s appears twice in the list",
+                            c->cell->name->text);
+                return false;
+            }
+        Value cell = value_cell(c);
+        vector_push(lw->arena, &out->items, cell);
+    }
+    if (list && out->items.count) return true;
+    if (v->kind == VALUE_ERROR) return false;
+    Diagnostic *d = lower_error(lw, NN_OPTIMIZER, span,
+                                "an optimizer takes a list of parameters first, found %s",
+                                list ? "an empty one" : value_kind_name(v));
+    diagnostic_help(d, "optim.SGD(self.model.parameters(), lr=0.1)");
+    return false;
+}
+
+Value optimizer_new(Lowerer *lw, ModuleClass *class_, const CallArguments *args, Span span) {
+    ValueList *parameters = NEW(lw->arena, ValueList);
+    int first = -1;
+    for (int i = 0; i < args->count && first < 0; i++) {
+        Name keyword = args->keywords ? args->keywords[i] : NULL;
+        if (!keyword || !strcmp(keyword->text, "params")) first = i;
+    }
+    Value none = value_none();
+    if (!read_parameters(lw, first < 0 ? &none : &args->values[first], span, parameters))
+        return value_error();
+    CallArguments rest = {0};
+    Value *values = NEW_ARRAY(lw->arena, args->count, Value);
+    Name *keywords = NEW_ARRAY(lw->arena, args->count, Name);
+    Span *spans = NEW_ARRAY(lw->arena, args->count, Span);
+    for (int i = 0; i < args->count; i++) {
+        if (i == first) continue;
+        values[rest.count] = args->values[i];
+        keywords[rest.count] = args->keywords ? args->keywords[i] : NULL;
+        spans[rest.count++] = args->spans ? args->spans[i] : span;
+    }
+    rest.values = values;
+    rest.keywords = keywords;
+    rest.spans = spans;
+    CellWork *work = cell_work(lw);
+    ValueList *outer = work->parameters;
+    work->parameters = parameters;
+    Instance *instance = module_instantiate(lw, class_, &rest, span);
+    work->parameters = outer;
+    if (!instance) return value_error();
+    instance->parameters = parameters;
+    return (Value){.kind = VALUE_INSTANCE, .as.instance = instance};
+}
+
+/* ---- cells ---- */
+
+static void bind_member(Lowerer *lw, Instance *self, Name name, Value value, Span span) {
+    Value *found = module_find_member(self, name);
+    if (found) {
+        *found = value;
+        return;
+    }
+    Member member = {name, value, span};
+    vector_push(lw->arena, &self->members, member);
+}
+
+/* The type of `state m = EXPR(p)`: EXPR is evaluated in a graph that is thrown away. */
+static bool state_type(Lowerer *lw, CellState *c, const Stmt *declaration, TensorType *out) {
+    Graph *graph = lw->graph, *scratch = graph_new(lw->arena, lw->dims);
+    Entry *entry = lw->entry;
+    Node *p = op_cell(scratch, c->parameter->cell, c->parameter->cell->type);
+    Scope *scope = NEW(lw->arena, Scope);
+    scope->parent = c->scope;
+    scope_bind(lw, scope, name_of("p"), value_tensor(p), declaration->span);
+    lw->graph = scratch;
+    lw->entry = NULL;
+    Frame frame = *lw->frame;
+    frame.caller = lw->frame;
+    frame.scope = scope;
+    Frame *saved = lw->frame;
+    lw->frame = &frame;
+    Value v = eval_expr(lw, declaration->value);
+    lw->frame = saved;
+    bool ok = true;
+    if (value_is_tensor(&v)) {
+        Node *node = value_node(lw, &v, declaration->span);
+        ok = node != NULL;
+        if (ok) *out = node->type;
+    } else if (v.kind == VALUE_INT || v.kind == VALUE_FLOAT || v.kind == VALUE_BOOL) {
+        *out = c->parameter->cell->type;
+    } else {
+        ok = false;
+        if (v.kind != VALUE_ERROR)
+            lower_error(lw, NN_OPTIMIZER, declaration->span,
+                        "state %s starts as a number or a tensor, found %s",
+                        declaration->name->text, value_kind_name(&v));
+    }
+    lw->graph = graph;
+    lw->entry = entry;
+    return ok;
+}
+
+void optimizer_declare(Lowerer *lw, Instance *optimizer, const Stmt *d) {
+    if (d->declare != DECLARE_STATE || !d->value) {
+        lower_error(lw, NN_OPTIMIZER, d->span, "an optimizer's body declares `state name = value`");
+        return;
+    }
+    ValueList *parameters = cell_work(lw)->parameters;
+    if (d->type || !parameters) {
+        TensorType type;
+        if (!d->type || !signature_type(lw, d->type, lw->frame->scope, &type)) return;
+        CellState *c = cell_declare(lw, optimizer, d->name, CELL_OPTIMIZER, type, d->span);
+        c->initialiser = eval_expr(lw, d->value);
+        c->initialiser_span = d->value->span;
+        bind_member(lw, optimizer, d->name, value_cell(c), d->name_span);
+        vector_push(lw->arena, &optimizer->optimizer_cells, c);
+        return;
+    }
+    for (int i = 0; i < parameters->items.count; i++) {
+        CellState *p = cell_resolve(parameters->items.data[i].as.cell);
+        CellState *c = cell_declare(lw, optimizer, d->name, CELL_OPTIMIZER, p->cell->type, d->span);
+        c->parameter = p;
+        c->declaration = d;
+        c->scope = lw->frame->scope;
+        if (!state_type(lw, c, d, &c->cell->type)) return;
+        if (i == 0) bind_member(lw, optimizer, d->name, value_cell(c), d->name_span);
+        vector_push(lw->arena, &optimizer->optimizer_cells, c);
+    }
+}
+
+Value cell_hyperparameter(Lowerer *lw, Instance *owner, Name name, DType dtype, const Value *number,
+                          Span span) {
+    if (number->kind != VALUE_INT && number->kind != VALUE_FLOAT && number->kind != VALUE_BOOL)
+        return *number;
+    TensorType type = {.dtype = dtype, .shape = {.rank = 0}};
+    CellState *c = cell_declare(lw, owner, name, CELL_SCALAR, type, span);
+    c->initialiser = *number;
+    c->initialiser_span = span;
+    c->cell->default_value = true;
+    c->cell->default_number = number->kind == VALUE_FLOAT ? number->as.number
+                              : number->kind == VALUE_INT ? (double)number->as.integer
+                                                          : number->as.boolean;
+    return value_cell(c);
+}
+
+bool optimizer_assign(Lowerer *lw, Instance *optimizer, Name name, const Value *value, Span span) {
+    for (int i = 0; i < optimizer->hyperparameters.count; i++) {
+        Binding *b = &optimizer->hyperparameters.data[i];
+        if (b->name != name || b->value.kind != VALUE_CELL) continue;
+        Node *node =
+            cell_convert(lw, cell_resolve(b->value.as.cell), value, "the hyperparameter", span);
+        cell_write(lw, b->value.as.cell, node, span);
+        return true;
+    }
+    return false;
+}
+
+/* ---- step ---- */
+
+/* self.m means this parameter's m while update(self, p, g) runs. */
+static void bind_states(Lowerer *lw, Instance *optimizer, CellState *parameter) {
+    for (int i = 0; i < optimizer->optimizer_cells.count; i++) {
+        CellState *c = optimizer->optimizer_cells.data[i];
+        if (c->parameter == parameter)
+            bind_member(lw, optimizer, c->declaration->name, value_cell(c), c->cell->span);
+    }
+}
+
+static bool call_method(Lowerer *lw, Instance *optimizer, const char *name, const Value *values,
+                        int count, Span span, Value *out) {
+    Value self = {.kind = VALUE_INSTANCE, .as.instance = optimizer};
+    Value method = eval_attribute(lw, &self, name_of(name), span);
+    if (method.kind == VALUE_ERROR) return false;
+    Name keywords[2] = {NULL, NULL};
+    Span spans[2] = {span, span};
+    CallArguments args = {count, values, keywords, spans};
+    *out = eval_call(lw, &method, &args, span);
+    return out->kind != VALUE_ERROR;
+}
+
+static bool has_method(const Instance *optimizer, const char *name) {
+    const StmtList *body = &optimizer->class_->declaration->body;
+    for (int i = 0; i < body->count; i++)
+        if (body->items[i]->kind == STMT_FUNCTION &&
+            !strcmp(body->items[i]->function->name->text, name))
+            return true;
+    return false;
+}
+
+/* A state written by update() keeps its old value where the gradient turns out to be None. */
+static void guard_states(Lowerer *lw, Instance *optimizer, CellState *parameter, Node *valid,
+                         Node *const *before) {
+    for (int i = 0; i < optimizer->optimizer_cells.count; i++) {
+        CellState *c = optimizer->optimizer_cells.data[i];
+        if (c->parameter != parameter || !before[i]) continue;
+        Node *now = cell_read(lw, c, c->cell->span);
+        if (now == before[i]) continue;
+        Node *mask = tensor_broadcast_to(lw, valid, &now->type.shape, c->cell->span);
+        c->current = op_select(lw->graph, mask, now, before[i]);
+    }
+}
+
+void optimizer_step(Lowerer *lw, Instance *optimizer, Span span) {
+    int count = optimizer->parameters->items.count, states = optimizer->optimizer_cells.count;
+    CellWork *work = cell_work(lw);
+    OptimizerUse use = {optimizer, lower_blame(lw, span)};
+    vector_push(lw->arena, &work->steps, use);
+    if (lw->graph != lw->entry->graph) {
+        lower_error(lw, NN_CELL_WRITE, span, "step() cannot stand inside a scan");
+        return;
+    }
+    if (!has_method(optimizer, "update")) {
+        lower_error(lw, NN_OPTIMIZER, span, "optimizer %s has no `def update(self, p, g)`",
+                    optimizer->class_->name->text);
+        return;
+    }
+    Node **updated = NEW_ARRAY(lw->arena, count, Node *),
+         **before = NEW_ARRAY(lw->arena, states, Node *);
+    bool no_grad = lw->graph->no_grad, begun = false;
+    lw->graph->no_grad = true;
+    for (int i = 0; i < count; i++) {
+        CellState *p = cell_resolve(optimizer->parameters->items.data[i].as.cell);
+        if (!p->requires_grad || cell_gradient_is_none(lw, p)) continue;
+        Value result;
+        if (!begun && has_method(optimizer, "begin") &&
+            !call_method(lw, optimizer, "begin", NULL, 0, span, &result))
+            break;
+        begun = true;
+        CellState *gradient = cell_gradient(lw, p);
+        Node *g = cell_read(lw, gradient, span);
+        Node *valid = gradient->valid;
+        bind_states(lw, optimizer, p);
+        for (int k = 0; k < states; k++) {
+            CellState *c = optimizer->optimizer_cells.data[k];
+            before[k] = valid && c->parameter == p ? cell_read(lw, c, span) : NULL;
+        }
+        Value arguments[2] = {value_cell(p), value_of_node(lw, g, NULL)};
+        if (!call_method(lw, optimizer, "update", arguments, 2, span, &result)) break;
+        if (result.kind == VALUE_NONE) {
+            lower_error(lw, NN_OPTIMIZER, span,
+                        "update(self, p, g) of %s returns nothing; it must return the new value",
+                        optimizer->class_->name->text);
+            break;
+        }
+        updated[i] = cell_convert(lw, p, &result, "the parameter", span);
+        if (!updated[i]) break;
+        if (valid) {
+            guard_states(lw, optimizer, p, valid, before);
+            Node *mask = tensor_broadcast_to(lw, valid, &p->cell->type.shape, span);
+            updated[i] = op_select(lw->graph, mask, updated[i], cell_read(lw, p, span));
+        }
+    }
+    for (int i = 0; i < count; i++)
+        if (updated[i])
+            cell_write(lw, optimizer->parameters->items.data[i].as.cell, updated[i], span);
+    lw->graph->no_grad = no_grad;
+}
