@@ -6,12 +6,9 @@
 #include "lower/cells_internal.h"
 #include "lower/tensor_internal.h"
 
-Value method_value(Lowerer *lw, const char *name, BuiltinFunction function, const Value *self) {
-    Builtin *bound = NEW(lw->arena, Builtin);
-    bound->name = name;
-    bound->function = function;
-    bound->self = arena_copy(lw->arena, self, sizeof *self);
-    return (Value){.kind = VALUE_BUILTIN, .as.builtin = bound};
+Value method_value(Lowerer *lw, const Builtin *method, const Value *self) {
+    Value callee = {.kind = VALUE_BUILTIN, .as.builtin = method};
+    return value_bound(lw->arena, callee, self);
 }
 
 /* ---- cells ---- */
@@ -149,19 +146,11 @@ static Value cell_requires_grad_(Lowerer *lw, const CallArguments *args, Span sp
 }
 
 static const Builtin cell_methods[] = {
-    {"add_", cell_add_, NULL},
-    {"sub_", cell_sub_, NULL},
-    {"mul_", cell_mul_, NULL},
-    {"div_", cell_div_, NULL},
-    {"copy_", cell_copy_, NULL},
-    {"fill_", cell_fill_, NULL},
-    {"zero_", cell_zero_, NULL},
-    {"addcmul_", cell_addcmul_, NULL},
-    {"addcdiv_", cell_addcdiv_, NULL},
-    {"lerp_", cell_lerp_, NULL},
-    {"clamp_", cell_clamp_, NULL},
-    {"requires_grad_", cell_requires_grad_, NULL},
-    {NULL, NULL, NULL},
+    {"add_", cell_add_},   {"sub_", cell_sub_},         {"mul_", cell_mul_},
+    {"div_", cell_div_},   {"copy_", cell_copy_},       {"fill_", cell_fill_},
+    {"zero_", cell_zero_}, {"addcmul_", cell_addcmul_}, {"addcdiv_", cell_addcdiv_},
+    {"lerp_", cell_lerp_}, {"clamp_", cell_clamp_},     {"requires_grad_", cell_requires_grad_},
+    {NULL, NULL},
 };
 
 bool cell_attribute(Lowerer *lw, const Value *cell, Name name, Span span, Value *out) {
@@ -187,7 +176,7 @@ bool cell_attribute(Lowerer *lw, const Value *cell, Name name, Span span, Value 
     } else {
         for (const Builtin *m = cell_methods; m->name; m++)
             if (!strcmp(m->name, word)) {
-                *out = method_value(lw, m->name, m->function, cell);
+                *out = method_value(lw, m, cell);
                 return true;
             }
         return false;
@@ -376,23 +365,23 @@ static Value instance_step(Lowerer *lw, const CallArguments *args, Span span) {
 }
 
 static const Builtin module_methods[] = {
-    {"parameters", instance_parameters, NULL},
-    {"named_parameters", instance_named_parameters, NULL},
-    {"buffers", instance_buffers, NULL},
-    {"named_buffers", instance_named_buffers, NULL},
-    {"children", instance_children, NULL},
-    {"named_children", instance_named_children, NULL},
-    {"modules", instance_modules, NULL},
-    {"zero_grad", instance_zero_grad, NULL},
-    {"train", instance_train, NULL},
-    {"eval", instance_eval, NULL},
-    {"requires_grad_", instance_requires_grad_, NULL},
-    {NULL, NULL, NULL},
+    {"parameters", instance_parameters},
+    {"named_parameters", instance_named_parameters},
+    {"buffers", instance_buffers},
+    {"named_buffers", instance_named_buffers},
+    {"children", instance_children},
+    {"named_children", instance_named_children},
+    {"modules", instance_modules},
+    {"zero_grad", instance_zero_grad},
+    {"train", instance_train},
+    {"eval", instance_eval},
+    {"requires_grad_", instance_requires_grad_},
+    {NULL, NULL},
 };
 static const Builtin optimizer_methods[] = {
-    {"zero_grad", instance_zero_grad, NULL},
-    {"step", instance_step, NULL},
-    {NULL, NULL, NULL},
+    {"zero_grad", instance_zero_grad},
+    {"step", instance_step},
+    {NULL, NULL},
 };
 
 bool instance_attribute(Lowerer *lw, Instance *instance, Name name, Span span, Value *out) {
@@ -405,7 +394,7 @@ bool instance_attribute(Lowerer *lw, Instance *instance, Name name, Span span, V
     }
     for (const Builtin *m = optimizer ? optimizer_methods : module_methods; m->name; m++)
         if (!strcmp(m->name, name->text)) {
-            *out = method_value(lw, m->name, m->function, &self);
+            *out = method_value(lw, m, &self);
             return true;
         }
     return false;

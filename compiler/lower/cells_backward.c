@@ -267,8 +267,8 @@ static Value builtin_detach(Lowerer *lw, const CallArguments *args, Span span) {
 }
 
 const Builtin gradient_builtins[] = {
-    {"grad", builtin_grad, NULL},
-    {"backward", builtin_backward, NULL},
-    {"detach", builtin_detach, NULL},
-    {NULL, NULL, NULL},
+    {"grad", builtin_grad},
+    {"backward", builtin_backward},
+    {"detach", builtin_detach},
+    {NULL, NULL},
 };

@@ -6,27 +6,6 @@
 #include "lower/cells_internal.h"
 #include "lower/tensor_internal.h"
 
-/* A function of the parameter: f(p, arguments...). */
-static Value call_initialiser(Lowerer *lw, CellState *c, const Closure *closure, Span span) {
-    const CallArguments *partial = closure->partial;
-    int count = 1 + (partial ? partial->count : 0);
-    Value *values = NEW_ARRAY(lw->arena, count, Value);
-    Name *keywords = NEW_ARRAY(lw->arena, count, Name);
-    Span *spans = NEW_ARRAY(lw->arena, count, Span);
-    values[0] = value_cell(c);
-    spans[0] = span;
-    for (int i = 1; i < count; i++) {
-        values[i] = partial->values[i - 1];
-        keywords[i] = partial->keywords ? partial->keywords[i - 1] : NULL;
-        spans[i] = partial->spans ? partial->spans[i - 1] : span;
-    }
-    Closure *plain = arena_copy(lw->arena, closure, sizeof *closure);
-    plain->partial = NULL;
-    Value callee = {.kind = VALUE_FUNCTION, .as.closure = plain};
-    CallArguments args = {count, values, keywords, spans};
-    return eval_call(lw, &callee, &args, span);
-}
-
 /* `state m = EXPR(p)`: p is the parameter's value. */
 static Value evaluate_state(Lowerer *lw, CellState *c) {
     Scope *scope = NEW(lw->arena, Scope);
@@ -53,8 +32,10 @@ static Node *initial_value(Lowerer *lw, CellState *c) {
         v = value_int(0);
     else if (c->parameter)
         v = evaluate_state(lw, c);
-    else if (v.kind == VALUE_FUNCTION)
-        v = call_initialiser(lw, c, v.as.closure, span);
+    else if (v.kind == VALUE_FUNCTION) {
+        Value cell = value_cell(c);
+        v = eval_call_values(lw, &c->initialiser, &cell, 1, span);
+    }
     if (v.kind == VALUE_ERROR) return NULL;
     if (v.kind == VALUE_NONE) {
         Diagnostic *d = lower_error(lw, NN_TENSOR_OPERAND, span, "%s has no initial value",
@@ -159,7 +140,7 @@ Value prim_initialise(Lowerer *lw, const CallArguments *args, Span span) {
         c->initialiser_span = lower_blame(lw, span);
         return args->values[0];
     }
-    Value v = call_initialiser(lw, c, closure, span);
+    Value v = eval_call_values(lw, &function, args->values, 1, span);
     Node *node = v.kind == VALUE_ERROR ? NULL : cell_convert(lw, c, &v, "the value for", span);
     cell_write(lw, c, node, span);
     return args->values[0];

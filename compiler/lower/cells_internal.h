@@ -44,7 +44,7 @@ Node *cell_convert(Lowerer *lw, CellState *c, const Value *value, const char *wh
 /* Site of the next draw, from the running module's path (or the parameter's, in an initialiser). */
 uint32_t random_site(Lowerer *lw, const char **where);
 /* A method of `self` as a value that can be called. */
-Value method_value(Lowerer *lw, const char *name, BuiltinFunction function, const Value *self);
+Value method_value(Lowerer *lw, const Builtin *method, const Value *self);
 
 typedef struct CellList {
     VECTOR(CellState *) cells;

@@ -96,13 +96,13 @@ static Value method_to(Lowerer *lw, const CallArguments *args, Span span) {
 }
 
 static const Builtin tensor_methods[] = {
-    {"size", method_size, NULL},
-    {"numel", method_numel, NULL},
-    {"nelement", method_numel, NULL},
-    {"dim", method_dim, NULL},
-    {"is_floating_point", method_is_floating_point, NULL},
-    {"to", method_to, NULL},
-    {NULL, NULL, NULL},
+    {"size", method_size},
+    {"numel", method_numel},
+    {"nelement", method_numel},
+    {"dim", method_dim},
+    {"is_floating_point", method_is_floating_point},
+    {"to", method_to},
+    {NULL, NULL},
 };
 
 bool tensor_attribute(Lowerer *lw, const Value *x, Name name, Span span, Value *out) {
@@ -132,7 +132,7 @@ bool tensor_attribute(Lowerer *lw, const Value *x, Name name, Span span, Value *
     } else {
         for (const Builtin *m = tensor_methods; m->name; m++)
             if (!strcmp(m->name, word)) {
-                *out = method_value(lw, m->name, m->function, x);
+                *out = method_value(lw, m, x);
                 return true;
             }
         return false;

@@ -54,8 +54,7 @@ typedef struct CallArguments {
     const Span *spans;
 } CallArguments;
 typedef Value (*BuiltinFunction)(Lowerer *lw, const CallArguments *args, Span span);
-/* With `self` (a bound method such as cell.sub_) eval_call puts *self before the arguments. */
-typedef struct Builtin { const char *name; BuiltinFunction function; const Value *self; } Builtin;
+typedef struct Builtin { const char *name; BuiltinFunction function; } Builtin;
 
 struct Value {
     ValueKind kind;
@@ -78,6 +77,7 @@ struct Value {
         CellState *cell;
     } as;
     const Story *story;     /* TENSOR: how its shape came about, for diagnostics; may be NULL */
+    const Value *receiver;  /* BUILTIN, FUNCTION: a bound method's first argument, or NULL (see value_bound) */
 };
 
 /* The shape's story: one line per step, newest first. */
@@ -169,6 +169,8 @@ struct CellState {
     /* OPTIMIZER cells of one parameter: `state m = EXPR(p)` */
     CellState *parameter;
     const Stmt *declaration;
+    Scope *scope;            /* where the declaration's value is evaluated */
+    bool produced;           /* GRADIENT: some entry computes it */
 };
 
 static inline Value value_none(void) { return (Value){.kind = VALUE_NONE}; }
@@ -184,6 +186,8 @@ Value value_dtype(DType t);
 Value value_tuple(Arena *arena, const Value *items, int count);
 Value value_list(Arena *arena, const Value *items, int count);
 const char *value_kind_name(const Value *v); /* "an int", "a tensor", "a module": for messages */
+/* A builtin or function as a method of `receiver`: calling it passes the receiver first. */
+Value value_bound(Arena *arena, Value callee, const Value *receiver);
 /* Python's str and repr of compile-time values; tensors print as f32[N, 10]. */
 void value_print(Text *out, const Value *v, bool repr);
 bool value_equal(const Value *a, const Value *b);
