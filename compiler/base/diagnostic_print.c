@@ -55,33 +55,61 @@ static int compare_mark(const void *pa, const void *pb) {
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
+enum { EXCERPT_WIDTH = 160, EXCERPT_BEFORE = 60 };
+
+/* The part of a line that is shown: all of it, or a window around the mark. */
+static void window(const SourceFile *file, const Mark *mark, uint32_t *begin, uint32_t *end) {
+    *begin = file->line_starts[mark->line - 1];
+    *end = line_end(file, mark->line);
+    if (*end - *begin <= EXCERPT_WIDTH) return;
+    if (mark->begin - *begin > EXCERPT_BEFORE) *begin = mark->begin - EXCERPT_BEFORE;
+    if (*end - *begin > EXCERPT_WIDTH) *end = *begin + EXCERPT_WIDTH;
+    while (((unsigned char)file->text[*begin] & 0xC0) == 0x80) ++*begin;
+    while (((unsigned char)file->text[*end] & 0xC0) == 0x80) --*end;
+}
+
+/* Control characters would move the cursor: they are shown as spaces. */
+static void print_excerpt(FILE *out, const SourceFile *file, uint32_t begin, uint32_t end) {
+    for (uint32_t p = begin; p < end; p++) {
+        unsigned char c = (unsigned char)file->text[p];
+        putc(c < 0x20 || c == 0x7f ? ' ' : c, out);
+    }
+    putc('\n', out);
+}
+
+static void print_underline(FILE *out, const SourceFile *file, const Mark *mark, uint32_t begin,
+                            uint32_t end, const char *color, const char *off) {
+    for (uint32_t p = begin; p < mark->begin; p++)
+        if (((unsigned char)file->text[p] & 0xC0) != 0x80) putc(' ', out);
+    fputs(color, out);
+    char sign = mark->main ? '^' : '-';
+    int drawn = 0;
+    for (uint32_t p = mark->begin; p < mark->end && p < end; p++)
+        if (((unsigned char)file->text[p] & 0xC0) != 0x80) {
+            putc(sign, out);
+            drawn++;
+        }
+    if (!drawn) putc(sign, out);
+    if (mark->text && mark->text[0]) fprintf(out, " %s", mark->text);
+    fprintf(out, "%s\n", off);
+}
+
 static void print_marks(FILE *out, const SourceFile *file, Marks *marks, int width, const Colors *c,
                         const char *main_color) {
     qsort(marks->data, (size_t)marks->count, sizeof(Mark), compare_mark);
+    uint32_t begin = 0, end = 0;
     int last = 0;
     for (int i = 0; i < marks->count; i++) {
         const Mark *mark = &marks->data[i];
-        uint32_t begin = file->line_starts[mark->line - 1], end = line_end(file, mark->line);
-        if (mark->line != last) {
+        bool shown = mark->line == last && mark->begin >= begin && mark->begin <= end;
+        if (!shown) {
+            window(file, mark, &begin, &end);
             fprintf(out, "%s%*d |%s ", c->blue, width, mark->line, c->off);
-            for (uint32_t p = begin; p < end; p++)
-                putc(file->text[p] == '\t' ? ' ' : file->text[p], out);
-            putc('\n', out);
+            print_excerpt(out, file, begin, end);
         }
         last = mark->line;
         fprintf(out, "%s%*s |%s ", c->blue, width, "", c->off);
-        for (uint32_t p = begin; p < mark->begin; p++)
-            if (((unsigned char)file->text[p] & 0xC0) != 0x80) putc(' ', out);
-        fputs(mark->main ? main_color : c->blue, out);
-        int drawn = 0;
-        for (uint32_t p = mark->begin; p < mark->end; p++)
-            if (((unsigned char)file->text[p] & 0xC0) != 0x80) {
-                putc(mark->main ? '^' : '-', out);
-                drawn++;
-            }
-        if (!drawn) putc(mark->main ? '^' : '-', out);
-        if (mark->text && mark->text[0]) fprintf(out, " %s", mark->text);
-        fprintf(out, "%s\n", c->off);
+        print_underline(out, file, mark, begin, end, mark->main ? main_color : c->blue, c->off);
     }
 }
 

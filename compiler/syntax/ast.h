@@ -247,6 +247,8 @@ typedef struct SourceUnit {
     const Trivia *trivia;
     int trivia_count;
     const char *doc; /* the file's leading doc comment or docstring */
+    const Name *lost; /* names inside STMT_ERRORs: they may have been defined there */
+    int lost_count;
 } SourceUnit;
 
 #endif

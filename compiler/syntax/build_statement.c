@@ -222,6 +222,7 @@ void build_unit(Parser *p, const StmtVector *statements) {
 }
 
 Stmt *build_error(Parser *p, Span span) {
+    vector_push(p->arena, &p->errors, span);
     return stmt_new(p, STMT_ERROR, span);
 }
 

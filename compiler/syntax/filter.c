@@ -421,6 +421,22 @@ static void open_bracket(Filter *f, const Token *token) {
 }
 
 static void close_bracket(Filter *f, const Token *token) {
+    if (token->kind != TOKEN_BLOCK_CLOSE && in_brackets(f)) {
+        OpenKind top = vector_last(&f->open).kind,
+                 other = token->kind == ')' ? OPEN_PAREN : OPEN_BRACKET;
+        bool known = false;
+        for (int i = f->open.count; i > 0 && f->open.data[i - 1].kind <= OPEN_DICT; i--)
+            known = known || f->open.data[i - 1].kind == other;
+        if (top != other && !known) { /* ( ... ]: one message, read as ( ... ) */
+            Diagnostic *d = diagnose(f->sink, NN_UNBALANCED, token->span, "`%c` closes `%s`",
+                                     token->kind, open_text(top));
+            diagnostic_label(d, vector_last(&f->open).span, "opened here");
+            (void)vector_pop(&f->open);
+            close_virtual(f, top);
+            f->at++;
+            return;
+        }
+    }
     OpenKind wanted = token->kind == ')'                                          ? OPEN_PAREN
                       : token->kind == ']'                                        ? OPEN_BRACKET
                       : in_brackets(f) && vector_last(&f->open).kind == OPEN_DICT ? OPEN_DICT

@@ -232,16 +232,28 @@ static void scanner_open_string(Scanner *s, int length, bool triple) {
         diagnostic_help(d, "end it on this line with %c", s->file->text[token->span.begin]);
 }
 
+/* Characters that look like the language's, with the token that is meant (0: none). */
 static const struct {
     const char *character, *meant;
-} lookalikes[] = {{"×", "*"},  {"−", "-"},   {"–", "-"}, {"—", "-"},   {"“", "\""},
-                  {"”", "\""}, {"‘", "'"},   {"’", "'"}, {"≤", "<="},  {"≥", ">="},
-                  {"≠", "!="}, {"→", "->"},  {"·", "*"}, {"…", "..."}, {"\xC2\xA0", "a space"},
-                  {"$", NULL}, {"!", "not"}, {"?", NULL}};
+    int kind;
+} lookalikes[] = {{"×", "*", '*'},
+                  {"·", "*", '*'},
+                  {"−", "-", '-'},
+                  {"–", "-", '-'},
+                  {"—", "-", '-'},
+                  {"≤", "<=", TOKEN_LE},
+                  {"≥", ">=", TOKEN_GE},
+                  {"≠", "!=", TOKEN_NE},
+                  {"→", "->", TOKEN_ARROW},
+                  {"…", "...", TOKEN_ELLIPSIS},
+                  {"“", "\"", 0},
+                  {"”", "\"", 0},
+                  {"‘", "'", 0},
+                  {"’", "'", 0},
+                  {"!", "not", TOKEN_NOT}};
 
 static void scanner_bad_character(Scanner *s, int length) {
     Span span = {s->file, s->offset, s->offset + (uint32_t)length};
-    scanner_skip(s, length);
     const char *character = arena_strndup(s->arena, s->file->text + span.begin, (size_t)length);
     bool control = length == 1 && ((unsigned char)character[0] < 0x20 || character[0] == 0x7f);
     Diagnostic *d = control ? diagnose(s->sink, NN_BAD_CHARACTER, span,
@@ -249,9 +261,16 @@ static void scanner_bad_character(Scanner *s, int length) {
                                        (unsigned char)character[0])
                             : diagnose(s->sink, NN_BAD_CHARACTER, span,
                                        "the character `%s` cannot stand here", character);
-    for (size_t i = 0; i < sizeof lookalikes / sizeof *lookalikes; i++)
-        if (!strcmp(lookalikes[i].character, character) && lookalikes[i].meant)
-            diagnostic_help(d, "write %s", lookalikes[i].meant);
+    if (!strcmp(character, "\xC2\xA0"))
+        diagnostic_help(d, "this is a no-break space: write a space");
+    for (size_t i = 0; i < sizeof lookalikes / sizeof *lookalikes; i++) {
+        if (strcmp(lookalikes[i].character, character)) continue;
+        diagnostic_help(d, "write %s", lookalikes[i].meant);
+        if (!lookalikes[i].kind) break;
+        scanner_token(s, length, lookalikes[i].kind);
+        return;
+    }
+    scanner_skip(s, length);
 }
 
 /* ---- generated scanner: memory from the arena ---- */
@@ -314,9 +333,17 @@ static bool is_python_word(int kind) {
            kind == TOKEN_NONLOCAL || kind == TOKEN_ASYNC || kind == TOKEN_AWAIT;
 }
 
-/* Bison names single characters 'x', quotes included, and aliases with plain text. */
-static const char *symbol_text(yysymbol_kind_t symbol) {
-    return yysymbol_name(symbol);
+/* `)` for a token of fixed text, "a name" for a kind of token. */
+static void append_symbol(Text *text, yysymbol_kind_t symbol) {
+    const char *name = yysymbol_name(symbol);
+    size_t length = strlen(name);
+    bool quoted = length == 3 && name[0] == '\'' && name[2] == '\'';
+    if (quoted)
+        text_printf(text, "`%c`", name[1]);
+    else if (!strncmp(name, "a ", 2) || !strncmp(name, "end", 3))
+        text_append(text, name);
+    else
+        text_printf(text, "`%s`", name);
 }
 
 static int yyreport_syntax_error(const yypcontext_t *context, Parser *parser) {
@@ -339,7 +366,7 @@ static int yyreport_syntax_error(const yypcontext_t *context, Parser *parser) {
     bool listed = count > 0 && count < MOST;
     for (int i = 0; listed && i < count; i++) {
         text_append(&message, i == 0 ? "; expected " : i + 1 < count ? ", " : " or ");
-        text_append(&message, symbol_text(expected[i]));
+        append_symbol(&message, expected[i]);
     }
     Diagnostic *d = diagnose(parser->sink, NN_SYNTAX, span, "%s", message.data);
     if (is_python_word(token->kind))
@@ -405,6 +432,20 @@ static void scan_tokens(Scanner *scanner) {
     scanner_token(scanner, 0, 0);
 }
 
+static void collect_lost_names(Parser *parser, SourceUnit *unit) {
+    VECTOR(Name) lost = {0};
+    for (int e = 0; e < parser->errors.count; e++) {
+        Span span = parser->errors.data[e];
+        for (int i = 0; i < parser->tokens.count; i++) {
+            const Token *token = &parser->tokens.data[i];
+            if (token->name && token->span.begin >= span.begin && token->span.end <= span.end)
+                vector_push(parser->arena, &lost, token->name);
+        }
+    }
+    unit->lost = lost.data;
+    unit->lost_count = lost.count;
+}
+
 SourceUnit *syntax_parse(Arena *arena, const SourceFile *file, DiagnosticSink *sink) {
     SourceUnit *unit = NEW(arena, SourceUnit);
     unit->file = file;
@@ -422,6 +463,7 @@ SourceUnit *syntax_parse(Arena *arena, const SourceFile *file, DiagnosticSink *s
     tokens_filter(arena, file, &scanner->tokens, sink, &parser->tokens, &parser->silent);
     nn_parse(parser);
     unit->top = parser->top;
+    collect_lost_names(parser, unit);
     unit->trivia = scanner->trivia.data;
     unit->trivia_count = scanner->trivia.count;
     Text doc = text_new(arena);
