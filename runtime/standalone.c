@@ -19,7 +19,7 @@ typedef struct Program {
     int label, probability; /* results, or -1 */
     int top;
     int64_t limit;
-    NncArray truth; /* what --truth gave */
+    NncArray truth; /* what --expect gave */
     bool has_truth;
     int64_t right, compared;
 } Program;
@@ -103,8 +103,8 @@ static void usage(FILE *out, const Program *program, const char *name) {
         "  --describe     what this binary holds\n"
         "  --top K        show the K most likely classes (default: 5 for one sample, 1 for a "
         "batch)\n"
-        "  --limit N      only the first N samples of each file\n"
-        "  --truth FILE   npy or IDX with the right class ids: shown beside the answers\n"
+        "  --first N      only the first N samples of each file\n"
+        "  --expect FILE  npy or IDX with the right class ids: shown beside the answers\n"
         "  --threads N    default: one\n"
         "  --help\n",
         name, program->entry->name, program->standalone->model->name,
@@ -363,15 +363,15 @@ int nnc_standalone_main(int argc, char **argv, const NncStandalone *standalone) 
             return 0;
         } else if (strcmp(word, "--describe") == 0) {
             wants_description = true;
-        } else if (strcmp(word, "--truth") == 0 && i + 1 < argc) {
+        } else if (strcmp(word, "--expect") == 0 && i + 1 < argc) {
             truth = argv[++i];
-        } else if ((strcmp(word, "--top") == 0 || strcmp(word, "--limit") == 0 ||
+        } else if ((strcmp(word, "--top") == 0 || strcmp(word, "--first") == 0 ||
                     strcmp(word, "--threads") == 0) &&
                    i + 1 < argc && read_count(argv[i + 1])) {
             long value = read_count(argv[++i]);
             if (word[3] == 'o')
                 program.top = (int)value;
-            else if (word[2] == 'l')
+            else if (word[2] == 'f')
                 program.limit = value;
             else
                 threads = (int)value;

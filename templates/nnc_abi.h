@@ -99,6 +99,7 @@ typedef struct nnc_model {
     int (*get)(const nnc_context *ctx, int cell, void *data, size_t bytes);
     int (*set)(nnc_context *ctx, int cell, const void *data, size_t bytes);
     const char *const *entry_order; /* reserved: NULL */
+    const char *const *init_dims;   /* names of init's dims, or NULL */
 } nnc_model;
 
 #endif

@@ -14,7 +14,7 @@ extern const unsigned char nnc_weights_begin[], nnc_weights_end[];
 extern const char *const nnc_labels[];
 extern const int nnc_label_count;
 
-#define DECLARE(name, test, text) extern const nnc_model *const nnc_variant_##name;
+#define DECLARE(name, test, text) const nnc_model *nnc_variant_##name(void);
 NNC_VARIANTS(DECLARE)
 
 int main(int argc, char **argv) {
@@ -24,10 +24,10 @@ int main(int argc, char **argv) {
     standalone.weights_bytes = (size_t)(nnc_weights_end - nnc_weights_begin);
     standalone.labels = nnc_labels;
     standalone.label_count = nnc_label_count;
-#define CHOOSE(name, test, text)               \
-    if (!standalone.model && (test)) {         \
-        standalone.model = nnc_variant_##name; \
-        standalone.target = text;              \
+#define CHOOSE(name, test, text)                 \
+    if (!standalone.model && (test)) {           \
+        standalone.model = nnc_variant_##name(); \
+        standalone.target = text;                \
     }
     NNC_VARIANTS(CHOOSE)
     return nnc_standalone_main(argc, argv, &standalone);

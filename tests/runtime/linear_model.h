@@ -194,6 +194,7 @@ static const nnc_model linear_model = {
     linear_get,
     linear_set,
     NULL,
+    NULL,
 };
 
 #endif

@@ -1,0 +1,371 @@
+/* Standalone binaries: emitted C in several variants, weights, labels and the runtime in one file.
+ * Invariants: weights are checked against the model before anything is built; the output is
+ * replaced in one step; only libc and libm stay shared. */
+#define _GNU_SOURCE
+#include "driver/exe.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/embedded.h"
+#include "driver/process.h"
+
+enum { WORD_LIMIT = 64, LABEL_LIMIT = 1 << 20 };
+
+/* One compilation of the model; the first whose test holds at start is taken. */
+typedef struct Variant {
+    const char *name, *march, *test, *text;
+} Variant;
+
+#if defined(__x86_64__)
+static const Variant portable_variants[] = {
+    {"v4", "-march=x86-64-v4",
+     "__builtin_cpu_supports(\"avx512f\")&&__builtin_cpu_supports(\"avx512bw\")&&__builtin_cpu_"
+     "supports("
+     "\"avx512dq\")&&__builtin_cpu_supports(\"avx512vl\")&&__builtin_cpu_supports(\"avx512cd\")",
+     "x86-64 with AVX-512"},
+    {"v3", "-march=x86-64-v3",
+     "__builtin_cpu_supports(\"avx2\")&&__builtin_cpu_supports(\"fma\")&&__builtin_cpu_supports("
+     "\"bmi2\")",
+     "x86-64 with AVX2"},
+    {"v1", "-march=x86-64", "1", "any x86-64"},
+};
+static const Variant native_variant[] = {
+    {"native", "-march=native", "1", "the processor it was built on"}};
+#else
+static const Variant portable_variants[] = {
+    {"base", "-O3", "1", "any processor of this architecture"}};
+static const Variant native_variant[] = {
+    {"native", "-mcpu=native", "1", "the processor it was built on"}};
+#endif
+
+static const char *const model_flags[] = {
+    "-std=gnu11", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-w",
+    "-fPIE",      "-c"};
+
+typedef struct Build {
+    const ExeOptions *options;
+    Arena *arena;
+    char folder[4096];
+    char words_buffer[4096];
+    const char *words[WORD_LIMIT];
+    int word_count;
+    const Variant *variants;
+    int variant_count;
+    bool localize; /* several variants: their symbols are made local, but one */
+    const char *runtime;
+    NncError error;
+} Build;
+
+static const char *in_folder(const Build *build, const char *name) {
+    return arena_printf(build->arena, "%s/%s", build->folder, name);
+}
+
+/* Runs a tool; `ours`: a failure of it is a mistake of the compiler's. */
+static int run_tool(Build *build, const char *const *argv, bool ours, const char *hint) {
+    NncText output = {0};
+    bool missing;
+    int status = 0, result = 0;
+    if (build->options->verbose) {
+        for (int i = 0; argv[i]; ++i) fprintf(stderr, "%s%s", i ? " " : "+ ", argv[i]);
+        fputc('\n', stderr);
+    }
+    if (!process_run(argv, &output, &status, &missing, &build->error)) {
+        if (missing) jit_explain_missing(argv[0], &build->error);
+        result = signals_received ? 128 + signals_received : 3;
+    } else if (status != 0) {
+        nnc_fail(&build->error, "%s failed (status %d)%s:\n%.3000s", argv[0], status, hint,
+                 output.data ? output.data : "");
+        result = signals_received ? 128 + signals_received : ours ? 70 : 3;
+    }
+    nnc_text_free(&output);
+    return result;
+}
+
+static const char *find_runtime(Arena *arena) {
+    static const char *const places[] = {"..", "../lib", "../lib/x86_64-linux-gnu",
+                                         "../lib/aarch64-linux-gnu", "../lib64"};
+    const char *wish = getenv("NNC_RUNTIME_DIR");
+    if (wish && *wish) {
+        const char *path = arena_printf(arena, "%s/libnncrt.a", wish);
+        return access(path, R_OK) == 0 ? path : NULL;
+    }
+    char self[4096];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length <= 0) return NULL;
+    self[length] = 0;
+    char *slash = strrchr(self, '/');
+    if (!slash) return NULL;
+    *slash = 0;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; ++i) {
+        const char *path = arena_printf(arena, "%s/%s/libnncrt.a", self, places[i]);
+        if (access(path, R_OK) == 0) return path;
+    }
+    return NULL;
+}
+
+/* A C string literal of any bytes. */
+static void add_literal(Text *out, const char *text, size_t length) {
+    text_char(out, '"');
+    for (size_t i = 0; i < length; ++i) {
+        unsigned char c = (unsigned char)text[i];
+        if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '?')
+            text_printf(out, "\\%03o", c);
+        else
+            text_char(out, (char)c);
+    }
+    text_char(out, '"');
+}
+
+/* labels.txt as a table; empty lines at the end do not count. */
+static int add_labels(Build *build, Text *out, int64_t classes) {
+    NncBytes bytes = {0};
+    const char *path = build->options->labels;
+    int count = 0;
+    text_append(out, "const char *const nnc_labels[] = {\n");
+    if (path) {
+        if (!nnc_file_read(path, LABEL_LIMIT, &bytes, &build->error)) return 3;
+        size_t end = bytes.length;
+        while (end > 0 && (bytes.data[end - 1] == '\n' || bytes.data[end - 1] == '\r')) --end;
+        for (size_t at = 0; at < end;) {
+            size_t stop = at;
+            while (stop < end && bytes.data[stop] != '\n') ++stop;
+            size_t length = stop - at;
+            if (length && bytes.data[at + length - 1] == '\r') --length;
+            text_append(out, "    ");
+            add_literal(out, (const char *)bytes.data + at, length);
+            text_append(out, ",\n");
+            ++count;
+            at = stop + 1;
+        }
+        nnc_release(bytes.data);
+        if (classes >= 0 && count != classes) {
+            nnc_fail(&build->error, "'%s' has %d names, the model has %lld classes", path, count,
+                     (long long)classes);
+            return 3;
+        }
+    }
+    text_printf(out, "    0};\nconst int nnc_label_count = %d;\n", count);
+    return 0;
+}
+
+/* Classes of the entry: the last dim of its first float result of rank 2 whose size is fixed, or
+ * -1. */
+static int64_t class_count(const nnc_entry_info *entry) {
+    for (int r = 0; r < entry->result_count; ++r) {
+        const nnc_tensor_info *info = &entry->results[r];
+        if (info->rank == 2 && nnc_dtype_is_float(info->dtype) && info->dims[1] >= 0)
+            return info->dims[1];
+    }
+    return -1;
+}
+
+/* Checks the weights against the model and writes them in the model's own names. */
+static int write_weights(Build *build, const Model *model) {
+    const nnc_model *table = model->table;
+    bool needs = false;
+    for (int c = 0; c < table->cell_count; ++c) needs = needs || table->cells[c].saved;
+    if (needs && !build->options->weights) {
+        nnc_fail(&build->error,
+                 "'%s' has parameters; give their values with --weights FILE.safetensors",
+                 table->name);
+        return 2;
+    }
+    NncSession session = {0};
+    bool good =
+        model_session(model, NULL, 0, &session, &build->error) &&
+        nnc_session_init(&session, 0, &build->error) &&
+        (!needs || nnc_weights_load_file(&session, build->options->weights, NULL, &build->error)) &&
+        nnc_weights_save(&session, in_folder(build, "weights.safetensors"), &build->error);
+    nnc_session_close(&session);
+    return good ? 0 : 3;
+}
+
+static int write_sources(Build *build, const Model *model, const Root *root,
+                         const EmittedC *emitted) {
+    NncError *error = &build->error;
+    bool good = jit_write_file(build->folder, "model.c", emitted->source.data,
+                               emitted->source.length, error) &&
+                jit_write_file(build->folder, "model.h", emitted->header.data,
+                               emitted->header.length, error);
+    for (const EmbeddedFile *file = templates_files; good && file->name; ++file)
+        if (strcmp(file->name, "standalone.c") == 0 ||
+            strcmp(file->name, "nnc_standalone.h") == 0 || strcmp(file->name, "nnc_abi.h") == 0)
+            good = jit_write_file(build->folder, file->name, file->text, file->length, error);
+    for (int v = 0; good && v < build->variant_count; ++v) {
+        const char *name = build->variants[v].name;
+        const char *text =
+            arena_printf(build->arena,
+                         "#include \"model.c\"\n"
+                         "const nnc_model *nnc_variant_%s(void);\n"
+                         "const nnc_model *nnc_variant_%s(void) { return %s_model(); }\n",
+                         name, name, root->name->text);
+        good = jit_write_file(build->folder, arena_printf(build->arena, "variant_%s.c", name), text,
+                              strlen(text), error);
+    }
+    if (!good) return 3;
+    Text data = text_new(build->arena);
+    text_append(&data,
+                "extern const char *const nnc_labels[];\nextern const int nnc_label_count;\n");
+    int status = add_labels(build, &data, class_count(model->entry));
+    if (status != 0) return status;
+    text_append(&data, "__asm__(\".section .rodata\\n\"\n"
+                       "        \".balign 64\\n\"\n"
+                       "        \".globl nnc_weights_begin\\n\"\n"
+                       "        \"nnc_weights_begin:\\n\"\n"
+                       "        \".incbin \\\"weights.safetensors\\\"\\n\"\n"
+                       "        \".globl nnc_weights_end\\n\"\n"
+                       "        \"nnc_weights_end:\\n\"\n"
+                       "        \".byte 0\\n\"\n"
+                       "        \".text\\n\");\n");
+    Text configuration = text_new(build->arena);
+    text_append(&configuration, "#define NNC_VARIANTS(X)");
+    for (int v = 0; v < build->variant_count; ++v)
+        text_printf(&configuration, " X(%s, %s, \"%s\")", build->variants[v].name,
+                    build->variants[v].test, build->variants[v].text);
+    text_append(&configuration, "\n#define NNC_ENTRY ");
+    add_literal(&configuration, model->entry->name, strlen(model->entry->name));
+    text_append(&configuration, "\n");
+    return jit_write_file(build->folder, "data.c", data.data, data.length, error) &&
+                   jit_write_file(build->folder, "configuration.h", configuration.data,
+                                  configuration.length, error)
+               ? 0
+               : 3;
+}
+
+static int compile_variant(Build *build, const Variant *variant) {
+    const char *argv[WORD_LIMIT + 32];
+    int used = 0;
+    const char *object =
+        in_folder(build, arena_printf(build->arena, "variant_%s.o", variant->name));
+    for (int i = 0; i < build->word_count; ++i) argv[used++] = build->words[i];
+    for (size_t i = 0; i < sizeof model_flags / sizeof model_flags[0]; ++i)
+        argv[used++] = model_flags[i];
+    argv[used++] = variant->march;
+    argv[used++] = "-o";
+    argv[used++] = object;
+    argv[used++] = in_folder(build, arena_printf(build->arena, "variant_%s.c", variant->name));
+    argv[used] = NULL;
+    int status =
+        run_tool(build, argv, true, ", which refuses the emitted C code: a mistake in nnc");
+    if (status != 0 || !build->localize) return status;
+    const char *keep[] = {
+        "objcopy",
+        arena_printf(build->arena, "--keep-global-symbol=nnc_variant_%s", variant->name),
+        object,
+        NULL,
+    };
+    return run_tool(build, keep, true, "");
+}
+
+static int link_binary(Build *build) {
+    const char *argv[WORD_LIMIT + 48];
+    int used = 0;
+    for (int i = 0; i < build->word_count; ++i) argv[used++] = build->words[i];
+    argv[used++] = "-std=gnu11";
+    argv[used++] = "-O2";
+    argv[used++] = "-w";
+#if defined(__SANITIZE_ADDRESS__)
+    argv[used++] = "-fsanitize=address,undefined"; /* as libnncrt.a was built */
+#endif
+    argv[used++] = "-include";
+    argv[used++] = in_folder(build, "configuration.h");
+    argv[used++] = arena_printf(build->arena, "-I%s", build->folder);
+    argv[used++] = arena_printf(build->arena, "-Wa,-I,%s", build->folder);
+    argv[used++] = "-o";
+    argv[used++] = in_folder(build, "binary");
+    argv[used++] = in_folder(build, "standalone.c");
+    argv[used++] = in_folder(build, "data.c");
+    for (int v = 0; v < build->variant_count; ++v)
+        argv[used++] =
+            in_folder(build, arena_printf(build->arena, "variant_%s.o", build->variants[v].name));
+    argv[used++] = build->runtime;
+    argv[used++] = "-l:libpng16.a";
+    argv[used++] = "-l:libz.a";
+    argv[used++] = "-lm";
+    argv[used++] = "-pthread";
+    argv[used++] = "-Wl,--gc-sections";
+    argv[used] = NULL;
+    return run_tool(
+        build, argv, false,
+        " while linking; libpng16.a and libz.a are needed (Debian: libpng-dev, zlib1g-dev)");
+}
+
+static int install_binary(Build *build) {
+    NncBytes bytes;
+    const char *output = build->options->output;
+    if (!nnc_file_read(in_folder(build, "binary"), (size_t)1 << 40, &bytes, &build->error))
+        return 3;
+    bool good = nnc_file_write(output, &bytes, 1, &build->error);
+    nnc_release(bytes.data);
+    if (!good) return 3;
+    struct stat info;
+    if (stat(output, &info) != 0 ||
+        chmod(output, (info.st_mode & 0777) | ((info.st_mode & 0444) >> 2)) != 0) {
+        nnc_fail(&build->error, "cannot make '%s' executable: %s", output, strerror(errno));
+        return 3;
+    }
+    return 0;
+}
+
+static int build_binary(Build *build, const Pipeline *pipeline, Root *root, const Model *model) {
+    EmittedC emitted;
+    if (!model->entry || model->entry->argument_count != 1) {
+        nnc_fail(&build->error, "a standalone binary needs an export with one input; '%s' has %d",
+                 root->name->text, model->entry ? model->entry->argument_count : 0);
+        return 1;
+    }
+    build->runtime = find_runtime(build->arena);
+    if (!build->runtime) {
+        nnc_fail(&build->error, "libnncrt.a is neither beside the compiler nor in NNC_RUNTIME_DIR");
+        return 3;
+    }
+    if (!jit_make_folder(build->folder, &build->error)) return 3;
+    int status = write_weights(build, model);
+    if (status == 0) status = pipeline_emit_c(pipeline, root, &emitted);
+    if (status == 0) status = write_sources(build, model, root, &emitted);
+    for (int v = 0; status == 0 && v < build->variant_count; ++v)
+        status = compile_variant(build, &build->variants[v]);
+    if (status == 0) status = link_binary(build);
+    if (status == 0) status = install_binary(build);
+    jit_remove_folder(build->folder);
+    return status;
+}
+
+int exe_command(const ExeOptions *options) {
+    Build build = {.options = options, .arena = arena_new()};
+    EngineOptions engine = {.cc = options->cc, .threads = 1, .verbose = options->verbose};
+    Pipeline pipeline;
+    Model model;
+    Root *root;
+    Entry *entry;
+    signals_install();
+    build.localize = !options->native && process_find("objcopy");
+    build.variants = options->native ? native_variant : portable_variants;
+    build.variant_count =
+        options->native ? 1 : (int)(sizeof portable_variants / sizeof portable_variants[0]);
+    if (!options->native && !build.localize) { /* only the code that runs everywhere */
+        build.variants += build.variant_count - 1;
+        build.variant_count = 1;
+    }
+    int status = 0;
+    build.word_count = jit_compiler(options->cc, build.words_buffer, build.words, WORD_LIMIT);
+    if (build.word_count == 0) {
+        nnc_fail(&build.error, "the name of the C compiler is empty or too long");
+        status = driver_fail(2, &build.error);
+    }
+    if (status == 0)
+        status = pipeline_open(&pipeline, build.arena, options->target, &options->pipeline);
+    if (status == 0) status = pipeline_choose(&pipeline, WISH_EXPORT, &root, &entry);
+    if (status == 0) status = model_open(&model, &pipeline, root, entry, &engine);
+    if (status == 0) {
+        status = build_binary(&build, &pipeline, root, &model);
+        if (status != 0 && build.error.text[0]) driver_fail(status, &build.error);
+        model_close(&model);
+    }
+    arena_free(build.arena);
+    return status;
+}

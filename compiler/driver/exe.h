@@ -1,0 +1,21 @@
+/* `nnc FILE --emit=exe`: a standalone binary around one exported entry, its weights inside. */
+#ifndef NNC_DRIVER_EXE_H
+#define NNC_DRIVER_EXE_H
+
+#include "driver/model.h"
+
+typedef struct ExeOptions {
+    const char *target; /* FILE[:export] */
+    PipelineOptions pipeline;
+    const char *weights; /* needed when the model has parameters */
+    const char *labels;  /* a text file, one name a line; may be NULL */
+    const char *output;
+    const char *cc;
+    bool native; /* --target=native: this processor alone; else the best of several is chosen at
+                    start */
+    bool verbose;
+} ExeOptions;
+
+int exe_command(const ExeOptions *options);
+
+#endif

@@ -1,0 +1,40 @@
+/* Compiles emitted C into a shared object and loads it.
+ *
+ * Input: C text.  Output: the model's table.  Objects are kept in $XDG_CACHE_HOME/nnc (else
+ * ~/.cache/nnc, else $TMPDIR/nnc-UID), a folder with mode 0700 that belongs to the user, under a
+ * hash of the text, the compiler's version, the flags and the processor; they are renamed in, so
+ * that a reader never sees half a file. */
+#ifndef NNC_DRIVER_JIT_H
+#define NNC_DRIVER_JIT_H
+
+#include "nncrt.h"
+
+typedef struct JitFile {
+    const char *name, *text; /* the first is the one that is compiled; others are its headers */
+    size_t length;
+} JitFile;
+
+typedef struct JitModel {
+    void *library;
+    const nnc_model *model;
+} JitModel;
+
+/* `symbol`: the function that returns the model's table.  `cc`: --cc, or NULL for $CC, else "cc".
+ * Returns an exit status: 0, 3 (no compiler, no place to write), 70 (the compiler refuses emitted
+ * code), 130 or 143 after a signal. */
+int jit_load(const JitFile *files, int count, const char *symbol, const char *cc, bool verbose,
+             JitModel *out, NncError *error);
+void jit_unload(JitModel *model);
+
+/* The compiler's words: --cc, $CC or "cc", split at spaces; 0 when the text is too long or empty.
+ */
+int jit_compiler(const char *cc, char buffer[4096], const char **words, int limit);
+/* A message that says what to do when there is no C compiler. */
+void jit_explain_missing(const char *cc, NncError *error);
+/* A fresh folder for temporary files, mode 0700; jit_remove_folder deletes it with its files. */
+bool jit_make_folder(char path[4096], NncError *error);
+void jit_remove_folder(const char *path);
+bool jit_write_file(const char *folder, const char *name, const void *data, size_t length,
+                    NncError *error);
+
+#endif

@@ -1,0 +1,101 @@
+/* Models for run and train: compile or wrap, threads, and the small parsers of their options. */
+#include "driver/model.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "driver/interpreter_model.h"
+
+int driver_fail(int status, const NncError *error) {
+    fprintf(stderr, "nnc: %s\n", error->text);
+    return status;
+}
+
+int model_open(Model *model, const Pipeline *pipeline, Root *root, const Entry *entry,
+               const EngineOptions *options) {
+    NncError error = {{0}};
+    *model = (Model){0};
+    if (options->interpreter) {
+        model->table = interpreter_model(pipeline, root, &model->engine);
+    } else {
+        EmittedC text;
+        int status = pipeline_emit_c(pipeline, root, &text);
+        if (status != 0) return status;
+        JitFile files[] = {{"model.c", text.source.data, text.source.length},
+                           {"model.h", text.header.data, text.header.length}};
+        const char *symbol = arena_printf(pipeline->arena, "%s_model", root->name->text);
+        status = jit_load(files, 2, symbol, options->cc, options->verbose, &model->library, &error);
+        if (status != 0) return driver_fail(status, &error);
+        model->table = model->library.model;
+        model->pool = nnc_pool_create(options->threads, &error);
+        if (!model->pool) {
+            jit_unload(&model->library);
+            return driver_fail(3, &error);
+        }
+    }
+    if (entry) model->entry = nnc_model_entry(model->table, entry->name->text);
+    return 0;
+}
+
+void model_close(Model *model) {
+    nnc_pool_destroy(model->pool);
+    jit_unload(&model->library);
+    *model = (Model){0};
+}
+
+bool model_session(const Model *model, const NncBinding *bindings, int count, NncSession *session,
+                   NncError *error) {
+    /* A state's dims have the entry's names, so --bind fixes both. */
+    int64_t dims[NNC_MAX_RANK * 4] = {0};
+    const nnc_model *table = model->table;
+    for (int k = 0; k < table->init_dim_count; ++k) {
+        const char *name =
+            model->entry && k < model->entry->dim_count ? model->entry->dims[k] : NULL;
+        if (table->init_dims) name = table->init_dims[k];
+        bool found = false;
+        for (int b = 0; b < count && name; ++b)
+            if (strcmp(bindings[b].name, name) == 0) {
+                dims[k] = bindings[b].value;
+                found = true;
+            }
+        if (!found)
+            return nnc_fail(error, "the state of '%s' has dim %s; give it with --bind %s=NUMBER",
+                            table->name, name ? name : "?", name ? name : "NAME");
+    }
+    if (!nnc_session_open(session, table, dims, model->pool, error)) return false;
+    session->engine = model->engine;
+    return true;
+}
+
+NamedText named_text(Arena *arena, const char *text) {
+    const char *equals = strchr(text, '=');
+    if (!equals) return (NamedText){NULL, text};
+    return (NamedText){arena_strndup(arena, text, (size_t)(equals - text)), equals + 1};
+}
+
+int list_length(const char *const *list) {
+    int count = 0;
+    while (list && list[count]) ++count;
+    return count;
+}
+
+bool parse_number(const char *text, double *out) {
+    return text_parse_double(text, strlen(text), out);
+}
+bool parse_integer(const char *text, int64_t *out) {
+    return text_parse_int(text, strlen(text), out);
+}
+
+bool parse_bindings(Arena *arena, const char *const *list, NncBinding **out, int *count,
+                    NncError *error) {
+    *count = list_length(list);
+    *out = NEW_ARRAY(arena, (size_t)*count, NncBinding);
+    for (int i = 0; i < *count; ++i) {
+        NamedText pair = named_text(arena, list[i]);
+        if (!pair.name || !parse_integer(pair.value, &(*out)[i].value) || (*out)[i].value < 0)
+            return nnc_fail(error, "--bind wants NAME=NUMBER, not '%s'", list[i]);
+        (*out)[i].name = pair.name;
+    }
+    return true;
+}

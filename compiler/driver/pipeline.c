@@ -1,0 +1,145 @@
+/* Source file to program, and the root and entry that a target names. */
+#include "driver/pipeline.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/file.h"
+#include "lower/lower.h"
+#include "syntax/parse.h"
+
+enum { SOURCE_LIMIT = 64 << 20 };
+
+static void split_target(Pipeline *pipeline, const char *target) {
+    const char *colon = strrchr(target, ':'), *slash = strrchr(target, '/');
+    pipeline->file = target;
+    pipeline->name = NULL;
+    if (!colon || (slash && slash > colon) || access(target, F_OK) == 0) return;
+    pipeline->file = arena_strndup(pipeline->arena, target, (size_t)(colon - target));
+    pipeline->name = colon[1] ? colon + 1 : NULL;
+}
+
+int pipeline_open(Pipeline *pipeline, Arena *arena, const char *target,
+                  const PipelineOptions *options) {
+    *pipeline = (Pipeline){.arena = arena, .options = *options};
+    names_init(arena);
+    split_target(pipeline, target);
+    size_t length;
+    const char *error = NULL;
+    char *text = file_read_all(arena, pipeline->file, SOURCE_LIMIT, &length, &error);
+    if (!text) {
+        fprintf(stderr, "nnc: %s\n", error);
+        return 3;
+    }
+    DiagnosticSink *sink = diagnostics_new(arena);
+    diagnostics_set_werror(sink, options->werror);
+    SourceUnit *unit = syntax_parse(arena, source_new(arena, pipeline->file, text, length), sink);
+    if (diagnostics_errors(sink) == 0) {
+        LowerOptions lower = {.default_dtype = options->default_dtype,
+                              .include_paths = options->include_paths};
+        pipeline->program = lower_program(arena, unit, &lower, sink);
+        if (pipeline->program) pipeline->program->source_path = pipeline->file;
+    }
+    diagnostics_print(sink, stderr, options->form, options->color);
+    return diagnostics_errors(sink) || !pipeline->program ? 1 : 0;
+}
+
+static bool is_callable(const Entry *entry) {
+    return entry->kind == ENTRY_INFER || entry->kind == ENTRY_TRAIN;
+}
+
+static Entry *find_entry(const Root *root, const char *name) {
+    for (int i = 0; i < root->entries.count; ++i)
+        if (is_callable(root->entries.data[i]) &&
+            strcmp(root->entries.data[i]->name->text, name) == 0)
+            return root->entries.data[i];
+    return NULL;
+}
+
+static Entry *first_entry(const Root *root) {
+    for (int i = 0; i < root->entries.count; ++i)
+        if (is_callable(root->entries.data[i])) return root->entries.data[i];
+    return NULL;
+}
+
+static void list_entries(const Pipeline *pipeline) {
+    const Program *program = pipeline->program;
+    fprintf(stderr, "its entries are:\n");
+    for (int r = 0; r < program->roots.count; ++r) {
+        const Root *root = program->roots.data[r];
+        for (int i = 0; i < root->entries.count; ++i) {
+            const Entry *entry = root->entries.data[i];
+            if (!is_callable(entry)) continue;
+            if (root->is_train)
+                fprintf(stderr, "  %s:%s.%s\n", pipeline->file, root->name->text,
+                        entry->name->text);
+            else
+                fprintf(stderr, "  %s:%s\n", pipeline->file, entry->name->text);
+        }
+    }
+}
+
+static int fail_choice(const Pipeline *pipeline, const char *what) {
+    fprintf(stderr, "nnc: %s%s%s %s; ", pipeline->file, pipeline->name ? ":" : "",
+            pipeline->name ? pipeline->name : "", what);
+    list_entries(pipeline);
+    return 2;
+}
+
+static int choose_named(const Pipeline *pipeline, PipelineWish wish, Root **root, Entry **entry) {
+    const Program *program = pipeline->program;
+    const char *name = pipeline->name, *dot = strchr(name, '.');
+    int found = 0;
+    for (int r = 0; r < program->roots.count; ++r) {
+        Root *candidate = program->roots.data[r];
+        size_t length = candidate->name->length;
+        Entry *match = NULL;
+        if (strcmp(candidate->name->text, name) == 0)
+            match = candidate->is_train ? find_entry(candidate, "step") : first_entry(candidate);
+        else if (dot && (size_t)(dot - name) == length &&
+                 strncmp(candidate->name->text, name, length) == 0)
+            match = find_entry(candidate, dot + 1);
+        if (!match) continue;
+        *root = candidate;
+        *entry = match;
+        found = 1;
+        break;
+    }
+    for (int r = 0; !found && !dot && r < program->roots.count; ++r) {
+        Root *candidate = program->roots.data[r];
+        Entry *match = find_entry(candidate, name);
+        if (!match) continue;
+        *root = candidate;
+        *entry = match;
+        for (int other = r + 1; other < program->roots.count; ++other)
+            if (find_entry(program->roots.data[other], name))
+                return fail_choice(pipeline, "is in several blocks");
+        found = 1;
+    }
+    if (!found) return fail_choice(pipeline, "is no entry of the file");
+    if (wish == WISH_TRAIN && !(*root)->is_train)
+        return fail_choice(pipeline, "is not in a train block");
+    if (wish == WISH_EXPORT && (*root)->is_train) return fail_choice(pipeline, "is not an export");
+    return 0;
+}
+
+int pipeline_choose(const Pipeline *pipeline, PipelineWish wish, Root **root, Entry **entry) {
+    const Program *program = pipeline->program;
+    if (pipeline->name) return choose_named(pipeline, wish, root, entry);
+    bool wants_train = wish == WISH_TRAIN;
+    int blocks = 0;
+    *root = NULL;
+    for (int r = 0; r < program->roots.count; ++r) {
+        if (program->roots.data[r]->is_train != wants_train) continue;
+        if (!*root) *root = program->roots.data[r];
+        ++blocks;
+    }
+    if (!*root) return fail_choice(pipeline, wants_train ? "has no train block" : "has no export");
+    if (wants_train && blocks > 1)
+        return fail_choice(pipeline, "has several train blocks: name one");
+    *entry = wants_train ? find_entry(*root, "step") : first_entry(*root);
+    if (!*entry)
+        return fail_choice(pipeline,
+                           wants_train ? "has no `step` with typed arguments" : "has no entry");
+    return 0;
+}

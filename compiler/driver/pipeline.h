@@ -1,0 +1,43 @@
+/* From a source file to a program, and from a root of it to C text: what run, train and exe share.
+ *
+ * Input: FILE[:NAME] as the user wrote it.  Output: the lowered program, the chosen root and entry,
+ * C. Diagnostics of the model go to stderr here; every function returns an exit status (0, 1, 3,
+ * 70). */
+#ifndef NNC_DRIVER_PIPELINE_H
+#define NNC_DRIVER_PIPELINE_H
+
+#include "base/diagnostic.h"
+#include "tensor/program.h"
+
+typedef struct PipelineOptions {
+    const char *const *include_paths; /* NULL-terminated, or NULL */
+    DType default_dtype;              /* DTYPE_F32 unless --default-dtype says otherwise */
+    DiagnosticForm form;
+    bool color, werror;
+} PipelineOptions;
+
+typedef struct Pipeline {
+    Arena *arena;
+    PipelineOptions options;
+    Program *program;
+    const char *file; /* the part of the target before the colon */
+    const char *name; /* the part after it, or NULL */
+} Pipeline;
+
+/* Splits the target, parses, resolves and lowers the file. */
+int pipeline_open(Pipeline *pipeline, Arena *arena, const char *target,
+                  const PipelineOptions *options);
+
+typedef enum PipelineWish { WISH_RUN, WISH_TRAIN, WISH_EXPORT } PipelineWish;
+/* The root and entry that the target's name means: an export, Block, Block.def, or a def that is
+ * unique. Without a name: the only or first export (RUN, EXPORT), the only block and its `step`
+ * (TRAIN).  Returns 0, or 2 after a message on stderr. */
+int pipeline_choose(const Pipeline *pipeline, PipelineWish wish, Root **root, Entry **entry);
+
+/* C text of one root: model.c, which includes model.h; owned by the pipeline's arena. */
+typedef struct EmittedC {
+    Text source, header;
+} EmittedC;
+int pipeline_emit_c(const Pipeline *pipeline, Root *root, EmittedC *out);
+
+#endif

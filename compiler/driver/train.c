@@ -1,0 +1,603 @@
+/* `nnc train`: sets up model, data and options, then runs epochs.
+ * Invariants: the run is a function of its options and files alone; a resumed run continues to the
+ * same bits, also in the middle of an epoch; files are replaced only by states whose loss and
+ * weights are finite. */
+#include "driver/train.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "driver/process.h"
+#include "driver/train_internal.h"
+
+static bool has_dim(const nnc_tensor_info *info, int dim, int *axis) {
+    for (int i = 0; i < info->rank; ++i)
+        if (info->dims[i] == -1 - dim) {
+            *axis = i;
+            return true;
+        }
+    return false;
+}
+
+/* Index of the batch dim among the entry's dims, -1 after a message. */
+static int find_batch_dim(const nnc_entry_info *entry, const char *wanted, NncError *error) {
+    const char *candidates[] = {wanted ? wanted : "N", wanted ? wanted : "B"};
+    for (int k = 0; k < 2; ++k)
+        for (int d = 0; d < entry->dim_count; ++d)
+            if (strcmp(entry->dims[d], candidates[k]) == 0) return d;
+    if (!wanted && entry->argument_count > 0 && entry->arguments[0].rank > 0 &&
+        entry->arguments[0].dims[0] < 0 && entry->arguments[0].dims[0] != INT64_MIN)
+        return (int)(-1 - entry->arguments[0].dims[0]);
+    nnc_fail(error, "%s has no batch dim%s%s; name it with --batch-dim", entry->name,
+             wanted ? " " : "", wanted ? wanted : "");
+    return -1;
+}
+
+static bool read_column(const char *path, NncArray *out, NncError *error) {
+    /* FILE:+k leaves the first k samples out: the next character of a text. */
+    size_t length = strlen(path);
+    const char *colon = strrchr(path, ':');
+    int64_t shift = 0;
+    char *plain = nnc_allocate(length + 1, error);
+    if (!plain) return false;
+    memcpy(plain, path, length + 1);
+    if (colon && colon[1] == '+' && parse_integer(colon + 2, &shift)) plain[colon - path] = 0;
+    bool good = nnc_array_read(plain, out, error);
+    if (good && shift > 0 && (out->rank < 1 || out->dims[0] < shift)) {
+        good = nnc_fail(error, "%s: fewer than %" PRId64 " samples", plain, shift);
+        nnc_array_free(out);
+    } else if (good && shift > 0) {
+        size_t row = out->dims[0] ? out->bytes / (size_t)out->dims[0] : 0;
+        out->dims[0] -= shift;
+        out->bytes -= row * (size_t)shift;
+        memmove(out->data, (char *)out->data + row * (size_t)shift, out->bytes);
+    }
+    nnc_release(plain);
+    return good;
+}
+
+static int find_argument(const nnc_entry_info *entry, const char *name) {
+    for (int a = 0; a < entry->argument_count; ++a)
+        if (strcmp(entry->arguments[a].name, name) == 0) return a;
+    return -1;
+}
+
+static void list_arguments(const nnc_entry_info *entry, NncError *error) {
+    char shape[256];
+    for (int a = 0; a < entry->argument_count; ++a)
+        nnc_error_add(error, "\n  %s: %s", entry->arguments[a].name,
+                      nnc_describe_tensor(shape, sizeof shape, entry, &entry->arguments[a]));
+}
+
+/* An argument that is the same in every call: a number or a file. */
+static int read_fixed(Feed *feed, int argument, const char *text, NncError *error) {
+    const nnc_tensor_info *info = &feed->entry->arguments[argument];
+    NncArray *array = &feed->fixed[argument];
+    double number;
+    if (array->data) return 0;
+    if (info->rank == 0 && parse_number(text, &number)) {
+        if (!nnc_array_create(array, info->dtype, 0, NULL, error)) return 3;
+        nnc_element_set(info->dtype, array->data, 0, number);
+        return 0;
+    }
+    return nnc_array_read(text, array, error) ? 0 : 3;
+}
+
+int feed_open(Feed *feed, Arena *arena, const TrainOptions *options, const nnc_entry_info *entry,
+              const char *const *data, const char *option, bool shuffle, bool drop_last,
+              uint64_t seed, const NncBinding *bindings, int binding_count, NncError *error) {
+    char shape[256];
+    *feed = (Feed){.entry = entry, .bindings = bindings, .binding_count = binding_count};
+    size_t arguments = (size_t)entry->argument_count;
+    feed->fixed = NEW_ARRAY(arena, arguments, NncArray);
+    feed->given = NEW_ARRAY(arena, arguments, const NncArray *);
+    feed->views = NEW_ARRAY(arena, arguments, NncArray);
+    feed->column_of = NEW_ARRAY(arena, arguments, int);
+    feed->in = NEW_ARRAY(arena, arguments, const void *);
+    feed->out = NEW_ARRAY(arena, (size_t)entry->result_count, void *);
+    feed->results = NEW_ARRAY(arena, (size_t)entry->result_count, NncArray);
+    feed->dims = NEW_ARRAY(arena, (size_t)entry->dim_count, int64_t);
+    feed->batch_dim = find_batch_dim(entry, options->batch_dim, error);
+    if (feed->batch_dim < 0) return 2;
+    for (int i = 0; i < list_length(data); ++i) {
+        NamedText pair = named_text(arena, data[i]);
+        if (!pair.name || find_argument(entry, pair.name) < 0) {
+            nnc_fail(error, "%s has no input for '%s %s'; its inputs are:", entry->name, option,
+                     data[i]);
+            list_arguments(entry, error);
+            return 2;
+        }
+    }
+    NncColumn *columns = NEW_ARRAY(arena, arguments, NncColumn);
+    int column_count = 0, status = 0;
+    for (int a = 0; status == 0 && a < entry->argument_count; ++a) {
+        const nnc_tensor_info *info = &entry->arguments[a];
+        const char *text = NULL;
+        int axis;
+        bool batched = has_dim(info, feed->batch_dim, &axis);
+        feed->column_of[a] = -1;
+        for (int i = 0; i < list_length(data); ++i) {
+            NamedText pair = named_text(arena, data[i]);
+            if (strcmp(pair.name, info->name) == 0) text = pair.value;
+        }
+        for (int i = 0; !batched && i < list_length(options->args); ++i) {
+            NamedText pair = named_text(arena, options->args[i]);
+            if (pair.name && strcmp(pair.name, info->name) == 0) text = pair.value;
+        }
+        if (!text) {
+            nnc_fail(error, "%s needs '%s' (%s); give %s %s=%s", entry->name, info->name,
+                     nnc_describe_tensor(shape, sizeof shape, entry, info),
+                     batched ? option : "--arg", info->name, info->rank ? "FILE" : "NUMBER");
+            status = 2;
+        } else if (!batched) {
+            status = read_fixed(feed, a, text, error);
+        } else {
+            feed->column_of[a] = column_count;
+            columns[column_count] = (NncColumn){.name = info->name, .axis = axis};
+            if (!read_column(text, &columns[column_count].array, error)) {
+                status = 3;
+            } else {
+                NncArray *array = &columns[column_count++].array;
+                /* Rank and dtype here; the other dims with the first batch. */
+                if (array->rank != info->rank || array->dtype != info->dtype) {
+                    char given[256];
+                    nnc_fail(error, "input '%s' of %s is %s, but %s holds %s", info->name,
+                             entry->name, nnc_describe_tensor(shape, sizeof shape, entry, info),
+                             text,
+                             nnc_array_describe(given, sizeof given, array->dtype, array->rank,
+                                                array->dims));
+                    status = 3;
+                }
+            }
+        }
+    }
+    int64_t batch = options->batch > 0 ? options->batch : 64;
+    if (status != 0) {
+        for (int c = 0; c < column_count; ++c) nnc_array_free(&columns[c].array);
+        return status;
+    }
+    return nnc_loader_open(&feed->loader, columns, column_count, batch, shuffle, drop_last, seed,
+                           options->limit, error)
+               ? 0
+               : 3;
+}
+
+void feed_close(Feed *feed) {
+    for (int a = 0; feed->entry && a < feed->entry->argument_count; ++a)
+        if (feed->fixed) nnc_array_free(&feed->fixed[a]);
+    for (int r = 0; feed->entry && r < feed->entry->result_count; ++r)
+        if (feed->results) nnc_array_free(&feed->results[r]);
+    nnc_loader_close(&feed->loader);
+    *feed = (Feed){0};
+}
+
+int64_t feed_next(Feed *feed, NncError *error) {
+    const nnc_entry_info *entry = feed->entry;
+    const void *data[256];
+    if (feed->loader.column_count > 256) return nnc_fail(error, "too many inputs"), -1;
+    int64_t count = nnc_loader_next(&feed->loader, data);
+    if (count == 0) return 0;
+    for (int a = 0; a < entry->argument_count; ++a) {
+        int column = feed->column_of[a];
+        feed->in[a] = column < 0 ? feed->fixed[a].data : data[column];
+    }
+    if (count == feed->bound) return count;
+    for (int a = 0; a < entry->argument_count; ++a) {
+        int column = feed->column_of[a];
+        feed->views[a] = column < 0 ? feed->fixed[a] : feed->loader.columns[column].array;
+        if (column >= 0) feed->views[a].dims[feed->loader.columns[column].axis] = count;
+        feed->given[a] = &feed->views[a];
+    }
+    if (!nnc_bind_dims(entry, feed->given, feed->bindings, feed->binding_count, feed->dims, error))
+        return -1;
+    for (int r = 0; r < entry->result_count; ++r) {
+        nnc_array_free(&feed->results[r]);
+        if (!nnc_entry_array(entry, feed->dims, entry->argument_count + r, &feed->results[r],
+                             error))
+            return -1;
+        feed->out[r] = feed->results[r].data;
+    }
+    feed->bound = count;
+    return count;
+}
+
+/* --- learning rates ----------------------------------------------------------------------------
+ */
+
+static bool is_rate(const nnc_cell_info *cell) {
+    const char *dot = strrchr(cell->name, '.');
+    return cell->role == NNC_SCALAR && cell->rank == 0 &&
+           strcmp(dot ? dot + 1 : cell->name, "lr") == 0;
+}
+
+/* "optimizer", "optimizer.lr" or the cell's last member before .lr. */
+static bool rate_is_named(const char *cell, const char *name) {
+    size_t length = strlen(name);
+    if (strcmp(cell, name) == 0) return true;
+    const char *at = cell;
+    for (;;) {
+        if (strncmp(at, name, length) == 0 && strcmp(at + length, ".lr") == 0) return true;
+        at = strchr(at, '.');
+        if (!at) return false;
+        ++at;
+    }
+}
+
+static int find_rates(Trainer *trainer, NncError *error) {
+    const nnc_model *table = trainer->model->table;
+    const TrainOptions *options = trainer->options;
+    trainer->rates = NEW_ARRAY(trainer->arena, (size_t)table->cell_count + 1, Rate);
+    for (int c = 0; c < table->cell_count; ++c) {
+        if (!is_rate(&table->cells[c])) continue;
+        Rate *rate = &trainer->rates[trainer->rate_count++];
+        *rate = (Rate){.cell = c};
+        NncArray value;
+        bool none;
+        if (!nnc_session_get(&trainer->session, c, &value, &none, error)) return 3;
+        rate->base = rate->now = nnc_element_get(value.dtype, value.data, 0);
+        nnc_array_free(&value);
+    }
+    for (int i = 0; i < list_length(options->lr); ++i) {
+        NamedText pair = named_text(trainer->arena, options->lr[i]);
+        double value;
+        bool used = false;
+        if (!parse_number(pair.value, &value)) {
+            nnc_fail(error, "--lr wants a number or OPTIMIZER=NUMBER, not '%s'", options->lr[i]);
+            return 2;
+        }
+        for (int r = 0; r < trainer->rate_count; ++r) {
+            const char *name = table->cells[trainer->rates[r].cell].name;
+            if (pair.name && !rate_is_named(name, pair.name)) continue;
+            trainer->rates[r].base = value;
+            trainer->rates[r].given = used = true;
+        }
+        if (!used) {
+            nnc_fail(error, "--lr %s: '%s' has no such run-time learning rate", options->lr[i],
+                     table->name);
+            for (int r = 0; r < trainer->rate_count; ++r)
+                nnc_error_add(error, "\n  it has %s", table->cells[trainer->rates[r].cell].name);
+            return 2;
+        }
+    }
+    trainer->sets_rates = options->schedule || options->warmup > 0 || list_length(options->lr) > 0;
+    if (trainer->rate_count == 0 && trainer->sets_rates) {
+        nnc_fail(
+            error,
+            "--schedule and --warmup need a run-time learning rate (`lr: f32` of an optimizer)");
+        return 2;
+    }
+    return 0;
+}
+
+static const char *const schedules[] = {"constant", "linear", "cosine", "step", "onecycle"};
+
+double schedule_factor(const char *schedule, int64_t warmup, int64_t step, int64_t total) {
+    const double pi = 3.14159265358979323846;
+    if (warmup > 0 && step < warmup) return (double)(step + 1) / (double)warmup;
+    double length = (double)(total > warmup ? total - warmup : 1);
+    double at = fmin((double)(step - (warmup > 0 ? warmup : 0)) / length, 1);
+    if (!schedule || strcmp(schedule, "constant") == 0) return 1;
+    if (strcmp(schedule, "linear") == 0) return 1 - at;
+    if (strcmp(schedule, "cosine") == 0) return 0.5 * (1 + cos(pi * at));
+    if (strcmp(schedule, "step") == 0) return at < 1.0 / 3 ? 1 : at < 2.0 / 3 ? 0.1 : 0.01;
+    /* onecycle: from 1/25 up to 1 in 30 % of the run, then down to 1/250,000, both by cosines. */
+    double top = 0.3, first = 1.0 / 25, last = first / 1e4;
+    double t = at < top ? at / top : (at - top) / (1 - top);
+    double from = at < top ? first : 1, to = at < top ? 1 : last;
+    return to + (from - to) * 0.5 * (1 + cos(pi * t));
+}
+
+static bool set_rates(Trainer *trainer, NncError *error) {
+    if (!trainer->sets_rates) return true;
+    double factor = schedule_factor(trainer->options->schedule, trainer->options->warmup,
+                                    trainer->step, trainer->epochs * trainer->batches);
+    for (int r = 0; r < trainer->rate_count; ++r) {
+        trainer->rates[r].now = trainer->rates[r].base * factor;
+        if (!nnc_session_set_number(&trainer->session, trainer->rates[r].cell,
+                                    trainer->rates[r].now, error))
+            return false;
+    }
+    return true;
+}
+
+/* --- sums of results ---------------------------------------------------------------------------
+ */
+
+bool is_metric(const nnc_tensor_info *info) {
+    return info->rank == 0;
+}
+
+static int loss_index(const nnc_entry_info *entry) {
+    int first = -1;
+    for (int r = 0; r < entry->result_count; ++r) {
+        const nnc_tensor_info *info = &entry->results[r];
+        if (!is_metric(info) || !nnc_dtype_is_float(info->dtype)) continue;
+        if (strcmp(info->name, "loss") == 0) return r;
+        if (first < 0) first = r;
+    }
+    return first;
+}
+
+static void add_results(Sums *sums, const Feed *feed, int64_t count) {
+    for (int r = 0; r < feed->entry->result_count; ++r)
+        if (is_metric(&feed->entry->results[r]))
+            sums->sums[r] +=
+                (double)count * nnc_element_get(feed->results[r].dtype, feed->results[r].data, 0);
+    sums->count += count;
+}
+
+static void clear_sums(Sums *sums, const nnc_entry_info *entry) {
+    for (int r = 0; r < entry->result_count; ++r) sums->sums[r] = 0;
+    sums->count = 0;
+}
+
+/* --- epochs ------------------------------------------------------------------------------------
+ */
+
+static int evaluate(Trainer *trainer, NncError *error) {
+    Feed *feed = &trainer->test;
+    clear_sums(&trainer->test_sums, feed->entry);
+    if (!nnc_loader_seek(&feed->loader, 0, 0, error)) return 3;
+    for (int64_t count; (count = feed_next(feed, error)) != 0;) {
+        if (count < 0) return 3;
+        if (!nnc_session_call(&trainer->session, feed->entry, feed->dims, feed->in, feed->out,
+                              error))
+            return 1;
+        add_results(&trainer->test_sums, feed, count);
+        if (signals_received) return 128 + signals_received;
+    }
+    return 0;
+}
+
+static int stop_not_finite(Trainer *trainer, const char *what, NncError *error) {
+    nnc_fail(error,
+             "%s is not finite at step %" PRId64 " (epoch %" PRId64
+             "): training stops; no file was replaced "
+             "by this state.\nA smaller --lr or gradient clipping (clip_grad_norm_) often helps",
+             what, trainer->step + 1, trainer->feed.loader.epoch + 1);
+    return 1;
+}
+
+static int save_checkpoint(Trainer *trainer, NncError *error) {
+    const char *name;
+    if (!trainer->options->checkpoint) return 0;
+    if (!nnc_weights_are_finite(&trainer->session, &name))
+        return stop_not_finite(trainer, name, error);
+    return trainer_checkpoint(trainer, error) ? 0 : 3;
+}
+
+static int save_weights(Trainer *trainer, NncError *error) {
+    const char *name;
+    if (!trainer->options->save) return 0;
+    if (!nnc_weights_are_finite(&trainer->session, &name))
+        return stop_not_finite(trainer, name, error);
+    return nnc_weights_save(&trainer->session, trainer->options->save, error) ? 0 : 3;
+}
+
+/* What a signal, --stop-after or the end of the run leaves behind. */
+static int leave(Trainer *trainer, int status, NncError *error) {
+    int saved = save_checkpoint(trainer, error);
+    if (saved == 0 && !(trainer->options->keep_best && trainer->has_best))
+        saved = save_weights(trainer, error);
+    if (saved != 0) return saved;
+    if (status > 128) {
+        const TrainOptions *options = trainer->options;
+        fprintf(stderr, "nnc: stopped by a signal after step %" PRId64 "%s%s%s%s\n", trainer->step,
+                options->checkpoint ? "; continue with --resume " : "",
+                options->checkpoint ? options->checkpoint : "",
+                options->save ? "; weights in " : "", options->save ? options->save : "");
+    }
+    trainer->left = true;
+    return status;
+}
+
+static int end_epoch(Trainer *trainer, double seconds, NncError *error) {
+    Feed *feed = &trainer->feed;
+    int status = trainer->has_test ? evaluate(trainer, error) : 0;
+    if (status > 128) { /* the epoch's evaluation is done again after a resume */
+        return leave(trainer, status, error);
+    }
+    if (status != 0) return status;
+    int64_t epoch = feed->loader.epoch + 1;
+    trainer_report(trainer, epoch, seconds);
+    const Sums *judge = trainer->has_test ? &trainer->test_sums : &trainer->train_sums;
+    const nnc_entry_info *entry = trainer->has_test ? trainer->test.entry : feed->entry;
+    int loss = loss_index(entry);
+    double value = loss >= 0 && judge->count ? judge->sums[loss] / (double)judge->count : NAN;
+    if (loss >= 0 && !isfinite(value))
+        return stop_not_finite(trainer, entry->results[loss].name, error);
+    bool best = loss >= 0 && (!trainer->has_best || value < trainer->best);
+    if (best) {
+        trainer->best = value;
+        trainer->has_best = true;
+    }
+    clear_sums(&trainer->train_sums, feed->entry);
+    trainer->epoch_seconds = 0;
+    if (!nnc_loader_seek(&feed->loader, epoch, 0, error)) return 3;
+    if (trainer->options->keep_best && best) status = save_weights(trainer, error);
+    if (status == 0) status = save_checkpoint(trainer, error);
+    if (status == 0 && trainer->options->log && !trainer_write_log(trainer, error)) status = 3;
+    return status;
+}
+
+static int run_epoch(Trainer *trainer, NncError *error) {
+    const TrainOptions *options = trainer->options;
+    Feed *feed = &trainer->feed;
+    int loss = loss_index(feed->entry);
+    char label[64];
+    NncProgress progress;
+    snprintf(label, sizeof label, "epoch %" PRId64 "/%" PRId64, feed->loader.epoch + 1,
+             trainer->epochs);
+    int64_t done = feed->loader.position / feed->loader.batch;
+    if (!options->quiet) nnc_progress_start(&progress, stderr, label, done, trainer->batches);
+    double start = nnc_now();
+    int status = 0;
+    for (int64_t count; status == 0 && (count = feed_next(feed, error)) != 0;) {
+        if (count < 0 || !set_rates(trainer, error)) {
+            status = 3;
+            break;
+        }
+        if (!nnc_session_call(&trainer->session, feed->entry, feed->dims, feed->in, feed->out,
+                              error)) {
+            status = 1;
+            break;
+        }
+        double value =
+            loss >= 0 ? nnc_element_get(feed->results[loss].dtype, feed->results[loss].data, 0) : 0;
+        if (!isfinite(value)) {
+            status = stop_not_finite(trainer, feed->entry->results[loss].name, error);
+            break;
+        }
+        add_results(&trainer->train_sums, feed, count);
+        ++trainer->step;
+        ++done;
+        trainer->recent = trainer->recent_set ? 0.98 * trainer->recent + 0.02 * value : value;
+        trainer->recent_set = true;
+        if (!options->quiet) nnc_progress_update(&progress, done, trainer->recent, loss >= 0);
+        trainer->epoch_seconds += nnc_now() - start;
+        start = nnc_now();
+        bool last = feed->loader.position >= feed->loader.length;
+        if (signals_received) {
+            status = leave(trainer, 128 + signals_received, error);
+        } else if (options->stop_after > 0 &&
+                   trainer->step - trainer->first_step >= options->stop_after) {
+            status = leave(trainer, 0, error);
+            break;
+        } else if (options->checkpoint_every > 0 &&
+                   trainer->step % options->checkpoint_every == 0 && !last) {
+            status = save_checkpoint(trainer, error);
+        }
+    }
+    if (!options->quiet) nnc_progress_end(&progress);
+    if (status != 0 || trainer->left) return status;
+    return end_epoch(trainer, trainer->epoch_seconds, error);
+}
+
+static int check_options(const TrainOptions *options, NncError *error) {
+    bool known = !options->schedule;
+    for (size_t i = 0; i < sizeof schedules / sizeof schedules[0] && !known; ++i)
+        known = strcmp(schedules[i], options->schedule) == 0;
+    if (!known) {
+        nnc_fail(error, "--schedule is one of constant, linear, cosine, step, onecycle, not '%s'",
+                 options->schedule);
+        return 2;
+    }
+    if (options->epochs < 0 || options->batch < 0 || options->warmup < 0) {
+        nnc_fail(error, "--epochs, --batch and --warmup want positive numbers");
+        return 2;
+    }
+    if (options->keep_best && !options->save) {
+        nnc_fail(error, "--keep-best needs --save FILE");
+        return 2;
+    }
+    return 0;
+}
+
+/* The initial state: fresh, then weights, or all of a checkpoint. */
+static int load_state(Trainer *trainer, const NncTensorFile *checkpoint, NncError *error) {
+    const TrainOptions *options = trainer->options;
+    bool good = model_session(trainer->model, trainer->bindings, trainer->binding_count,
+                              &trainer->session, error) &&
+                nnc_session_init(&trainer->session, options->seed, error);
+    if (good && checkpoint) {
+        good = nnc_checkpoint_restore(&trainer->session, checkpoint, error);
+        if (!good) nnc_fail_in(error, options->resume);
+    }
+    if (good && options->weights)
+        good = nnc_weights_load_file(&trainer->session, options->weights, NULL, error);
+    if (good && options->init_weights) {
+        NncLoadOptions load = {options->allow_missing, options->allow_extra};
+        good = nnc_weights_load_file(&trainer->session, options->init_weights, &load, error);
+    }
+    return good ? 0 : 3;
+}
+
+static int prepare(Trainer *trainer, const NncTensorFile *checkpoint, NncError *error) {
+    const TrainOptions *options = trainer->options;
+    const nnc_model *table = trainer->model->table;
+    int status = check_options(options, error);
+    if (status != 0) return status;
+    trainer->epochs = options->epochs > 0 ? options->epochs : 10;
+    if (!parse_bindings(trainer->arena, options->binds, &trainer->bindings, &trainer->binding_count,
+                        error))
+        return 2;
+    uint64_t seed = options->seed;
+    if (checkpoint && !trainer_checkpoint_seed(checkpoint, &seed, error)) return 3;
+    status = feed_open(&trainer->feed, trainer->arena, options, trainer->model->entry,
+                       options->data, "--data", !options->no_shuffle, options->drop_last, seed,
+                       trainer->bindings, trainer->binding_count, error);
+    if (status != 0) return status;
+    trainer->batches = nnc_loader_batches(&trainer->feed.loader);
+    if (trainer->batches == 0) {
+        nnc_fail(error, "the data has no full batch, and --drop-last leaves the rest out");
+        return 3;
+    }
+    const nnc_entry_info *eval = nnc_model_entry(table, "eval");
+    if (list_length(options->test) > 0) {
+        if (!eval) {
+            nnc_fail(error, "--test needs an entry `eval` in the train block '%s'", table->name);
+            return 2;
+        }
+        status = feed_open(&trainer->test, trainer->arena, options, eval, options->test, "--test",
+                           false, false, 0, trainer->bindings, trainer->binding_count, error);
+        if (status != 0) return status;
+        trainer->has_test = true;
+        trainer->test_sums.sums = NEW_ARRAY(trainer->arena, (size_t)eval->result_count, double);
+    }
+    trainer->train_sums.sums =
+        NEW_ARRAY(trainer->arena, (size_t)trainer->feed.entry->result_count, double);
+    status = load_state(trainer, checkpoint, error);
+    if (status == 0) status = find_rates(trainer, error);
+    if (status == 0 && checkpoint && !trainer_continue(trainer, checkpoint, error)) status = 3;
+    trainer->first_step = trainer->step;
+    return status;
+}
+
+int train_model(const TrainOptions *options, const Model *model, Arena *arena) {
+    Trainer trainer = {.options = options, .model = model, .arena = arena};
+    NncTensorFile checkpoint = {0};
+    NncError error = {{0}};
+    double start = nnc_now();
+    int status = 0;
+    if (options->resume && !nnc_checkpoint_read(options->resume, &checkpoint, &error)) status = 3;
+    if (status == 0) status = prepare(&trainer, options->resume ? &checkpoint : NULL, &error);
+    while (status == 0 && !trainer.left && trainer.feed.loader.epoch < trainer.epochs)
+        status = trainer.feed.loader.position >= trainer.feed.loader.length
+                     ? end_epoch(&trainer, trainer.epoch_seconds, &error)
+                     : run_epoch(&trainer, &error);
+    if (status == 0 && !trainer.left) {
+        trainer_summary(&trainer, nnc_now() - start);
+        if (!options->keep_best) status = save_weights(&trainer, &error);
+    }
+    if (status != 0 && error.text[0]) driver_fail(status, &error);
+    if (status == 0 && (fflush(stdout) != 0 || ferror(stdout))) {
+        nnc_fail(&error, "cannot write to standard output");
+        status = driver_fail(3, &error);
+    }
+    nnc_tensor_file_free(&checkpoint);
+    trainer_free_history(&trainer);
+    feed_close(&trainer.feed);
+    feed_close(&trainer.test);
+    nnc_session_close(&trainer.session);
+    return status;
+}
+
+int train_command(const TrainOptions *options) {
+    Arena *arena = arena_new();
+    Pipeline pipeline;
+    Model model;
+    Root *root;
+    Entry *entry;
+    signals_install();
+    int status = pipeline_open(&pipeline, arena, options->target, &options->pipeline);
+    if (status == 0) status = pipeline_choose(&pipeline, WISH_TRAIN, &root, &entry);
+    if (status == 0) status = model_open(&model, &pipeline, root, entry, &options->engine);
+    if (status == 0) {
+        status = train_model(options, &model, arena);
+        model_close(&model);
+    }
+    arena_free(arena);
+    return status;
+}

@@ -1,0 +1,86 @@
+/* The state of a training run, shared by train.c (the loop) and train_state.c (reports,
+ * checkpoints). */
+#ifndef NNC_DRIVER_TRAIN_INTERNAL_H
+#define NNC_DRIVER_TRAIN_INTERNAL_H
+
+#include "driver/train.h"
+
+/* Batches for one entry: columns from files, fixed arguments, and the arrays of its results. */
+typedef struct Feed {
+    const nnc_entry_info *entry;
+    NncLoader loader;
+    int batch_dim;
+    const NncBinding *bindings;
+    int binding_count;
+    NncArray *fixed; /* [arguments] those that do not depend on the batch */
+    int *column_of;  /* [arguments] -1: fixed */
+    NncArray *views; /* [arguments] shapes of the present batch */
+    const NncArray **given;
+    int64_t bound; /* batch size that dims and results are made for */
+    int64_t *dims;
+    const void **in;
+    void **out;
+    NncArray *results;
+} Feed;
+
+int feed_open(Feed *feed, Arena *arena, const TrainOptions *options, const nnc_entry_info *entry,
+              const char *const *data, const char *option, bool shuffle, bool drop_last,
+              uint64_t seed, const NncBinding *bindings, int binding_count, NncError *error);
+void feed_close(Feed *feed);
+/* Makes in, out and dims of the next batch; its size, 0 at the end of the epoch, -1 on failure. */
+int64_t feed_next(Feed *feed, NncError *error);
+
+typedef struct Rate {
+    int cell;
+    double base, now;
+    bool given; /* by --lr */
+} Rate;
+
+/* Sums of the rank-0 results, each weighted by the batch's size. */
+typedef struct Sums {
+    double *sums;
+    int64_t count;
+} Sums;
+
+typedef struct Trainer {
+    const TrainOptions *options;
+    const Model *model;
+    Arena *arena;
+    NncSession session;
+    Feed feed, test;
+    bool has_test;
+    NncBinding *bindings;
+    int binding_count;
+    Rate *rates;
+    int rate_count;
+    bool sets_rates;
+    int64_t epochs, batches, step, first_step;
+    Sums train_sums, test_sums;
+    double best;
+    bool has_best;
+    double recent; /* running mean of the loss, for the progress line */
+    bool recent_set, left;
+    double epoch_seconds;
+    NncText log;        /* one JSON line an epoch */
+    double *history[2]; /* train and test loss, one value an epoch */
+    int history_count, history_capacity;
+} Trainer;
+
+bool is_metric(const nnc_tensor_info *info);
+/* Learning rate at `step` of `total` as a factor of the base rate. */
+double schedule_factor(const char *schedule, int64_t warmup, int64_t step, int64_t total);
+
+/* The loop on a model that is open; returns the exit status. */
+int train_model(const TrainOptions *options, const Model *model, Arena *arena);
+
+void trainer_report(Trainer *trainer, int64_t epoch,
+                    double seconds);                          /* one line on stdout, log, history */
+void trainer_summary(const Trainer *trainer, double seconds); /* the curve and what was written */
+bool trainer_write_log(const Trainer *trainer, NncError *error);
+bool trainer_checkpoint(const Trainer *trainer, NncError *error);
+bool trainer_checkpoint_seed(const NncTensorFile *file, uint64_t *seed, NncError *error);
+/* Takes over position, sums, rates and history from a checkpoint. */
+bool trainer_continue(Trainer *trainer, const NncTensorFile *file, NncError *error);
+void trainer_free_history(Trainer *trainer);
+
+#endif
