@@ -166,6 +166,7 @@ if_statement:
 elif_tail:
       ELIF expression block                  { $$ = build_if(parser, @$, $2, $3); }
     | ELIF expression block ELSE block       { $$ = build_if_else(parser, @$, $2, $3, $5); }
+    | ELIF expression block ELSE if_statement    { $$ = build_if_chain(parser, @$, $2, $3, $5); }
     | ELIF expression block elif_tail        { $$ = build_if_chain(parser, @$, $2, $3, $4); }
     ;
 

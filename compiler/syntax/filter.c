@@ -34,7 +34,7 @@ typedef struct Filter {
     bool start; /* the next token begins a statement */
     int head;   /* kind of the token that began the statement */
     uint32_t head_column;
-    bool scan_head, block_reported, try_reported, abandoned;
+    bool scan_head, where_seen, block_reported, try_reported, abandoned;
 } Filter;
 
 static const Token *peek(const Filter *f, int ahead) {
@@ -77,6 +77,7 @@ static void begin_statement(Filter *f) {
     f->start = true;
     f->head = 0;
     f->scan_head = false;
+    f->where_seen = false;
 }
 
 static void end_statement(Filter *f) {
@@ -100,6 +101,12 @@ static bool in_function_head(const Filter *f) {
 
 static bool is_word(const Token *token, const char *word) {
     return token->name && !strcmp(token->name->text, word);
+}
+
+/* `where` is a keyword once in a function's head, outside brackets; `def where` is a name. */
+static bool is_where(const Filter *f, const Token *token) {
+    return in_function_head(f) && !f->where_seen && is_word(token, "where") &&
+           previous_kind(f) != f->head;
 }
 
 /* Tokens that continue the statement when they stand at the beginning of a line. */
@@ -128,7 +135,7 @@ static bool continues(const Filter *f, const Token *token) {
     case TOKEN_BLOCK_OPEN: return true;
     case TOKEN_NOT: return peek(f, 1)->kind == TOKEN_IN;
     case TOKEN_FOR: return f->scan_head;
-    default: return in_function_head(f) && is_word(token, "where") && previous_kind(f) != f->head;
+    default: return is_where(f, token);
     }
 }
 
@@ -308,6 +315,7 @@ static bool python_begins(Filter *f, const Token *token) {
                 f, token,
                 "there are no exceptions; `assert condition, \"text\"` checks while compiling");
         f->try_reported = true;
+        f->block_reported = true;
         begin_block_statement(f, token, TOKEN_NO_GRAD);
         skip_header(f);
         return true;
@@ -454,7 +462,12 @@ static void close_bracket(Filter *f, const Token *token) {
                  token->kind == ')'   ? ")"
                  : token->kind == ']' ? "]"
                                       : "}");
-        if (token->kind == TOKEN_BLOCK_CLOSE) end_statement(f);
+        if (token->kind == TOKEN_BLOCK_CLOSE) {
+            end_statement(f);
+        } else { /* the parser gives the statement up, in silence */
+            emit(f, token, token->kind);
+            vector_last(f->out).reported = true;
+        }
         return;
     }
     bool reported = false;
@@ -565,9 +578,9 @@ static void filter_token(Filter *f) {
             f->at++;
             return;
         }
-        if (!in_brackets(f) && in_function_head(f) && is_word(token, "where") &&
-            previous_kind(f) != f->head) {
+        if (!in_brackets(f) && is_where(f, token)) {
             emit(f, token, TOKEN_WHERE);
+            f->where_seen = true;
             f->at++;
             return;
         }

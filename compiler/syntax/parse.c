@@ -354,6 +354,7 @@ static int yyreport_syntax_error(const yypcontext_t *context, Parser *parser) {
     yysymbol_kind_t symbol = yypcontext_token(context);
     Span span = *yypcontext_location(context);
     const Token *token = &parser->tokens.data[parser->position > 0 ? parser->position - 1 : 0];
+    if (token->reported) return 0;
     Text message = text_new(parser->arena);
     text_append(&message, "unexpected ");
     if (symbol == YYSYMBOL_YYEOF)

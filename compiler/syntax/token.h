@@ -10,6 +10,7 @@ typedef struct Token {
     Span span;
     bool newline_before; /* first token of its line */
     bool is_float;
+    bool reported;       /* a mistake here has been reported already */
     Name name;        /* words, keywords too (after `.` they are names) */
     const char *text; /* strings: value; numbers: spelling */
     size_t length;
