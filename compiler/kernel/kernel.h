@@ -9,8 +9,8 @@
  * that writes a cell's buffer comes after the last read of its old value, or reads it at the same
  * element.
  *
- * Everything is deterministic; pointers of Dim, Index and Expr are hash-consed per program
- * (equal <=> same pointer). */
+ * Everything is deterministic; Dims and Indices are hash-consed per program (equal <=> same
+ * pointer), Exprs are trees of a kernel whose shared parts are in registers. */
 #ifndef NNC_KERNEL_KERNEL_H
 #define NNC_KERNEL_KERNEL_H
 
@@ -52,14 +52,14 @@ typedef enum ExprKind {
                    guard fails */
     EXPR_REGISTER, /* current value of a register */
     EXPR_RANDOM,   /* uniform [0, 1): site `random`, element `index` (row-major linear), see
-                      templates/philox.h;   seed, step and scan index are run-time values of the call */
+                      templates/philox.h;   seed, step and scan index are run-time values of the call
+                    */
 } ExprKind;
 
 enum { EXPR_MAX_ARGS = 3 };
 struct Expr {
     ExprKind kind;
     DType dtype;
-    uint32_t hash;
     Op op;
     int slot; /* LOAD */
     int reg;  /* REGISTER */
@@ -213,6 +213,9 @@ struct Kernel {
     VECTOR(Register) registers;
     VECTOR(TileAxis) tiles; /* empty: one tile */
     Stmt *body;
+    /* The symbols that its dims name, in order of first appearance: one kernel may serve entries
+     * whose own symbols differ, so a call gives the value of each (Step.symbols). */
+    VECTOR(const DimSymbol *) symbols;
     bool uses_random;
     const Dim *flops; /* about, of one call; NULL: unknown */
     const Dim *bytes;
@@ -254,6 +257,8 @@ struct Step {
     /* CALL */
     const Kernel *kernel;
     Buffer **arguments; /* [kernel->parameter_count] */
+    const DimSymbol *
+        *symbols; /* [kernel->symbols.count]: the entry's symbol for each of the kernel's */
     /* LOOP: iteration i = 0 .. count - 1 runs `body`; ELEMENT buffers of this loop stand for
      * position t = reverse ? count - 1 - i : i.  After each iteration every rotation exchanges its
      * two buffers (pointers), so `current` holds the carry before, between and after iterations.

@@ -1,0 +1,437 @@
+/* Fusion: which nodes are stored, and which stored nodes share a kernel.
+ *
+ * Input: the normalized graph in a Lowering.  Output: NodeState.stored and .group, Lowering.groups.
+ * Decides by operator class, properties, shapes and cost of recomputation, never by what a chain of
+ * operators means.  A node that is not stored is computed again wherever it is read. */
+#include "kernel/internal.h"
+
+#include <string.h>
+
+enum { COST_CHEAP = 1, COST_DEAR = 8, COST_SHARED = 4, COST_REPEATED = 12, ROUNDS = 8 };
+
+bool op_is_view(Op op) {
+    switch ((int)op) {
+    case OP_RESHAPE:
+    case OP_PERMUTE:
+    case OP_EXPAND:
+    case OP_SLICE:
+    case OP_PAD:
+    case OP_CONCAT:
+    case OP_UNFOLD:
+    case OP_DYNAMIC_SLICE:
+    case OP_GATHER: return true;
+    default: return false;
+    }
+}
+
+bool node_is_inline_source(const Node *n) {
+    return n->op == OP_CONST || n->op == OP_IOTA || n->op == OP_DIM || n->op == OP_RANDOM;
+}
+
+/* Where others find its value without a step: needs no storing. */
+static bool has_place(const Node *n) {
+    return n->op == OP_INPUT || n->op == OP_CELL;
+}
+
+bool node_is_window_reduce(const Node *n) {
+    if (n->op != OP_REDUCE) return false;
+    /* Only windows: the reduced axes come from UNFOLD, so that neighbours overlap or tile the
+     * input. */
+    const Node *x = n->inputs[0];
+    int unfolds = 0;
+    while (x->op == OP_UNFOLD || x->op == OP_IDENTITY || x->op == OP_CAST || x->op == OP_RESHAPE ||
+           x->op == OP_PERMUTE || (op_is_elementwise(x->op) && x->input_count == 1)) {
+        unfolds += x->op == OP_UNFOLD;
+        x = x->inputs[0];
+    }
+    int64_t size = 1, e;
+    for (int i = 0; i < n->inputs[0]->type.shape.rank; i++) {
+        if (!(n->attr.reduce.axes >> i & 1)) continue;
+        if (!dim_is_const(n->inputs[0]->type.shape.dims[i], &e) || e > WINDOW_MAX) return false;
+        size *= e;
+        if (size > WINDOW_MAX) return false;
+    }
+    return unfolds > 0 || size <= 4;
+}
+
+bool node_is_inline_scatter(const Node *n) {
+    if (n->op != OP_SCATTER_ADD && n->op != OP_SCATTER_SET) return false;
+    const Shape *ids = &n->inputs[1]->type.shape;
+    for (int i = n->attr.batch; i < ids->rank; i++)
+        if (!dim_is(ids->dims[i], 1)) return false;
+    return true;
+}
+
+Node *operand_base(Node *x) {
+    while (x->op == OP_RESHAPE || x->op == OP_PERMUTE || x->op == OP_EXPAND || x->op == OP_SLICE ||
+           x->op == OP_UNFOLD || x->op == OP_IDENTITY)
+        x = x->inputs[0];
+    return x;
+}
+
+static bool anchored(const Node *n) {
+    switch ((int)n->op) {
+    case OP_REDUCE: return !node_is_window_reduce(n);
+    case OP_SCATTER_ADD:
+    case OP_SCATTER_SET: return !node_is_inline_scatter(n);
+    case OP_CONTRACT:
+    case OP_PREFIX:
+    case OP_ARGSORT:
+    case OP_DYNAMIC_UPDATE:
+    case OP_SCAN:
+    case OP_PROJ: return true;
+    default: return false;
+    }
+}
+
+static void force(Lowering *l, Node *n) {
+    NodeState *s = lowering_state(l, n);
+    if (!has_place(n)) s->stored = s->forced = true;
+}
+
+static double window_size(const Node *n) {
+    if (n->op == OP_FOLD) return (double)n->attr.window.size;
+    double size = 1;
+    for (int i = 0; i < n->inputs[0]->type.shape.rank; i++)
+        if (n->attr.reduce.axes >> i & 1)
+            size *= (double)dim_hint(n->inputs[0]->type.shape.dims[i]);
+    return size;
+}
+
+/* Operations to compute one element, a load counting one. */
+static double node_cost(Lowering *l, const Node *n) {
+    double inputs = 0;
+    for (int i = 0; i < n->input_count; i++) {
+        NodeState *s = lowering_state(l, n->inputs[i]);
+        inputs += s->stored || has_place(n->inputs[i]) ? 1 : s->cost;
+    }
+    switch ((int)n->op) {
+    case OP_CONST:
+    case OP_DIM: return 0;
+    case OP_IOTA: return 1;
+    case OP_RANDOM: return 3 * COST_DEAR;
+    case OP_IDENTITY:
+    case OP_RESHAPE:
+    case OP_PERMUTE:
+    case OP_EXPAND:
+    case OP_SLICE:
+    case OP_UNFOLD: return inputs;
+    case OP_FOLD:
+    case OP_REDUCE: return window_size(n) * (inputs + 1);
+    case OP_CAST: return inputs + COST_CHEAP;
+    default: break;
+    }
+    if (op_is_elementwise(n->op))
+        return inputs + (op_info(n->op)->properties & PROPERTY_CHEAP ? COST_CHEAP : COST_DEAR);
+    return inputs + 2;
+}
+
+/* Is the input of this node read several times over, in inner loops that cannot keep the value? */
+static bool repeats(const Node *n) {
+    if (n->op == OP_UNFOLD || n->op == OP_GATHER || n->op == OP_FOLD) return true;
+    if (n->op != OP_EXPAND) return false;
+    const Shape *from = &n->inputs[0]->type.shape;
+    int next = 0;
+    bool fresh = false;
+    for (int i = 0; i < n->type.shape.rank; i++) {
+        bool mapped = next < from->rank && n->attr.axes[next] == i;
+        bool real = mapped && !dim_is(from->dims[next], 1);
+        if (real && fresh) return true;
+        if (!real && !dim_is(n->type.shape.dims[i], 1)) fresh = true;
+        next += mapped;
+    }
+    return false;
+}
+
+static void mark_stored(Lowering *l) {
+    Graph *g = l->graph;
+    for (int i = 0; i < g->nodes.count; i++) {
+        Node *n = g->nodes.data[i];
+        if (!lowering_state(l, n)->live) continue;
+        if (anchored(n)) force(l, n);
+        if (n->op == OP_CONTRACT)
+            for (int k = 0; k < 2; k++) force(l, operand_base(n->inputs[k]));
+        if (n->op == OP_SCAN)
+            for (int k = 0; k < n->input_count; k++) force(l, n->inputs[k]);
+    }
+    for (int i = 0; i < g->nodes.count; i++) {
+        Node *n = g->nodes.data[i];
+        NodeState *s = lowering_state(l, n);
+        if (!s->live) continue;
+        s->cost = node_cost(l, n);
+        if (!repeats(n)) continue;
+        NodeState *x = lowering_state(l, n->inputs[0]);
+        if (x->stored || has_place(n->inputs[0]) || x->cost < COST_REPEATED) continue;
+        x->stored = true;
+        s->cost = node_cost(l, n);
+    }
+}
+
+/* ---- reads ---- */
+
+static void reads(Lowering *l, Node *n, ReadVisit visit, void *user, int stamp, int *seen) {
+    for (int i = 0; i < n->input_count; i++) {
+        Node *x = n->inputs[i];
+        if (seen[x->id] == stamp) continue;
+        seen[x->id] = stamp;
+        if (lowering_state(l, x)->stored || x->input_count == 0)
+            visit(user, x);
+        else
+            reads(l, x, visit, user, stamp, seen);
+    }
+}
+
+void node_reads(Lowering *l, Node *n, ReadVisit visit, void *user) {
+    int *seen = NEW_ARRAY(l->arena, (size_t)l->state_count, int);
+    reads(l, n, visit, user, 1, seen);
+}
+
+static void need(Lowering *l, Group *g, Group *dep) {
+    if (!dep || dep == g) return;
+    for (int i = 0; i < g->needs.count; i++)
+        if (g->needs.data[i] == dep) return;
+    vector_push(l->arena, &g->needs, dep);
+}
+
+static bool reaches(Group *from, Group *to, int stamp) {
+    if (from == to) return true;
+    if (from->mark == stamp) return false;
+    from->mark = stamp;
+    for (int i = 0; i < from->needs.count; i++)
+        if (reaches(from->needs.data[i], to, stamp)) return true;
+    for (int i = 0; i < from->after.count; i++)
+        if (reaches(from->after.data[i], to, stamp)) return true;
+    return false;
+}
+
+bool group_reaches(Lowering *l, Group *from, Group *to) {
+    for (int i = 0; i < l->groups.count; i++) l->groups.data[i]->mark = 0;
+    return reaches(from, to, 1);
+}
+
+/* ---- grouping ---- */
+
+typedef struct Deps {
+    Lowering *l;
+    VECTOR(Group *) groups;
+} Deps;
+
+static void collect_group(void *user, Node *read) {
+    Deps *d = user;
+    Group *g = lowering_state(d->l, read)->group;
+    if (!g) return;
+    for (int i = 0; i < d->groups.count; i++)
+        if (d->groups.data[i] == g) return;
+    vector_push(d->l->arena, &d->groups, g);
+}
+
+static GroupKind kind_of(const Node *n) {
+    switch ((int)n->op) {
+    case OP_CONTRACT: return contract_is_loops(n) ? GROUP_LOOPS : GROUP_CONTRACT;
+    case OP_PREFIX: return GROUP_PREFIX;
+    case OP_ARGSORT: return GROUP_ARGSORT;
+    case OP_SCATTER_ADD:
+    case OP_SCATTER_SET: return node_is_inline_scatter(n) ? GROUP_LOOPS : GROUP_SCATTER;
+    case OP_DYNAMIC_UPDATE: return GROUP_UPDATE;
+    case OP_SCAN:
+    case OP_PROJ: return GROUP_SCAN;
+    default: return GROUP_LOOPS;
+    }
+}
+
+static Shape row_shape(const Group *g) {
+    Shape s = {0};
+    for (int i = 0; i < g->space.rank; i++)
+        if (!(g->reduced >> i & 1)) s.dims[s.rank++] = g->space.dims[i];
+    return s;
+}
+
+/* Can n be computed at its own index inside g, with every member it needs available there? */
+static bool legal(Lowering *l, Group *g, Node *n) {
+    Builder *b = builder_new(l->program);
+    Gen *gen = gen_new(l, b, g);
+    gen->dry = true;
+    const Index *full[SHAPE_MAX_RANK], *row[SHAPE_MAX_RANK];
+    int rows = 0;
+    for (int i = 0; i < g->space.rank; i++) {
+        full[i] = builder_axis_index(b, builder_axis(b, "i", g->space.dims[i]));
+        if (!(g->reduced >> i & 1)) row[rows++] = full[i];
+    }
+    for (int i = 0; i < g->members.count; i++) {
+        Node *m = g->members.data[i];
+        if (g->kind == GROUP_CONTRACT || m->type.shape.rank == g->space.rank)
+            gen_set(gen, m, full, expr_const(b, m->type.dtype, 0));
+        else
+            gen_set(gen, m, row, expr_const(b, m->type.dtype, 0));
+    }
+    if (n->op == OP_REDUCE && anchored(n))
+        gen_value(gen, n->inputs[0], full);
+    else
+        gen_value(gen, n, n->type.shape.rank == g->space.rank ? full : row);
+    return !gen->illegal;
+}
+
+static bool elements_small(const Shape *s, int64_t limit) {
+    int64_t product = 1, e;
+    for (int i = 0; i < s->rank; i++) {
+        if (!dim_is_const(s->dims[i], &e)) return false;
+        product *= e;
+        if (product > limit) return false;
+    }
+    return true;
+}
+
+/* Reductions of few, long rows are serial; they must not make elementwise stores serial too. */
+static bool keeps_parallel(const Group *g, uint32_t reduced, bool stores_full) {
+    Shape rows = {0};
+    for (int i = 0; i < g->space.rank; i++)
+        if (!(reduced >> i & 1)) rows.dims[rows.rank++] = g->space.dims[i];
+    return !stores_full || !elements_small(&rows, 15) || elements_small(&g->space, 1 << 14);
+}
+
+static bool has_full_member(const Group *g) {
+    for (int i = 0; i < g->members.count; i++)
+        if (!node_is_reduction(g->members.data[i]) &&
+            g->members.data[i]->type.shape.rank == g->space.rank)
+            return true;
+    return false;
+}
+
+static bool fits(Lowering *l, Group *g, Node *n, const char **why) {
+    *why = "another iteration space";
+    if (kind_of(n) != GROUP_LOOPS) return false;
+    if (g->kind == GROUP_CONTRACT) {
+        if (anchored(n)) return false;
+        if (!shape_equal(&n->type.shape, &g->space)) return false;
+    } else if (g->kind != GROUP_LOOPS) {
+        return false;
+    } else if (n->op == OP_CONTRACT) {
+        return false;
+    } else if (anchored(n)) {
+        const Node *x = n->inputs[0];
+        if (!shape_equal(&x->type.shape, &g->space)) return false;
+        if (g->reduced && g->reduced != n->attr.reduce.axes) return false;
+        *why = "would make stores serial";
+        if (!keeps_parallel(g, n->attr.reduce.axes, has_full_member(g))) return false;
+    } else {
+        Shape row = row_shape(g);
+        bool full = shape_equal(&n->type.shape, &g->space);
+        if (!full && !(g->reduced && shape_equal(&n->type.shape, &row))) return false;
+        *why = "would make stores serial";
+        if (full && g->reduced && !keeps_parallel(g, g->reduced, true)) return false;
+    }
+    *why = "reads a member away from its own index";
+    return legal(l, g, n);
+}
+
+static Group *new_group(Lowering *l, Node *n) {
+    Group *g = NEW(l->arena, Group);
+    g->id = l->groups.count;
+    g->kind = kind_of(n);
+    g->anchor = n;
+    g->space = n->type.shape;
+    if (g->kind == GROUP_LOOPS && n->op == OP_CONTRACT) {
+        int8_t order[CONTRACT_MAX_LABELS];
+        int labels = contract_labels(n, order);
+        for (int i = n->type.shape.rank; i < labels; i++) {
+            g->space.dims[g->space.rank++] = contract_extent(n, order[i]);
+            g->reduced |= 1u << i;
+        }
+    } else if (g->kind == GROUP_LOOPS && anchored(n)) {
+        g->space = n->inputs[0]->type.shape;
+        g->reduced = n->attr.reduce.axes;
+    }
+    vector_push(l->arena, &l->groups, g);
+    return g;
+}
+
+static void place(Lowering *l, Node *n) {
+    NodeState *s = lowering_state(l, n);
+    if (n->op == OP_PROJ) {
+        s->group = lowering_state(l, n->inputs[0])->group;
+        vector_push(l->arena, &s->group->members, n);
+        return;
+    }
+    Deps deps = {.l = l};
+    node_reads(l, n, collect_group, &deps);
+    Group *home = NULL;
+    const char *why = NULL;
+    for (int i = l->groups.count - 1; i >= 0 && !home; i--) {
+        Group *g = l->groups.data[i];
+        bool dep = false, blocked = false;
+        for (int d = 0; d < deps.groups.count; d++) dep = dep || deps.groups.data[d] == g;
+        if (!dep || !fits(l, g, n, &why)) continue;
+        for (int d = 0; d < deps.groups.count && !blocked; d++)
+            blocked = deps.groups.data[d] != g && group_reaches(l, deps.groups.data[d], g);
+        why = "a value in between is computed by another kernel";
+        if (!blocked) home = g;
+    }
+    if (home && home->kind == GROUP_LOOPS && n->op == OP_REDUCE && anchored(n))
+        home->reduced = n->attr.reduce.axes;
+    if (!home) {
+        if (deps.groups.count && why && kind_of(n) == GROUP_LOOPS)
+            lowering_remark(l, REMARK_NOT_FUSED, n, "%s is a kernel of its own: %s",
+                            op_info(n->op)->name, why);
+        home = new_group(l, n);
+    } else {
+        lowering_remark(l, REMARK_FUSED, n, "%s joins the kernel of %s", op_info(n->op)->name,
+                        op_info(home->anchor->op)->name);
+    }
+    s->group = home;
+    vector_push(l->arena, &home->members, n);
+    for (int d = 0; d < deps.groups.count; d++) need(l, home, deps.groups.data[d]);
+}
+
+/* Nodes that several groups would compute, and that cost more than a load: stored.  True if any was
+ * found. */
+static bool store_shared(Lowering *l) {
+    Graph *g = l->graph;
+    /* one[id]: the only group that reads it, so far; many[id]: several */
+    Group **one = NEW_ARRAY(l->arena, (size_t)l->state_count, Group *);
+    bool *many = NEW_ARRAY(l->arena, (size_t)l->state_count, bool);
+    bool changed = false;
+    for (int i = g->nodes.count - 1; i >= 0; i--) {
+        Node *n = g->nodes.data[i];
+        NodeState *s = lowering_state(l, n);
+        if (!s->live) continue;
+        Group *owner = s->stored ? s->group : one[n->id];
+        bool shared = !s->stored && many[n->id];
+        if (shared && op_is_elementwise(n->op) && n->op != OP_IDENTITY && s->cost > COST_SHARED) {
+            s->stored = true;
+            changed = true;
+            shared = false;
+            owner = NULL;
+        }
+        if (shared && (n->op == OP_FOLD || node_is_window_reduce(n) || node_is_inline_scatter(n))) {
+            s->stored = true;
+            changed = true;
+            shared = false;
+            owner = NULL;
+        }
+        if (s->stored && !owner) owner = NEW(l->arena, Group);
+        for (int k = 0; k < n->input_count; k++) {
+            int id = n->inputs[k]->id;
+            if (shared || (one[id] && one[id] != owner)) many[id] = true;
+            one[id] = owner;
+        }
+    }
+    return changed;
+}
+
+void fuse_decide(Lowering *l) {
+    mark_stored(l);
+    int remarks = l->program->remarks.count;
+    for (int round = 0;; round++) {
+        l->groups.count = 0;
+        l->program->remarks.count = remarks;
+        for (int i = 0; i < l->graph->nodes.count; i++)
+            lowering_state(l, l->graph->nodes.data[i])->group = NULL;
+        for (int i = 0; i < l->graph->nodes.count; i++) {
+            Node *n = l->graph->nodes.data[i];
+            NodeState *s = lowering_state(l, n);
+            if (s->live) s->cost = node_cost(l, n);
+            if (s->live && s->stored) place(l, n);
+        }
+        if (round == ROUNDS || !store_shared(l)) return;
+    }
+}

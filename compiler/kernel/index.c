@@ -1,0 +1,471 @@
+/* Index algebra: construction in normal form, simplification by ranges.
+ *
+ * Input: axes, dims, run-time values.  Output: hash-consed Index objects.
+ * Invariants: terms sorted by atom id, no zero factor, no atom twice; a pair
+ * (d*f)*floordiv(x, d) + f*mod(x, d) is replaced by f*x, so that offsets of reshaped tensors become
+ * linear. */
+#include "kernel/index.h"
+#include "kernel/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { HASH_SIZE = 4096 };
+
+typedef struct IndexEntry {
+    Index index;
+    struct IndexEntry *next;
+} IndexEntry;
+typedef struct AtomEntry {
+    IndexAtom atom;
+    struct AtomEntry *next;
+} AtomEntry;
+
+struct IndexTable {
+    Arena *arena;
+    DimTable *dims;
+    const Dim *zero, *one;
+    int atom_count;
+    IndexEntry *entries[HASH_SIZE];
+    AtomEntry *atoms[HASH_SIZE];
+};
+
+const Dim *dim_need(const Dim *d) {
+    /* Sizes were validated when the shapes were made: an overflow here is a bug of this layer. */
+    if (!d) abort();
+    return d;
+}
+
+IndexTable *index_table_new(Arena *arena, DimTable *dims) {
+    IndexTable *t = NEW(arena, IndexTable);
+    t->arena = arena;
+    t->dims = dims;
+    t->zero = dim_need(dim_const(dims, 0));
+    t->one = dim_need(dim_const(dims, 1));
+    return t;
+}
+
+DimTable *index_dims(IndexTable *table) {
+    return table->dims;
+}
+
+static uint32_t mix(uint32_t h, uintptr_t v) {
+    h ^= (uint32_t)(v ^ (v >> 32));
+    h *= 0x9e3779b1u;
+    return h ^ (h >> 15);
+}
+
+static const IndexAtom *atom_get(IndexTable *t, IndexAtom key) {
+    uint32_t h = mix(key.kind + 1u, (uintptr_t)(key.axis + 1));
+    h = mix(h, (uintptr_t)key.extent);
+    h = mix(h, (uintptr_t)key.left);
+    h = mix(h, (uintptr_t)key.right);
+    h = mix(h, (uintptr_t)key.divisor);
+    h = mix(h, (uintptr_t)key.value);
+    AtomEntry **bucket = &t->atoms[h % HASH_SIZE];
+    for (AtomEntry *e = *bucket; e; e = e->next) {
+        const IndexAtom *a = &e->atom;
+        if (a->kind == key.kind && a->axis == key.axis && a->extent == key.extent &&
+            a->left == key.left && a->right == key.right && a->divisor == key.divisor &&
+            a->value == key.value)
+            return a;
+    }
+    AtomEntry *e = NEW(t->arena, AtomEntry);
+    e->atom = key;
+    e->atom.id = t->atom_count++;
+    e->next = *bucket;
+    *bucket = e;
+    return &e->atom;
+}
+
+static const Index *intern(IndexTable *t, const Dim *constant, const IndexTerm *terms, int count) {
+    uint32_t h = mix(7, (uintptr_t)constant);
+    for (int i = 0; i < count; i++) {
+        h = mix(h, (uintptr_t)terms[i].factor);
+        h = mix(h, (uintptr_t)terms[i].atom->id);
+    }
+    IndexEntry **bucket = &t->entries[h % HASH_SIZE];
+    for (IndexEntry *e = *bucket; e; e = e->next) {
+        if (e->index.hash != h || e->index.constant != constant || e->index.count != count)
+            continue;
+        bool same = true;
+        for (int i = 0; same && i < count; i++)
+            same = e->index.terms[i].factor == terms[i].factor &&
+                   e->index.terms[i].atom == terms[i].atom;
+        if (same) return &e->index;
+    }
+    IndexEntry *e = NEW(t->arena, IndexEntry);
+    IndexTerm *copy = NEW_ARRAY(t->arena, (size_t)count, IndexTerm);
+    for (int i = 0; i < count; i++) copy[i] = terms[i];
+    e->index = (Index){constant, count, copy, h};
+    e->next = *bucket;
+    *bucket = e;
+    return &e->index;
+}
+
+/* A sum under construction. */
+typedef struct Sum {
+    const Dim *constant;
+    VECTOR(IndexTerm) terms;
+} Sum;
+
+static void sum_term(IndexTable *t, Sum *s, const Dim *factor, const IndexAtom *atom) {
+    if (dim_is(factor, 0)) return;
+    int at = 0;
+    while (at < s->terms.count && s->terms.data[at].atom->id < atom->id) at++;
+    if (at < s->terms.count && s->terms.data[at].atom == atom) {
+        const Dim *sum = dim_need(dim_add(t->dims, s->terms.data[at].factor, factor));
+        if (dim_is(sum, 0)) {
+            for (int i = at; i + 1 < s->terms.count; i++) s->terms.data[i] = s->terms.data[i + 1];
+            s->terms.count--;
+        } else {
+            s->terms.data[at].factor = sum;
+        }
+        return;
+    }
+    IndexTerm term = {factor, atom};
+    vector_push(t->arena, &s->terms, term);
+    for (int i = s->terms.count - 1; i > at; i--) s->terms.data[i] = s->terms.data[i - 1];
+    s->terms.data[at] = term;
+}
+
+static void sum_index(IndexTable *t, Sum *s, const Index *a, const Dim *factor) {
+    s->constant = dim_need(dim_add(t->dims, s->constant, dim_mul(t->dims, a->constant, factor)));
+    for (int i = 0; i < a->count; i++)
+        sum_term(t, s, dim_need(dim_mul(t->dims, a->terms[i].factor, factor)), a->terms[i].atom);
+}
+
+/* Finds a floordiv and a mod of the same pair whose factors fit, and joins them. */
+static bool sum_recombine(IndexTable *t, Sum *s) {
+    for (int i = 0; i < s->terms.count; i++) {
+        const IndexAtom *q = s->terms.data[i].atom;
+        if (q->kind != ATOM_FLOORDIV) continue;
+        for (int j = 0; j < s->terms.count; j++) {
+            const IndexAtom *m = s->terms.data[j].atom;
+            if (m->kind != ATOM_MOD || m->left != q->left || m->divisor != q->divisor) continue;
+            const Dim *f = s->terms.data[j].factor;
+            if (dim_mul(t->dims, f, q->divisor) != s->terms.data[i].factor) continue;
+            const Dim *back = dim_need(dim_neg(t->dims, f));
+            sum_term(t, s, dim_need(dim_neg(t->dims, s->terms.data[i].factor)), q);
+            sum_term(t, s, back, m);
+            sum_index(t, s, q->left, f);
+            return true;
+        }
+    }
+    return false;
+}
+
+static const Index *sum_done(IndexTable *t, Sum *s) {
+    while (sum_recombine(t, s)) {
+    }
+    return intern(t, s->constant, s->terms.data, s->terms.count);
+}
+
+static const Index *of_atom(IndexTable *t, const IndexAtom *atom) {
+    IndexTerm term = {t->one, atom};
+    return intern(t, t->zero, &term, 1);
+}
+
+const Index *index_dim(IndexTable *t, const Dim *d) {
+    return intern(t, dim_need(d), NULL, 0);
+}
+
+const Index *index_const(IndexTable *t, int64_t value) {
+    return index_dim(t, dim_const(t->dims, value));
+}
+
+const Index *index_axis(IndexTable *t, int axis, const Dim *extent) {
+    if (dim_is(extent, 1)) return index_const(t, 0);
+    return of_atom(t, atom_get(t, (IndexAtom){.kind = ATOM_AXIS, .axis = axis, .extent = extent}));
+}
+
+const Index *index_value(IndexTable *t, const Expr *value, const Dim *extent) {
+    if (value->kind == EXPR_INDEX) return value->index;
+    if (value->kind == EXPR_CONST) return index_const(t, value->integer);
+    return of_atom(
+        t,
+        atom_get(t, (IndexAtom){.kind = ATOM_VALUE, .axis = -1, .value = value, .extent = extent}));
+}
+
+const Index *index_add(IndexTable *t, const Index *a, const Index *b) {
+    Sum s = {.constant = t->zero};
+    sum_index(t, &s, a, t->one);
+    sum_index(t, &s, b, t->one);
+    return sum_done(t, &s);
+}
+
+const Index *index_sub(IndexTable *t, const Index *a, const Index *b) {
+    Sum s = {.constant = t->zero};
+    sum_index(t, &s, a, t->one);
+    sum_index(t, &s, b, dim_const(t->dims, -1));
+    return sum_done(t, &s);
+}
+
+const Index *index_scale(IndexTable *t, const Index *a, const Dim *factor) {
+    Sum s = {.constant = t->zero};
+    sum_index(t, &s, a, dim_need(factor));
+    return sum_done(t, &s);
+}
+
+bool index_is_const(const Index *a, int64_t *value) {
+    return a->count == 0 && dim_is_const(a->constant, value);
+}
+
+static bool dim_positive(IndexTable *t, const Dim *d) {
+    return dim_less_equal(t->dims, t->zero, d) == DIM_YES;
+}
+
+static void atom_bounds(IndexTable *t, const IndexAtom *a, const Dim **lower, const Dim **upper) {
+    *lower = *upper = NULL;
+    const Dim *l0, *u0, *l1, *u1;
+    switch (a->kind) {
+    case ATOM_AXIS:
+    case ATOM_VALUE:
+        if (!a->extent) return;
+        *lower = t->zero;
+        *upper = dim_sub(t->dims, a->extent, t->one);
+        return;
+    case ATOM_MOD:
+        *lower = t->zero;
+        *upper = dim_sub(t->dims, a->divisor, t->one);
+        return;
+    case ATOM_FLOORDIV: {
+        int64_t k;
+        index_bounds(t, a->left, &l0, &u0);
+        if (l0 && dim_positive(t, l0)) *lower = t->zero;
+        if (u0 && dim_is_const(a->divisor, &k) && k > 0) {
+            *upper = dim_floordiv(t->dims, u0, a->divisor);
+        } else if (u0) {
+            /* floor((q*d - 1) / d) = q - 1 */
+            const Dim *q = dim_divide_exact(t->dims, dim_add(t->dims, u0, t->one), a->divisor);
+            if (q) *upper = dim_sub(t->dims, q, t->one);
+        }
+        return;
+    }
+    case ATOM_MIN:
+        index_bounds(t, a->left, &l0, &u0);
+        index_bounds(t, a->right, &l1, &u1);
+        *upper = u0 && u1 ? (dim_less_equal(t->dims, u0, u1) == DIM_NO ? u1 : u0) : u0 ? u0 : u1;
+        if (l0 && l1) {
+            if (dim_less_equal(t->dims, l0, l1) == DIM_YES)
+                *lower = l0;
+            else if (dim_less_equal(t->dims, l1, l0) == DIM_YES)
+                *lower = l1;
+            else if (dim_positive(t, l0) && dim_positive(t, l1))
+                *lower = t->zero;
+        }
+        return;
+    case ATOM_MAX:
+        index_bounds(t, a->left, &l0, &u0);
+        index_bounds(t, a->right, &l1, &u1);
+        *lower = l0 && l1 ? (dim_less_equal(t->dims, l0, l1) == DIM_YES ? l1 : l0) : l0 ? l0 : l1;
+        if (u0 && u1) *upper = dim_max(t->dims, u0, u1);
+        return;
+    }
+}
+
+void index_bounds(IndexTable *t, const Index *a, const Dim **lower, const Dim **upper) {
+    const Dim *lo = a->constant, *hi = a->constant;
+    for (int i = 0; i < a->count; i++) {
+        const Dim *f = a->terms[i].factor, *l, *u;
+        atom_bounds(t, a->terms[i].atom, &l, &u);
+        if (!dim_positive(t, f)) {
+            if (dim_less_equal(t->dims, f, t->zero) != DIM_YES) {
+                l = u = NULL;
+            } else {
+                const Dim *swap = l;
+                l = u;
+                u = swap;
+            }
+        }
+        lo = lo && l ? dim_add(t->dims, lo, dim_mul(t->dims, f, l)) : NULL;
+        hi = hi && u ? dim_add(t->dims, hi, dim_mul(t->dims, f, u)) : NULL;
+    }
+    *lower = lo;
+    *upper = hi;
+}
+
+bool index_in_range(IndexTable *t, const Index *a, const Dim *limit) {
+    const Dim *lower, *upper;
+    index_bounds(t, a, &lower, &upper);
+    return lower && upper && dim_positive(t, lower) &&
+           dim_less_equal(t->dims, dim_add(t->dims, upper, t->one), limit) == DIM_YES;
+}
+
+/* a = quotient * divisor + rest, moving whole multiples out of the sum. */
+static void split(IndexTable *t, const Index *a, const Dim *divisor, Sum *quotient, Sum *rest) {
+    quotient->constant = rest->constant = t->zero;
+    for (int i = 0; i < a->count; i++) {
+        const Dim *q = dim_divide_exact(t->dims, a->terms[i].factor, divisor);
+        if (q)
+            sum_term(t, quotient, q, a->terms[i].atom);
+        else
+            sum_term(t, rest, a->terms[i].factor, a->terms[i].atom);
+    }
+    int64_t c, d;
+    if (dim_is_const(a->constant, &c) && dim_is_const(divisor, &d) && d > 0) {
+        int64_t q = c / d - (c % d < 0);
+        quotient->constant = dim_need(dim_const(t->dims, q));
+        rest->constant = dim_need(dim_const(t->dims, c - q * d));
+        return;
+    }
+    const Dim *q = dim_divide_exact(t->dims, a->constant, divisor);
+    if (q)
+        quotient->constant = q;
+    else
+        rest->constant = a->constant;
+}
+
+/* rest = g * x + y with 0 <= y < g, g a factor of the divisor: for floor(rest / d) = floor(x / (d /
+ * g)). */
+static bool common_factor(IndexTable *t, const Index *rest, const Dim *divisor, const Dim **g,
+                          const Dim **remaining, const Index **x, const Index **y) {
+    for (int i = 0; i < rest->count; i++) {
+        const Dim *f = rest->terms[i].factor;
+        if (dim_is(f, 1) || dim_is(f, -1) || !dim_positive(t, f)) continue;
+        const Dim *left = dim_divide_exact(t->dims, divisor, f);
+        if (!left) continue;
+        Sum q = {0}, r = {0};
+        split(t, rest, f, &q, &r);
+        const Index *low = sum_done(t, &r);
+        if (!index_in_range(t, low, f)) continue;
+        *g = f;
+        *remaining = left;
+        *x = sum_done(t, &q);
+        *y = low;
+        return true;
+    }
+    return false;
+}
+
+const Index *index_floordiv(IndexTable *t, const Index *a, const Dim *divisor) {
+    dim_need(divisor);
+    if (dim_is(divisor, 1)) return a;
+    Sum q = {0}, r = {0};
+    split(t, a, divisor, &q, &r);
+    const Index *quotient = sum_done(t, &q), *rest = sum_done(t, &r);
+    if (index_in_range(t, rest, divisor)) return quotient;
+    const Dim *g, *remaining;
+    const Index *x, *y;
+    if (common_factor(t, rest, divisor, &g, &remaining, &x, &y))
+        return index_add(t, quotient, index_floordiv(t, x, remaining));
+    if (rest->count == 1 && dim_is(rest->constant, 0) && dim_is(rest->terms[0].factor, 1) &&
+        rest->terms[0].atom->kind == ATOM_FLOORDIV) {
+        const IndexAtom *inner = rest->terms[0].atom;
+        return index_add(t, quotient,
+                         index_floordiv(t, inner->left, dim_mul(t->dims, inner->divisor, divisor)));
+    }
+    IndexAtom key = {.kind = ATOM_FLOORDIV, .axis = -1, .left = rest, .divisor = divisor};
+    return index_add(t, quotient, of_atom(t, atom_get(t, key)));
+}
+
+const Index *index_mod(IndexTable *t, const Index *a, const Dim *divisor) {
+    dim_need(divisor);
+    if (dim_is(divisor, 1)) return index_const(t, 0);
+    Sum q = {0}, r = {0};
+    split(t, a, divisor, &q, &r);
+    const Index *rest = sum_done(t, &r);
+    if (index_in_range(t, rest, divisor)) return rest;
+    const Dim *g, *remaining;
+    const Index *x, *y;
+    if (common_factor(t, rest, divisor, &g, &remaining, &x, &y))
+        return index_add(t, index_scale(t, index_mod(t, x, remaining), g), y);
+    IndexAtom key = {.kind = ATOM_MOD, .axis = -1, .left = rest, .divisor = divisor};
+    return of_atom(t, atom_get(t, key));
+}
+
+const Index *index_min(IndexTable *t, const Index *a, const Index *b) {
+    const Dim *l0, *u0, *l1, *u1;
+    int64_t x, y;
+    if (a == b) return a;
+    if (index_is_const(a, &x) && index_is_const(b, &y)) return x < y ? a : b;
+    index_bounds(t, a, &l0, &u0);
+    index_bounds(t, b, &l1, &u1);
+    if (u0 && l1 && dim_less_equal(t->dims, u0, l1) == DIM_YES) return a;
+    if (u1 && l0 && dim_less_equal(t->dims, u1, l0) == DIM_YES) return b;
+    return of_atom(t,
+                   atom_get(t, (IndexAtom){.kind = ATOM_MIN, .axis = -1, .left = a, .right = b}));
+}
+
+const Index *index_max(IndexTable *t, const Index *a, const Index *b) {
+    const Dim *l0, *u0, *l1, *u1;
+    int64_t x, y;
+    if (a == b) return a;
+    if (index_is_const(a, &x) && index_is_const(b, &y)) return x > y ? a : b;
+    index_bounds(t, a, &l0, &u0);
+    index_bounds(t, b, &l1, &u1);
+    if (l0 && u1 && dim_less_equal(t->dims, u1, l0) == DIM_YES) return a;
+    if (l1 && u0 && dim_less_equal(t->dims, u0, l1) == DIM_YES) return b;
+    return of_atom(t,
+                   atom_get(t, (IndexAtom){.kind = ATOM_MAX, .axis = -1, .left = a, .right = b}));
+}
+
+/* ---- reading ---- */
+
+static bool atom_depends(const IndexAtom *a, int axis);
+
+bool index_depends(const Index *a, int axis) {
+    for (int i = 0; i < a->count; i++)
+        if (atom_depends(a->terms[i].atom, axis)) return true;
+    return false;
+}
+
+static bool atom_depends(const IndexAtom *a, int axis) {
+    switch (a->kind) {
+    case ATOM_AXIS: return a->axis == axis;
+    case ATOM_FLOORDIV:
+    case ATOM_MOD: return index_depends(a->left, axis);
+    case ATOM_MIN:
+    case ATOM_MAX: return index_depends(a->left, axis) || index_depends(a->right, axis);
+    case ATOM_VALUE: return expr_depends(a->value, axis);
+    }
+    return true;
+}
+
+Motion index_motion(const Index *a, int axis, const Dim **stride) {
+    Motion motion = MOTION_NONE;
+    for (int i = 0; i < a->count; i++) {
+        const IndexAtom *atom = a->terms[i].atom;
+        if (atom->kind == ATOM_AXIS && atom->axis == axis) {
+            motion = MOTION_STRIDE;
+            if (stride) *stride = a->terms[i].factor;
+        } else if (atom_depends(atom, axis)) {
+            return MOTION_OTHER;
+        }
+    }
+    return motion;
+}
+
+const Index *index_substitute(IndexTable *t, const Index *a, const Index *const *replacement,
+                              int count) {
+    const Index *sum = index_dim(t, a->constant);
+    for (int i = 0; i < a->count; i++) {
+        const IndexAtom *atom = a->terms[i].atom;
+        const Index *value = NULL;
+        switch (atom->kind) {
+        case ATOM_AXIS:
+            value = atom->axis < count && replacement[atom->axis] ? replacement[atom->axis]
+                                                                  : of_atom(t, atom);
+            break;
+        case ATOM_FLOORDIV:
+            value = index_floordiv(t, index_substitute(t, atom->left, replacement, count),
+                                   atom->divisor);
+            break;
+        case ATOM_MOD:
+            value =
+                index_mod(t, index_substitute(t, atom->left, replacement, count), atom->divisor);
+            break;
+        case ATOM_MIN:
+            value = index_min(t, index_substitute(t, atom->left, replacement, count),
+                              index_substitute(t, atom->right, replacement, count));
+            break;
+        case ATOM_MAX:
+            value = index_max(t, index_substitute(t, atom->left, replacement, count),
+                              index_substitute(t, atom->right, replacement, count));
+            break;
+        case ATOM_VALUE: value = of_atom(t, atom); break;
+        }
+        sum = index_add(t, sum, index_scale(t, value, a->terms[i].factor));
+    }
+    return sum;
+}

@@ -1,0 +1,361 @@
+/* The schedule of pointwise and row kernels: parallel axes, then phases of reductions, then stores.
+ *
+ * Input: a LOOPS group: full-space values, reductions over the same axes, values per row.  Output:
+ * one kernel. Each phase runs over the reduced axes and accumulates all reductions of one level;
+ * row results stay in registers.  Variants (which axis is the vector, how many axes are flattened)
+ * are built and the one whose accesses suit vectors best is kept. */
+#include "kernel/internal.h"
+
+#include <stdlib.h>
+
+typedef struct Variant {
+    bool rows_vector; /* the vector axis is the last parallel axis; else the last reduced axis */
+    int flatten;      /* the vector axis is this axis of its list and all that follow, as one */
+} Variant;
+
+typedef struct Loops {
+    Lowering *l;
+    Group *group;
+    Builder *b;
+    Gen *gen;
+    Variant variant;
+    int kept[SHAPE_MAX_RANK], kept_count; /* axes of the space */
+    int reduced[SHAPE_MAX_RANK], reduced_count;
+    const Index *at[SHAPE_MAX_RANK]; /* the current point */
+    const Index *row[SHAPE_MAX_RANK];
+    int *level;                             /* by node id, + 2; 0: unknown */
+    VECTOR(Stmt *) pending[SHAPE_MAX_RANK]; /* what outer accumulators take after each inner loop */
+} Loops;
+
+bool node_is_reduction(const Node *n) {
+    return (n->op == OP_REDUCE && !node_is_window_reduce(n)) || n->op == OP_CONTRACT;
+}
+
+/* The highest level among the group's reductions that n reads; -1 for none. */
+static int level_of(Loops *x, const Node *n, bool top) {
+    if (x->level[n->id] && !top) return x->level[n->id] - 2;
+    NodeState *s = lowering_state(x->l, n);
+    int level = -1;
+    bool member = s->stored && s->group == x->group;
+    if (!s->stored || member)
+        for (int i = 0; i < n->input_count; i++) {
+            int d = level_of(x, n->inputs[i], false);
+            if (d > level) level = d;
+        }
+    if (member && node_is_reduction(n)) level++;
+    x->level[n->id] = level + 2;
+    return level;
+}
+
+static int64_t product_hint(const Shape *s, const int *axes, int from, int count) {
+    int64_t p = 1;
+    for (int i = from; i < count; i++) {
+        if (!checked_mul(p, dim_hint(s->dims[axes[i]]), &p)) return INT64_MAX / 4;
+        if (p > INT64_MAX / 1024) return INT64_MAX / 1024;
+    }
+    return p;
+}
+
+/* Opens the loops of a list of axes; the last `count - flatten` axes become one vector axis when
+ * `vector`. Sets at[]; returns the number of scopes opened.  `tiled`: the axes are parallel, with
+ * `work` elements a point. */
+static int open_axes(Loops *x, const int *axes, int count, bool vector, bool tiled, int64_t work) {
+    Builder *b = x->b;
+    const Shape *space = &x->group->space;
+    int opened = 0;
+    int plain = vector ? x->variant.flatten : count;
+    bool splitting = tiled;
+    for (int i = 0; i <= plain && i < count; i++) {
+        bool is_vector = i == plain;
+        Shape run = {0};
+        for (int a = i; a < (is_vector ? count : i + 1); a++)
+            run.dims[run.rank++] = space->dims[axes[a]];
+        const Dim *extent = dim_need(shape_elements(b->dims, &run));
+        int64_t inner = work;
+        if (!is_vector && !checked_mul(work, product_hint(space, axes, i + 1, count), &inner))
+            inner = INT64_MAX;
+        int64_t known = 0;
+        bool constant = dim_is_const(extent, &known);
+        const Index *index = NULL;
+        if (splitting && inner >= TILE_ELEMENTS && !is_vector && !dim_is(extent, 1)) {
+            index = builder_tile(b, "i", extent);
+        } else if (!dim_is(extent, 1)) {
+            const Index *begin = NULL, *end = NULL;
+            int64_t block = inner >= TILE_ELEMENTS ? 1 : (TILE_ELEMENTS + inner - 1) / inner;
+            if (is_vector) block = (block + PANEL_MAX - 1) / PANEL_MAX * PANEL_MAX;
+            if (splitting && !(constant && known <= block + block / 2)) {
+                const Dim *size = dim_const(b->dims, block);
+                const Dim *tiles = dim_need(dim_floordiv(
+                    b->dims, dim_add(b->dims, extent, dim_const(b->dims, block - 1)), size));
+                begin = index_scale(b->table, builder_tile(b, "tile", tiles), size);
+                end = index_min(b->table, index_dim(b->table, extent),
+                                index_add(b->table, begin, index_dim(b->table, size)));
+            }
+            splitting = false;
+            int axis = builder_axis(b, is_vector ? "v" : "i", extent);
+            Binding binding = is_vector ? BIND_VECTOR : BIND_SEQ;
+            builder_open(b, axis, begin, end, binding);
+            opened++;
+            index = builder_axis_index(b, axis);
+        } else {
+            index = index_const(b->table, 0);
+        }
+        const Index *out[SHAPE_MAX_RANK];
+        index_unflatten(b->table, index, &run, out);
+        for (int a = 0; a < run.rank; a++) x->at[axes[i + a]] = out[a];
+        if (is_vector) break;
+    }
+    return opened;
+}
+
+static const Expr *reduction_value(Loops *x, const Node *n) {
+    if (n->op == OP_REDUCE) return gen_value(x->gen, n->inputs[0], x->at);
+    /* A product: the space is the result's labels, then the summed ones. */
+    Builder *b = x->b;
+    int8_t order[CONTRACT_MAX_LABELS];
+    int labels = contract_labels(n, order);
+    const Expr *args[2];
+    for (int side = 0; side < 2; side++) {
+        const int8_t *names = side ? n->attr.contract.b : n->attr.contract.a;
+        const Index *at[SHAPE_MAX_RANK];
+        for (int i = 0; i < n->inputs[side]->type.shape.rank; i++)
+            for (int k = 0; k < labels; k++)
+                if (order[k] == names[i]) at[i] = x->at[k];
+        args[side] = gen_value(x->gen, n->inputs[side], at);
+        if (args[side]->dtype == DTYPE_F16 || args[side]->dtype == DTYPE_BF16)
+            args[side] = expr_cast(b, args[side], DTYPE_F32);
+    }
+    return expr_op(b, OP_MUL, args[0]->dtype, args, 2);
+}
+
+static DType accumulator_dtype(const Node *n, bool arg) {
+    DType t = arg ? n->inputs[0]->type.dtype : n->type.dtype;
+    return t == DTYPE_F16 || t == DTYPE_BF16 ? DTYPE_F32 : t;
+}
+
+static bool is_arg(const Node *n) {
+    return n->op == OP_REDUCE &&
+           (n->attr.reduce.kind == REDUCE_ARGMAX || n->attr.reduce.kind == REDUCE_ARGMIN);
+}
+
+/* One pass over the reduced axes for the reductions of `level`. */
+static void emit_phase(Loops *x, int level) {
+    Builder *b = x->b;
+    Group *g = x->group;
+    int depth = b->depth;
+    int first_scope = depth + 1;
+    int opened = open_axes(x, x->reduced, x->reduced_count, !x->variant.rows_vector, false, 1);
+    int regs[SHAPE_MAX_RANK + 1];
+    for (int m = 0; m < g->members.count; m++) {
+        const Node *n = g->members.data[m];
+        if (!node_is_reduction(n) || level_of(x, n, false) != level) continue;
+        bool arg = is_arg(n);
+        ReduceKind kind = n->op == OP_REDUCE ? n->attr.reduce.kind : REDUCE_SUM;
+        DType dtype = accumulator_dtype(n, arg);
+        int position_reg = -1;
+        const Expr *value = expr_cast(b, reduction_value(x, n), dtype);
+        for (int s = 0; s < opened; s++) {
+            regs[s] = builder_register(b, dtype, op_info(n->op)->name);
+            b->register_depth.data[regs[s]] = first_scope + s - 1;
+            if (arg) {
+                position_reg = builder_register(b, DTYPE_I64, "position");
+                b->register_depth.data[position_reg] = first_scope + s - 1;
+            }
+            builder_accumulator(b, b->scopes[first_scope + s].loop, kind, regs[s], position_reg);
+        }
+        const Expr *position = arg ? expr_index(b, x->at[x->reduced[0]], DTYPE_I64) : NULL;
+        if (opened) {
+            builder_accumulate(b, kind, regs[opened - 1], value, position);
+            value = expr_register(b, arg ? position_reg : regs[0]);
+        } else if (arg) {
+            value = expr_const_int(b, DTYPE_I64, 0);
+        }
+        /* Outer accumulators take what the loop inside them has found, when it has ended. */
+        for (int s = opened - 2; s >= 0; s--) {
+            Stmt *combine = NEW(b->arena, Stmt);
+            combine->kind = STMT_ACCUMULATE;
+            combine->reg = regs[s];
+            combine->combine = kind;
+            combine->value = expr_register(b, regs[s + 1]);
+            vector_push(b->arena, &x->pending[s], combine);
+        }
+        gen_set(x->gen, n, x->row, expr_cast(b, value, n->type.dtype));
+    }
+    for (int s = opened - 1; s >= 0; s--) {
+        builder_close(b);
+        if (s == 0) break;
+        for (int i = 0; i < x->pending[s - 1].count; i++)
+            vector_push(b->arena, &b->scopes[b->depth].block->body, x->pending[s - 1].data[i]);
+        x->pending[s - 1].count = 0;
+    }
+}
+
+static void store_members(Loops *x, bool full) {
+    Group *g = x->group;
+    const Expr **values = NEW_ARRAY(x->l->arena, (size_t)g->members.count, const Expr *);
+    const Index *const *at = full ? x->at : x->row;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int m = 0; m < g->members.count; m++) {
+            Node *n = g->members.data[m];
+            bool is_full =
+                n->type.shape.rank == g->space.rank && !(g->reduced && node_is_reduction(n));
+            if (is_full != full || !lowering_needs_store(x->l, n)) continue;
+            if (pass) {
+                gen_store(x->gen, n, at, values[m]);
+                continue;
+            }
+            if (node_is_reduction(n) && !g->reduced)
+                values[m] = expr_cast(x->b, reduction_value(x, n), n->type.dtype);
+            else
+                values[m] = gen_value(x->gen, n, at);
+            /* All values before all stores: a store may change what another value reads. */
+            if (values[m]->kind != EXPR_CONST) values[m] = builder_let_here(x->b, values[m], "out");
+        }
+    }
+}
+
+static bool has_members(Loops *x, bool full) {
+    Group *g = x->group;
+    for (int m = 0; m < g->members.count; m++) {
+        Node *n = g->members.data[m];
+        bool is_full = n->type.shape.rank == g->space.rank && !(g->reduced && node_is_reduction(n));
+        if (is_full == full && lowering_needs_store(x->l, n)) return true;
+    }
+    return false;
+}
+
+static Loops *build(Lowering *l, Group *group, Variant variant) {
+    Loops *x = NEW(l->arena, Loops);
+    x->l = l;
+    x->group = group;
+    x->variant = variant;
+    x->b = builder_new(l->program);
+    x->gen = gen_new(l, x->b, group);
+    x->level = NEW_ARRAY(l->arena, (size_t)l->state_count, int);
+    for (int i = 0; i < group->space.rank; i++) {
+        if (group->reduced >> i & 1)
+            x->reduced[x->reduced_count++] = i;
+        else
+            x->kept[x->kept_count++] = i;
+    }
+    int64_t work = product_hint(&group->space, x->reduced, 0, x->reduced_count);
+    open_axes(x, x->kept, x->kept_count, variant.rows_vector, true, work);
+    for (int i = 0; i < x->kept_count; i++) x->row[i] = x->at[x->kept[i]];
+    if (group->reduced) {
+        int levels = 0;
+        for (int m = 0; m < group->members.count; m++) {
+            int level = level_of(x, group->members.data[m], true);
+            if (node_is_reduction(group->members.data[m]) && level + 1 > levels) levels = level + 1;
+        }
+        for (int level = 0; level < levels; level++) emit_phase(x, level);
+        store_members(x, false);
+        if (has_members(x, true)) {
+            int depth = x->b->depth;
+            open_axes(x, x->reduced, x->reduced_count, !variant.rows_vector, false, 1);
+            store_members(x, true);
+            while (x->b->depth > depth) builder_close(x->b);
+        }
+    } else {
+        store_members(x, true);
+    }
+    while (x->b->depth) builder_close(x->b);
+    for (int m = 0; m < group->members.count; m++) builder_describe(x->b, group->members.data[m]);
+    return x;
+}
+
+/* ---- choosing ---- */
+
+typedef struct Score {
+    Builder *b;
+    int vector_axis; /* -1 outside of vector loops */
+} Score;
+
+static const Layout *slot_layout(Builder *b, int slot) {
+    return slot >= SCRATCH_BASE ? NULL : b->kernel->slots.data[slot].layout;
+}
+
+static double access_cost(Score *s, int slot, const Index *const *indices) {
+    const Index *offset =
+        index_offset(s->b->table, slot_layout(s->b, slot), builder_slot_shape(s->b, slot), indices);
+    const Dim *stride;
+    switch (index_motion(offset, s->vector_axis, &stride)) {
+    case MOTION_NONE: return 0.25;
+    case MOTION_STRIDE: return dim_is(stride, 1) ? 1 : 12;
+    case MOTION_OTHER: return 24;
+    }
+    return 24;
+}
+
+static double expr_score(Score *s, const Expr *e) {
+    double cost = 0;
+    if (e->kind == EXPR_LOAD)
+        cost = access_cost(s, e->slot, e->indices);
+    else if (e->kind == EXPR_GUARD) {
+        cost = 1;
+        for (int i = 0; i < e->guard->count; i++)
+            if (index_motion(e->guard->tests[i].value, s->vector_axis, NULL) != MOTION_NONE)
+                cost += 6;
+    } else
+        cost = 0.5;
+    for (int i = 0; i < e->arg_count; i++) cost += expr_score(s, e->args[i]);
+    return cost;
+}
+
+static double stmt_score(Score *s, const Stmt *stmt);
+
+static double body_score(Score *s, const Stmt *stmt) {
+    double cost = 0;
+    for (int i = 0; i < stmt->body.count; i++) cost += stmt_score(s, stmt->body.data[i]);
+    return cost;
+}
+
+/* Estimated cycles. */
+static double stmt_score(Score *s, const Stmt *stmt) {
+    if (stmt->kind == STMT_BLOCK) return body_score(s, stmt);
+    if (stmt->kind == STMT_LOOP) {
+        double extent = (double)dim_hint(s->b->kernel->axes.data[stmt->axis].extent);
+        double trips = extent;
+        int outer = s->vector_axis;
+        if (stmt->binding == BIND_VECTOR) {
+            double whole = (double)((int64_t)extent / VECTOR_HINT);
+            /* A partial group costs more than a whole one. */
+            trips = whole + ((double)VECTOR_HINT * whole < extent ? 2 : 0);
+            s->vector_axis = stmt->axis;
+        }
+        double cost = trips * (body_score(s, stmt) + 1) + 4 +
+                      (stmt->binding == BIND_VECTOR ? 8.0 * stmt->accumulator_count : 0);
+        s->vector_axis = outer;
+        return cost;
+    }
+    double cost = 0.5;
+    if (stmt->value) cost += expr_score(s, stmt->value);
+    if (stmt->kind == STMT_STORE) cost += 2 * access_cost(s, stmt->slot, stmt->indices);
+    return cost;
+}
+
+void schedule_loops(Lowering *l, Group *group) {
+    int kept = 0, reduced = 0;
+    for (int i = 0; i < group->space.rank; i++) {
+        if (group->reduced >> i & 1)
+            reduced++;
+        else
+            kept++;
+    }
+    Loops *best = NULL;
+    double best_cost = 0;
+    for (int rows_vector = 0; rows_vector < 2; rows_vector++) {
+        int count = rows_vector ? kept : reduced;
+        if (count == 0 && (rows_vector ? reduced : 1)) continue;
+        for (int flatten = 0; flatten < count || (count == 0 && flatten == 0); flatten++) {
+            Loops *x = build(l, group, (Variant){rows_vector, flatten});
+            Score s = {x->b, -1};
+            double cost = stmt_score(&s, x->b->kernel->body);
+            if (!best || cost < best_cost) {
+                best = x;
+                best_cost = cost;
+            }
+        }
+    }
+    const char *path, *what = group_what(l, group, &path);
+    vector_push(l->arena, &l->steps, builder_finish(best->b, what, path));
+}

@@ -1,0 +1,436 @@
+/* From one graph to steps: buffers, order of groups, writes of cells; and the program's driver.
+ *
+ * Input: a graph, the buffers of its inputs and of its outputs.  Output: steps.
+ * Invariants: a group runs after all groups it needs and after all readers of a cell that it
+ * overwrites; where that is impossible the new value goes to a temporary and is copied when all
+ * groups have run. */
+#include "kernel/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int64_t dim_hint(const Dim *d) {
+    int64_t symbols[256], value;
+    if (dim_is_const(d, &value)) return value;
+    for (int i = 0; i < 256; i++) symbols[i] = SYMBOL_HINT;
+    int64_t lower, upper;
+    dim_bounds(d, &lower, &upper);
+    if (upper < SYMBOL_HINT) return upper > 0 ? upper : 1;
+    for (int t = 0; t < d->term_count; t++)
+        for (int f = 0; f < d->terms[t].factor_count; f++) {
+            const DimAtom *a = d->terms[t].factors[f].atom;
+            if (a->kind == DIM_ATOM_SYMBOL && a->symbol->index >= 256) return SYMBOL_HINT;
+            if (a->kind != DIM_ATOM_SYMBOL) return SYMBOL_HINT;
+        }
+    return dim_evaluate(d, symbols, &value) && value > 0 ? value : 1;
+}
+
+NodeState *lowering_state(Lowering *l, const Node *n) {
+    return &l->states[n->id];
+}
+
+Buffer *lowering_buffer(Lowering *l, BufferKind kind, DType dtype, Shape shape, const char *name) {
+    Buffer *b = NEW(l->arena, Buffer);
+    *b = (Buffer){.id = l->entry->buffers.count,
+                  .kind = kind,
+                  .dtype = dtype,
+                  .shape = shape,
+                  .name = name,
+                  .index = -1};
+    vector_push(l->arena, &l->entry->buffers, b);
+    return b;
+}
+
+void lowering_remark(Lowering *l, RemarkKind kind, const Node *n, const char *format, ...) {
+    Text t = text_new(l->arena);
+    va_list args;
+    va_start(args, format);
+    text_vprintf(&t, format, args);
+    va_end(args);
+    Remark r = {kind, l->entry->entry, n, t.data};
+    vector_push(l->arena, &l->program->remarks, r);
+}
+
+const Layout *kernel_cell_layout(const KernelProgram *program, const Cell *cell) {
+    return layout_of_type(program, &cell->type);
+}
+
+static Buffer *cell_buffer(KernelProgram *program, KernelEntry *entry, const Cell *cell) {
+    for (int i = 0; i < entry->buffers.count; i++)
+        if (entry->buffers.data[i]->cell == cell) return entry->buffers.data[i];
+    Buffer *b = NEW(program->arena, Buffer);
+    *b = (Buffer){.id = entry->buffers.count,
+                  .kind = BUFFER_CELL,
+                  .dtype = cell->type.dtype,
+                  .shape = cell->type.shape,
+                  .layout = kernel_cell_layout(program, cell),
+                  .index = cell->index,
+                  .cell = cell,
+                  .name = cell->name->text};
+    vector_push(program->arena, &entry->buffers, b);
+    return b;
+}
+
+static void mark_live(Lowering *l, Node *n) {
+    NodeState *s = lowering_state(l, n);
+    s->users++;
+    if (s->live) return;
+    s->live = true;
+    for (int i = 0; i < n->input_count; i++) mark_live(l, n->inputs[i]);
+}
+
+/* ---- cells ---- */
+
+/* Groups that read cell `c` at another point than their own, or in a way that must end before the
+ * write. */
+typedef struct CellReads {
+    Lowering *l;
+    const Cell *cell;
+    bool found;
+} CellReads;
+
+static void see_cell(void *user, Node *read) {
+    CellReads *r = user;
+    if (read->op == OP_CELL && read->attr.cell == r->cell) r->found = true;
+}
+
+static bool group_reads_cell(Lowering *l, Group *g, const Cell *cell) {
+    CellReads r = {l, cell, false};
+    for (int i = 0; i < g->members.count && !r.found; i++)
+        node_reads(l, g->members.data[i], see_cell, &r);
+    if (g->kind == GROUP_SCAN) {
+        for (int i = 0; i < g->anchor->input_count; i++) {
+            Node *x = g->anchor->inputs[i];
+            if (x->op == OP_CELL && x->attr.cell == cell) r.found = true;
+        }
+    }
+    return r.found;
+}
+
+/* Does the group read the cell only at the element that it then writes? */
+static bool reads_in_place(Lowering *l, Group *g, const Cell *cell) {
+    if (!group_reads_cell(l, g, cell)) return true;
+    if (g->kind == GROUP_UPDATE || g->kind == GROUP_SCATTER) {
+        const Node *x = g->anchor->inputs[0];
+        if (x->op != OP_CELL || x->attr.cell != cell) return false;
+        CellReads r = {l, cell, false};
+        for (int i = 1; i < g->anchor->input_count; i++) {
+            see_cell(&r, g->anchor->inputs[i]);
+            if (!lowering_state(l, g->anchor->inputs[i])->stored)
+                node_reads(l, g->anchor->inputs[i], see_cell, &r);
+        }
+        return !r.found;
+    }
+    if (g->kind != GROUP_LOOPS && g->kind != GROUP_CONTRACT) return false;
+    if (g->reduced && cell->type.shape.rank != g->space.rank) {
+        /* A row value is written once per row, after every inner loop: reading it there is reading
+         * it in place. */
+        for (int i = 0; i < g->members.count; i++)
+            if (g->members.data[i]->type.shape.rank == g->space.rank) return false;
+    }
+    Builder *b = builder_new(l->program);
+    Gen *gen = gen_new(l, b, g);
+    gen->dry = true;
+    const Index *full[SHAPE_MAX_RANK], *row[SHAPE_MAX_RANK];
+    int rows = 0;
+    for (int i = 0; i < g->space.rank; i++) {
+        full[i] = builder_axis_index(b, builder_axis(b, "i", g->space.dims[i]));
+        if (!(g->reduced >> i & 1)) row[rows++] = full[i];
+    }
+    bool is_row = g->reduced && cell->type.shape.rank != g->space.rank;
+    if (cell->type.shape.rank != (is_row ? rows : g->space.rank)) return false;
+    gen->space = is_row ? row : full;
+    for (int i = 0; i < g->members.count; i++) {
+        Node *m = g->members.data[i];
+        if (m->op == OP_CONTRACT) {
+            CellReads r = {l, cell, false};
+            node_reads(l, m, see_cell, &r);
+            if (r.found) return false;
+            gen_set(gen, m, g->kind == GROUP_CONTRACT ? full : row,
+                    expr_const(b, m->type.dtype, 0));
+            continue;
+        }
+        if (m->op == OP_REDUCE && !node_is_window_reduce(m)) {
+            gen_value(gen, m->inputs[0], full);
+            gen_set(gen, m, row, expr_const(b, m->type.dtype, 0));
+            continue;
+        }
+        gen_value(gen, m, m->type.shape.rank == g->space.rank ? full : row);
+    }
+    for (int i = 0; i < gen->elsewhere.count; i++)
+        if (gen->elsewhere.data[i] == cell) return false;
+    return true;
+}
+
+/* True when the group may write the cell's own storage; adds the edges that order it after the
+ * readers. */
+static bool may_overwrite(Lowering *l, Group *g, const Cell *cell) {
+    if (!reads_in_place(l, g, cell)) return false;
+    int readers = 0;
+    Group **list = NEW_ARRAY(l->arena, (size_t)l->groups.count, Group *);
+    for (int i = 0; i < l->groups.count; i++) {
+        Group *h = l->groups.data[i];
+        if (h == g || !group_reads_cell(l, h, cell)) continue;
+        if (group_reaches(l, h, g)) return false;
+        list[readers++] = h;
+    }
+    for (int i = 0; i < readers; i++) vector_push(l->arena, &g->after, list[i]);
+    return true;
+}
+
+/* ---- buffers ---- */
+
+typedef struct Outside {
+    Lowering *l;
+    Group *group;
+} Outside;
+
+static void give_buffer(Lowering *l, Node *n) {
+    NodeState *s = lowering_state(l, n);
+    if (s->buffer) return;
+    for (int i = 0; i < s->targets.count && !s->buffer; i++)
+        if (shape_equal(&s->targets.data[i]->shape, &n->type.shape)) s->buffer = s->targets.data[i];
+    if (!s->buffer)
+        s->buffer = lowering_buffer(l, BUFFER_TEMPORARY, n->type.dtype, n->type.shape, n->path);
+}
+
+static void see_outside(void *user, Node *read) {
+    Outside *o = user;
+    NodeState *s = lowering_state(o->l, read);
+    if (s->stored && s->group && s->group != o->group) give_buffer(o->l, read);
+}
+
+static void give_buffers(Lowering *l) {
+    for (int i = 0; i < l->groups.count; i++) {
+        Group *g = l->groups.data[i];
+        Outside o = {l, g};
+        for (int m = 0; m < g->members.count; m++) {
+            Node *n = g->members.data[m];
+            NodeState *s = lowering_state(l, n);
+            if (n->op != OP_PROJ) node_reads(l, n, see_outside, &o);
+            if (s->targets.count) give_buffer(l, n);
+            /* These kernels work in their result's memory. */
+            if (g->kind != GROUP_LOOPS && g->kind != GROUP_CONTRACT && n->op != OP_SCAN)
+                give_buffer(l, n);
+        }
+    }
+}
+
+/* ---- order ---- */
+
+static void visit(Lowering *l, Group *g) {
+    if (g->mark == 2) return;
+    g->mark = 2;
+    for (int pass = 0; pass < 2; pass++) {
+        int count = pass ? g->after.count : g->needs.count;
+        Group **list = pass ? g->after.data : g->needs.data;
+        /* By id, so that the order does not depend on how dependences were found. */
+        for (int id = 0; id < l->groups.count; id++)
+            for (int i = 0; i < count; i++)
+                if (list[i]->id == id) visit(l, list[i]);
+    }
+    vector_push(l->arena, &l->order, g);
+}
+
+static void schedule_group(Lowering *l, Group *g) {
+    switch (g->kind) {
+    case GROUP_LOOPS: schedule_loops(l, g); return;
+    case GROUP_CONTRACT: schedule_contract(l, g); return;
+    case GROUP_PREFIX: schedule_prefix(l, g); return;
+    case GROUP_ARGSORT: schedule_argsort(l, g); return;
+    case GROUP_SCATTER: schedule_scatter(l, g); return;
+    case GROUP_UPDATE: schedule_update(l, g); return;
+    case GROUP_SCAN: schedule_scan(l, g); return;
+    }
+}
+
+/* Copies between buffers of one shape: what could not be written in place. */
+static void copy_buffer(Lowering *l, Buffer *from, Buffer *to) {
+    Graph *g = graph_new(l->arena, l->dims);
+    Node *x = op_input(g, name_of("x"), (TensorType){from->dtype, from->shape});
+    vector_push(l->arena, &g->results, op_identity(g, x));
+    StepList steps = {0};
+    Buffer *inputs[1] = {from}, *outputs[1] = {to};
+    lower_graph(l->program, l->entry, g, inputs, outputs, &steps);
+    for (int i = 0; i < steps.count; i++) vector_push(l->arena, &l->steps, steps.data[i]);
+}
+
+void lower_graph(KernelProgram *program, KernelEntry *entry, const Graph *graph, Buffer **inputs,
+                 Buffer **outputs, StepList *steps) {
+    Lowering *l = NEW(program->arena, Lowering);
+    l->program = program;
+    l->entry = entry;
+    l->arena = program->arena;
+    l->table = program->indices;
+    l->dims = index_dims(program->indices);
+    l->graph = graph_normalize(l->arena, graph);
+    l->inputs = inputs;
+    for (int i = 0; i < l->graph->nodes.count; i++)
+        if (l->graph->nodes.data[i]->id >= l->state_count)
+            l->state_count = l->graph->nodes.data[i]->id + 1;
+    l->states = NEW_ARRAY(l->arena, (size_t)l->state_count, NodeState);
+    for (int i = 0; i < l->graph->nodes.count; i++) {
+        Node *n = l->graph->nodes.data[i];
+        NodeState *s = lowering_state(l, n);
+        s->node = n;
+        if (n->op == OP_INPUT) s->buffer = inputs[n->attr.input.index];
+        if (n->op == OP_CELL) s->buffer = cell_buffer(program, entry, n->attr.cell);
+    }
+    for (int i = 0; i < l->graph->results.count; i++) mark_live(l, l->graph->results.data[i]);
+
+    /* Where results go.  A reshaped value lies in a caller's buffer as the value itself does. */
+    for (int i = 0; i < l->graph->results.count; i++) {
+        Node *n = l->graph->results.data[i];
+        Buffer *out = outputs[i];
+        while (n->op == OP_RESHAPE && out->kind == BUFFER_RESULT && n->inputs[0]->op != OP_INPUT &&
+               n->inputs[0]->op != OP_CELL && n->inputs[0]->input_count > 0) {
+            n = n->inputs[0];
+            out->shape = n->type.shape;
+        }
+        NodeState *s = lowering_state(l, n);
+        s->stored = s->forced = true;
+        if (out->kind != BUFFER_CELL) vector_push(l->arena, &s->targets, out);
+    }
+    fuse_decide(l);
+
+    VECTOR(Rotation) copies = {0};
+    for (int i = 0; i < l->graph->results.count; i++) {
+        Buffer *out = outputs[i];
+        if (out->kind != BUFFER_CELL) continue;
+        Node *n = l->graph->results.data[i];
+        NodeState *s = lowering_state(l, n);
+        if (may_overwrite(l, s->group, out->cell)) {
+            vector_push(l->arena, &s->targets, out);
+            continue;
+        }
+        lowering_remark(l, REMARK_NOT_FUSED, n,
+                        "%s is written through a temporary: its old value is read elsewhere",
+                        out->cell->name->text);
+        if (!s->buffer)
+            s->buffer = lowering_buffer(l, BUFFER_TEMPORARY, n->type.dtype, n->type.shape, "next");
+        Rotation r = {s->buffer, out};
+        vector_push(l->arena, &copies, r);
+    }
+    give_buffers(l);
+    for (int i = 0; i < l->groups.count; i++) l->groups.data[i]->mark = 0;
+    for (int i = 0; i < l->groups.count; i++) visit(l, l->groups.data[i]);
+    for (int i = 0; i < l->order.count; i++) schedule_group(l, l->order.data[i]);
+    for (int i = 0; i < copies.count; i++)
+        copy_buffer(l, copies.data[i].current, copies.data[i].next);
+    for (int i = 0; i < l->steps.count; i++) vector_push(l->arena, steps, l->steps.data[i]);
+}
+
+/* ---- entries ---- */
+
+/* flag = any element outside [low, high) (and not `ignore`). */
+static void lower_check(KernelProgram *program, KernelEntry *ke, const Check *check,
+                        Buffer **inputs) {
+    Arena *arena = program->arena;
+    const Graph *whole = ke->entry->graph;
+    DimTable *dims = index_dims(program->indices);
+    Graph *g = graph_new(arena, dims);
+    /* The condition is a pure function of the arguments: copy its cone. */
+    Node **copy = NEW_ARRAY(arena, (size_t)check->node->id + 1, Node *);
+    bool *wanted = NEW_ARRAY(arena, (size_t)check->node->id + 1, bool);
+    wanted[check->node->id] = true;
+    for (int i = whole->nodes.count - 1; i >= 0; i--) {
+        Node *n = whole->nodes.data[i];
+        if (n->id > check->node->id || !wanted[n->id]) continue;
+        for (int k = 0; k < n->input_count; k++) wanted[n->inputs[k]->id] = true;
+    }
+    for (int i = 0; i < whole->inputs.count; i++) {
+        Node *n = whole->inputs.data[i];
+        Node *made = op_input(g, n->attr.input.name, n->type);
+        if (n->id <= check->node->id) copy[n->id] = made;
+    }
+    for (int i = 0; i < whole->nodes.count; i++) {
+        Node *n = whole->nodes.data[i];
+        if (n->id > check->node->id || !wanted[n->id] || n->op == OP_INPUT) continue;
+        Node **operands = NEW_ARRAY(arena, (size_t)n->input_count, Node *);
+        for (int k = 0; k < n->input_count; k++) operands[k] = copy[n->inputs[k]->id];
+        copy[n->id] = op_like(g, n, operands);
+    }
+    Node *x = op_cast(g, copy[check->node->id], DTYPE_I64);
+    int axes[1] = {0};
+    Node *low = op_expand(g, op_dim(g, check->low, DTYPE_I64), x->type.shape, axes);
+    Node *high = op_expand(g, op_dim(g, check->high, DTYPE_I64), x->type.shape, axes);
+    Node *bad = op_binary(g, OP_OR, op_binary(g, OP_LT, x, low), op_binary(g, OP_GE, x, high));
+    if (check->has_ignore) {
+        Node *ignore = op_const_int(g, check->ignore, x->type);
+        bad = op_binary(g, OP_AND, bad, op_binary(g, OP_NE, x, ignore));
+    }
+    int rank = x->type.shape.rank;
+    Node *any = rank ? op_reduce(g, REDUCE_ANY, bad, (1u << rank) - 1) : op_identity(g, bad);
+    vector_push(arena, &g->results, any);
+    Buffer *flag = NEW(arena, Buffer);
+    *flag = (Buffer){.id = ke->buffers.count,
+                     .kind = BUFFER_TEMPORARY,
+                     .dtype = DTYPE_BOOL,
+                     .name = "out_of_range",
+                     .index = -1};
+    vector_push(arena, &ke->buffers, flag);
+    StepList steps = {0};
+    lower_graph(program, ke, g, inputs, &flag, &steps);
+    for (int i = 0; i < steps.count; i++) vector_push(arena, &ke->check_steps, steps.data[i]);
+    KernelCheck made = {check, flag};
+    vector_push(arena, &ke->checks, made);
+}
+
+static KernelEntry *lower_entry(KernelProgram *program, const Entry *entry) {
+    Arena *arena = program->arena;
+    KernelEntry *ke = NEW(arena, KernelEntry);
+    ke->entry = entry;
+    int inputs = entry->graph->inputs.count, results = entry->results.count;
+    Buffer **in = NEW_ARRAY(arena, (size_t)inputs, Buffer *);
+    Buffer **out = NEW_ARRAY(arena, (size_t)(results + entry->writes.count), Buffer *);
+    for (int i = 0; i < inputs; i++) {
+        const Node *n = entry->graph->inputs.data[i];
+        in[i] = NEW(arena, Buffer);
+        *in[i] = (Buffer){.id = ke->buffers.count,
+                          .kind = BUFFER_ARGUMENT,
+                          .dtype = n->type.dtype,
+                          .shape = n->type.shape,
+                          .index = i,
+                          .name = n->attr.input.name->text};
+        vector_push(arena, &ke->buffers, in[i]);
+    }
+    for (int i = 0; i < results; i++) {
+        const Node *n = entry->results.data[i].node;
+        out[i] = NEW(arena, Buffer);
+        Name name = entry->results.data[i].name;
+        *out[i] = (Buffer){.id = ke->buffers.count,
+                           .kind = BUFFER_RESULT,
+                           .dtype = n->type.dtype,
+                           .shape = n->type.shape,
+                           .index = i,
+                           .name = name ? name->text : NULL};
+        vector_push(arena, &ke->buffers, out[i]);
+    }
+    for (int i = 0; i < entry->writes.count; i++)
+        out[results + i] = cell_buffer(program, ke, entry->writes.data[i].cell);
+    for (int i = 0; i < entry->checks.count; i++)
+        if (entry->checks.data[i].kind == CHECK_RANGE)
+            lower_check(program, ke, &entry->checks.data[i], in);
+    StepList steps = {0};
+    lower_graph(program, ke, entry->graph, in, out, &steps);
+    for (int i = 0; i < steps.count; i++) vector_push(arena, &ke->steps, steps.data[i]);
+    return ke;
+}
+
+KernelProgram *kernel_program_build(Arena *arena, const Program *program) {
+    KernelProgram *p = NEW(arena, KernelProgram);
+    p->arena = arena;
+    p->program = program;
+    p->indices = index_table_new(arena, program->dims);
+    layouts_decide(p);
+    for (int r = 0; r < program->roots.count; r++) {
+        KernelRoot *root = NEW(arena, KernelRoot);
+        root->root = program->roots.data[r];
+        vector_push(arena, &p->roots, root);
+        for (int e = 0; e < root->root->entries.count; e++) {
+            KernelEntry *entry = lower_entry(p, root->root->entries.data[e]);
+            vector_push(arena, &root->entries, entry);
+        }
+    }
+    return p;
+}
