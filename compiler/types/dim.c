@@ -231,6 +231,11 @@ const Dim *dim_symbol(DimTable *table, Name name) {
     return dim_of_atom(table, &atom->atom);
 }
 
+const Dim *dim_of_symbol(DimTable *table, const DimSymbol *symbol) {
+    return dim_canonical(table,
+                         dim_of_atom(table, &table->symbols.data[symbol->index]->atom->atom));
+}
+
 int dim_symbol_count(const DimTable *table) {
     return table->symbols.count;
 }

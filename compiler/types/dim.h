@@ -80,8 +80,11 @@ struct Dim {
     const DimTerm *terms;        /* sorted; the constant term (factor_count 0) last */
     uint32_t hash;
 };
+/* The largest k that `N % k == 0` facts state of a symbol; 1 if there is none. */
+int64_t dim_symbol_divisor(const DimTable *table, const DimSymbol *symbol);
 int dim_symbol_count(const DimTable *table);
 const DimSymbol *dim_symbol_at(const DimTable *table, int index);
+const Dim *dim_of_symbol(DimTable *table, const DimSymbol *symbol); /* in normal form */
 
 /* "N", "4*H", "T*N", "(H + 2*p - 3)//2 + 1". */
 void dim_print(Text *out, const Dim *d);

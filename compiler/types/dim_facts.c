@@ -372,6 +372,20 @@ bool dim_assume_divisible(DimTable *table, const Dim *d, int64_t k) {
     return true;
 }
 
+int64_t dim_symbol_divisor(const DimTable *table, const DimSymbol *symbol) {
+    const Dim *now = table->symbols.data[symbol->index]->atom->resolved;
+    int64_t divisor = 1;
+    /* Each further divisibility resolves the exact atom of the one before. */
+    while (now && now->term_count == 1 && now->terms[0].factor_count == 1) {
+        const DimAtom *atom = now->terms[0].factors[0].atom;
+        int64_t k;
+        if (atom_exact_symbol(atom, &k) != symbol) break;
+        divisor = k;
+        now = atom_entry(atom)->resolved;
+    }
+    return divisor;
+}
+
 static bool mentions(const Dim *d, const DimAtom *atom) {
     for (int i = 0; i < d->term_count; i++) {
         for (int j = 0; j < d->terms[i].factor_count; j++) {
