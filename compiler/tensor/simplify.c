@@ -25,12 +25,22 @@ bool simplify_type_equal(const TensorType *a, const TensorType *b) {
 static bool *mark_needed(Rewriter *w, Node *const *roots, int root_count) {
     const Graph *g = w->from;
     bool *needed = NEW_ARRAY(w->g->arena, (size_t)id_count(g) + 1, bool);
-    for (int i = 0; i < root_count; i++) needed[roots[i]->id] = true;
-    for (int i = 0; i < g->results.count; i++) needed[g->results.data[i]->id] = true;
+    w->uses = NEW_ARRAY(w->g->arena, (size_t)id_count(g) + 1, int);
+    for (int i = 0; i < root_count; i++) {
+        needed[roots[i]->id] = true;
+        w->uses[roots[i]->id]++;
+    }
+    for (int i = 0; i < g->results.count; i++) {
+        needed[g->results.data[i]->id] = true;
+        w->uses[g->results.data[i]->id]++;
+    }
     for (int k = g->nodes.count; k-- > 0;) {
         const Node *node = g->nodes.data[k];
         if (!needed[node->id]) continue;
-        for (int i = 0; i < node->input_count; i++) needed[node->inputs[i]->id] = true;
+        for (int i = 0; i < node->input_count; i++) {
+            needed[node->inputs[i]->id] = true;
+            w->uses[node->inputs[i]->id]++;
+        }
         if (node->op != OP_PROJ) continue;
         const Node *parent = node->inputs[0];
         if (!w->result_used[parent->id])
@@ -52,6 +62,8 @@ static Node *apply_rules(Rewriter *w, const Node *node, Node **in) {
             result = simplify_identity(w, node, in);
         else if (class_ == CLASS_VIEW || node->op == OP_FOLD)
             result = simplify_view(w, node, in);
+        else if (class_ == CLASS_CONTRACT)
+            result = simplify_contract(w, node, in);
         else if (class_ == CLASS_REDUCE)
             result = simplify_reduction(w, node, in);
     }

@@ -15,6 +15,7 @@ typedef struct Rewriter {
     const Graph *from;
     unsigned rules;
     bool changed;
+    int *uses;          /* by id of the old graph: readers and results */
     Node **map;         /* by id of the old graph; NULL: not needed, or several results */
     Node ***results;    /* by id of the old graph: results of a CALL that was opened or a SCAN */
     bool **result_used; /* by id of the old graph: which results of a SCAN are read */
@@ -23,10 +24,15 @@ typedef struct Rewriter {
 
 Node *simplify_identity(Rewriter *w, const Node *node, Node **in);
 Node *simplify_view(Rewriter *w, const Node *node, Node **in);
+Node *simplify_contract(Rewriter *w, const Node *node, Node **in);
 Node *simplify_reduction(Rewriter *w, const Node *node, Node **in);
 Node *simplify_constant(Rewriter *w, const Node *node, Node **in);
 /* Rebuilds a scan without what no one reads; `out` receives its results (NULL where not used). */
 void simplify_scan(Rewriter *w, const Node *node, Node **in, const bool *used, Node **out);
+
+/* Moves products out of a loop (simplify_hoist.c); false: there is nothing to move. */
+bool simplify_hoist(Rewriter *w, const ScanAttr *attr, const Graph *body, Node **in,
+                    const bool *used, Node **out);
 
 /* A node equal to `candidate` that the table already has, or the candidate, now in the table. */
 MergeTable *merge_table_new(Arena *arena);

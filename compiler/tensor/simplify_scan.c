@@ -47,6 +47,20 @@ static void mark_needed(Trim *t, const bool *used) {
     }
 }
 
+/* A sequence of equal elements: that element in the outer graph, else NULL. */
+static Node *repeated_element(Trim *t, int i) {
+    Graph *g = t->w->g;
+    Node *sequence = t->in[i];
+    TensorType type = t->body->inputs.data[i]->type;
+    if (simplify_is_splat(sequence)) return simplify_splat_like(g, sequence, type);
+    if (sequence->op != OP_EXPAND) return NULL;
+    Node *x = sequence->inputs[0];
+    int axes[SHAPE_MAX_RANK] = {0}, rank = x->type.shape.rank;
+    if (rank && sequence->attr.axes[0] == 0) return NULL;
+    for (int k = 0; k < rank; k++) axes[k] = sequence->attr.axes[k] - 1;
+    return shape_equal(&x->type.shape, &type.shape) ? x : op_expand(g, x, type.shape, axes);
+}
+
 static void mark_varying(Trim *t) {
     Arena *arena = t->w->g->arena;
     t->varies = NEW_ARRAY(arena, (size_t)id_count(t->body) + 1, bool);
@@ -54,8 +68,10 @@ static void mark_varying(Trim *t) {
     for (int i = 0; i < t->inputs; i++) {
         const Node *input = t->body->inputs.data[i];
         bool fixed = i >= t->invariants_begin || (i < t->attr->carries && is_constant_carry(t, i));
-        t->varies[input->id] = !fixed;
-        if (fixed) t->outside[input->id] = t->in[i];
+        Node *value = fixed ? t->in[i] : NULL;
+        if (!fixed && i >= t->attr->carries) value = repeated_element(t, i);
+        t->varies[input->id] = !value;
+        t->outside[input->id] = value;
     }
     for (int k = 0; k < t->body->nodes.count; k++) {
         const Node *node = t->body->nodes.data[k];
@@ -159,7 +175,9 @@ static void build_scan(Trim *t, const bool *used, Node **out) {
     for (int i = 0; i < t->invariants_begin; i++) {
         const Node *input = t->body->inputs.data[i];
         bool is_carry = i < t->attr->carries;
-        if (is_carry ? !t->carry[i] || is_constant_carry(t, i) : !read[input->id]) continue;
+        if (is_carry ? !t->carry[i] || is_constant_carry(t, i)
+                     : !read[input->id] || !t->varies[input->id])
+            continue;
         add_input(&b, input, t->in[i], input->attr.input.name);
         if (is_carry)
             attr.carries++;
@@ -208,6 +226,10 @@ void simplify_scan(Rewriter *w, const Node *node, Node **in, const bool *used, N
               .results = body->results.count,
               .invariants_begin = node->attr.scan.carries + node->attr.scan.sequences};
     w->changed |= t.body->nodes.count != body->nodes.count;
+    if (simplify_hoist(w, t.attr, t.body, in, used, out)) {
+        w->changed = true;
+        return;
+    }
     mark_needed(&t, used);
     mark_varying(&t);
     build_scan(&t, used, out);

@@ -13,19 +13,45 @@ static Node *reshape(Graph *g, const Node *node, Node *in) {
     return in->op == OP_RESHAPE ? op_reshape(g, in->inputs[0], node->type.shape) : NULL;
 }
 
+/* A permutation that only moves axes of extent 1 is a reshape. */
 static Node *permute(Graph *g, const Node *node, Node *in) {
-    int axes[SHAPE_MAX_RANK], rank = node->type.shape.rank;
-    bool same = true;
+    int axes[SHAPE_MAX_RANK], rank = node->type.shape.rank, last = -1;
+    bool same = true, ordered = true;
     for (int i = 0; i < rank; i++) {
-        same &= node->attr.axes[i] == i;
-        if (in->op == OP_PERMUTE) axes[i] = in->attr.axes[node->attr.axes[i]];
+        int from = node->attr.axes[i];
+        same &= from == i;
+        if (in->op == OP_PERMUTE) axes[i] = in->attr.axes[from];
+        if (dim_is(node->type.shape.dims[i], 1)) continue;
+        ordered &= from > last;
+        last = from;
     }
     if (same) return in;
+    if (ordered) return op_reshape(g, in, node->type.shape);
     return in->op == OP_PERMUTE ? op_permute(g, in->inputs[0], axes) : NULL;
+}
+
+/* The result of a product in another order of axes is the product with that order. */
+static Node *permute_of_contract(Graph *g, const Node *node, Node *in) {
+    int8_t out[SHAPE_MAX_RANK];
+    const ContractAttr *c = &in->attr.contract;
+    for (int i = 0; i < node->type.shape.rank; i++) out[i] = c->out[node->attr.axes[i]];
+    return op_contract(g, in->inputs[0], in->inputs[1], c->a, c->b, out, node->type.shape.rank);
+}
+
+/* Whether an EXPAND reads an element more than once: else it only adds axes of extent 1. */
+static bool repeats(const Node *node, const Node *in) {
+    const Shape *wide = &node->type.shape, *narrow = &in->type.shape;
+    uint32_t fresh = (1u << wide->rank) - 1;
+    for (int i = 0; i < narrow->rank; i++)
+        if (!dim_is(narrow->dims[i], 1)) fresh &= ~(1u << node->attr.axes[i]);
+    for (int i = 0; i < wide->rank; i++)
+        if (fresh >> i & 1 && !dim_is(wide->dims[i], 1)) return true;
+    return false;
 }
 
 static Node *expand(Graph *g, const Node *node, Node *in) {
     if (shape_equal(&in->type.shape, &node->type.shape)) return in;
+    if (!repeats(node, in)) return op_reshape(g, in, node->type.shape);
     if (in->op != OP_EXPAND) return NULL;
     int axes[SHAPE_MAX_RANK];
     Node *x = in->inputs[0];
@@ -165,14 +191,67 @@ static Node *fold(Graph *g, const Node *node, Node *in) {
     return op_reshape(g, op_permute(g, in, order), node->type.shape);
 }
 
+/* A window of one element, at every place: an axis of extent 1 at the end. */
+static Node *unfold(Graph *g, const Node *node, Node *in) {
+    bool single = node->attr.window.size == 1 && node->attr.window.stride == 1;
+    return single ? op_reshape(g, in, node->type.shape) : NULL;
+}
+
+/* ---- products of views ---- */
+
+/* One operand seen through a permutation, or through an expansion along labels that the other
+ * operand has: the same product with other labels. */
+static Node *operand_of_view(Graph *g, Node *view, const int8_t *labels, const int8_t *others,
+                             int other_rank, int8_t *result) {
+    Node *x = view->inputs[0];
+    int rank = x->type.shape.rank;
+    if (view->op == OP_PERMUTE) {
+        for (int i = 0; i < rank; i++) result[view->attr.axes[i]] = labels[i];
+        return x;
+    }
+    if (view->op != OP_EXPAND) return NULL;
+    uint32_t fresh = (1u << view->type.shape.rank) - 1;
+    for (int i = 0; i < rank; i++) {
+        if (x->type.shape.dims[i] != view->type.shape.dims[view->attr.axes[i]]) return NULL;
+        fresh &= ~(1u << view->attr.axes[i]);
+        result[i] = labels[view->attr.axes[i]];
+    }
+    for (int i = 0; i < view->type.shape.rank; i++) {
+        bool shared = !(fresh >> i & 1);
+        for (int k = 0; k < other_rank; k++) shared |= others[k] == labels[i];
+        if (!shared) return NULL;
+    }
+    return x;
+}
+
+Node *simplify_contract(Rewriter *w, const Node *node, Node **in) {
+    const ContractAttr *c = &node->attr.contract;
+    int8_t labels[SHAPE_MAX_RANK];
+    int rank = node->type.shape.rank;
+    if (in[0]->input_count) {
+        Node *x = operand_of_view(w->g, in[0], c->a, c->b, in[1]->type.shape.rank, labels);
+        if (x) return op_contract(w->g, x, in[1], labels, c->b, c->out, rank);
+    }
+    if (in[1]->input_count) {
+        Node *x = operand_of_view(w->g, in[1], c->b, c->a, in[0]->type.shape.rank, labels);
+        if (x) return op_contract(w->g, in[0], x, c->a, labels, c->out, rank);
+    }
+    return NULL;
+}
+
 Node *simplify_view(Rewriter *w, const Node *node, Node **in) {
     switch ((int)node->op) {
     case OP_RESHAPE: return reshape(w->g, node, in[0]);
-    case OP_PERMUTE: return permute(w->g, node, in[0]);
+    case OP_PERMUTE: {
+        Node *result = permute(w->g, node, in[0]);
+        bool only = in[0]->op == OP_CONTRACT && w->uses[node->inputs[0]->id] == 1;
+        return !result && only ? permute_of_contract(w->g, node, in[0]) : result;
+    }
     case OP_EXPAND: return expand(w->g, node, in[0]);
     case OP_SLICE: return slice(w->g, node, in[0]);
     case OP_PAD: return pad(w->g, node, in);
     case OP_CONCAT: return concat(w->g, node, in);
+    case OP_UNFOLD: return unfold(w->g, node, in[0]);
     case OP_FOLD: return fold(w->g, node, in[0]);
     default: return NULL;
     }
