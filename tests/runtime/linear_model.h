@@ -142,6 +142,26 @@ static int linear_twice(nnc_context *ctx, const int64_t *dims, const void *const
     return NNC_OK;
 }
 
+/* predict: class and probabilities of y > 0, as a classifier has them. */
+static int linear_predict(nnc_context *ctx, const int64_t *dims, const void *const *in,
+                          void *const *out) {
+    const float *x = (const float *)in[0];
+    for (int64_t i = 0; i < dims[0]; ++i) {
+        float y = linear_row((LinearWeights *)ctx->weights, x + i * LINEAR_F);
+        float p = y > 4 ? 1 : y < -4 ? 0 : 0.5f + y / 8;
+        ((int64_t *)out[0])[i] = p > 0.5f;
+        ((float *)out[1])[2 * i] = 1 - p;
+        ((float *)out[1])[2 * i + 1] = p;
+    }
+    return NNC_OK;
+}
+
+static int predict_shape(const int64_t *dims, int which, int64_t *out) {
+    out[0] = dims[0];
+    out[1] = which == 0 ? LINEAR_F : 2;
+    return NNC_OK;
+}
+
 static int linear_shape(const int64_t *dims, int which, int64_t *out) {
     if (which == 0) {
         out[0] = dims[0];
@@ -168,6 +188,8 @@ static const nnc_tensor_info linear_results[] = {{"loss", NNC_F32, 0, {0}}};
 static const nnc_tensor_info twice_arguments[] = {{"a", NNC_F32, 1, {-1}},
                                                   {"b", NNC_F32, 1, {INT64_MIN}}};
 static const nnc_tensor_info twice_results[] = {{"product", NNC_F32, 1, {INT64_MIN}}};
+static const nnc_tensor_info predict_results[] = {{"label", NNC_I64, 1, {-1}},
+                                                  {"probability", NNC_F32, 2, {-1, 2}}};
 static const nnc_entry_info linear_entries[] = {
     {"step", "Linear_step", 1, 1, 2, 1, linear_dims, linear_arguments, linear_results, linear_shape,
      linear_workspace, linear_step, NULL},
@@ -175,6 +197,8 @@ static const nnc_entry_info linear_entries[] = {
      linear_workspace, linear_eval, NULL},
     {"twice", "Linear_twice", 0, 1, 2, 1, linear_dims, twice_arguments, twice_results, twice_shape,
      linear_workspace, linear_twice, NULL},
+    {"predict", "Linear_predict", 0, 1, 1, 2, linear_dims, linear_arguments, predict_results,
+     predict_shape, linear_workspace, linear_predict, NULL},
 };
 static const nnc_model linear_model = {
     NNC_ABI,
@@ -182,7 +206,7 @@ static const nnc_model linear_model = {
     "linear.nn",
     1,
     6,
-    3,
+    4,
     0,
     linear_cells,
     linear_entries,

@@ -1,5 +1,8 @@
 /* The seams: every I/O call fails once, writes are short, memory runs out at every allocation. */
 #include "support.h"
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 static int calls, fail_at;
 static NncIo real_io;
@@ -171,11 +174,78 @@ static void test_allocation_fails_everywhere(void **state) {
     assert_true(failures > 15);
 }
 
+enum { BIG = 300000 };
+
+/* Writes files of one repeated byte for ever. */
+static void write_for_ever(const char *path) {
+    static unsigned char data[BIG];
+    NncError error;
+    for (int k = 1;; ++k) {
+        memset(data, k & 127, sizeof data);
+        NncBytes part = {data, sizeof data};
+        if (!nnc_file_write(path, &part, 1, &error)) _exit(1);
+    }
+}
+
+static void test_killed_while_writing(void **state) {
+    const char *path = in_folder("checkpoint");
+    uint64_t seed = 1;
+    int alive = 0;
+    for (int round = 0; round < 60; ++round) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) write_for_ever(path);
+        usleep(1000 + (unsigned)(test_random(&seed) % 15000));
+        kill(child, SIGKILL);
+        int status;
+        waitpid(child, &status, 0);
+        assert_true(WIFSIGNALED(status));
+        NncBytes bytes;
+        NncError error;
+        if (!nnc_file_read(path, 1 << 20, &bytes, &error)) {
+            assert_int_equal(alive, 0); /* nothing was there yet */
+            continue;
+        }
+        ++alive;
+        assert_int_equal(bytes.length, BIG);
+        for (size_t i = 1; i < bytes.length; ++i) assert_int_equal(bytes.data[i], bytes.data[0]);
+        nnc_release(bytes.data);
+    }
+    assert_true(alive > 30);
+}
+
+static void test_disk_full(void **state) {
+    /* A limit on the size of files stands for the full disk: at each of several sizes the old file
+     * stays. */
+    static const char old[] = "what was there";
+    static unsigned char data[5000];
+    const char *path = in_folder("full");
+    struct rlimit before, limit;
+    NncError error;
+    NncBytes part = {data, sizeof data};
+    assert_true(write_text(path, old, &error));
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    for (rlim_t size = 0; size < sizeof data; size += 499) {
+        limit = before;
+        limit.rlim_cur = size;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        bool good = nnc_file_write(path, &part, 1, &error);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+        assert_false(good);
+        expect_text(path, old, old);
+        assert_int_equal(count_files(), 1);
+    }
+    assert_true(nnc_file_write(path, &part, 1, &error));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_write_fails_everywhere, set_hooks, clear_hooks),
         cmocka_unit_test_setup_teardown(test_read_fails_everywhere, set_hooks, clear_hooks),
         cmocka_unit_test_setup_teardown(test_refused_targets, set_hooks, clear_hooks),
+        cmocka_unit_test_setup_teardown(test_killed_while_writing, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_disk_full, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_allocation_fails_everywhere, make_folder,
                                         remove_folder),
     };
