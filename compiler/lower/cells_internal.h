@@ -24,7 +24,6 @@ typedef struct CellWork {
     VECTOR(FlagUndo) undo;
     VECTOR(PathDraws) draws;
     VECTOR(OptimizerUse) steps;
-    ValueList *parameters; /* of the optimizer whose body runs */
     VECTOR(bool) consumed; /* by node id: a backward() has freed what it saved */
 } CellWork;
 CellWork *cell_work(Lowerer *lw);

@@ -62,13 +62,10 @@ Value optimizer_new(Lowerer *lw, ModuleClass *class_, const CallArguments *args,
     rest.values = values;
     rest.keywords = keywords;
     rest.spans = spans;
-    CellWork *work = cell_work(lw);
-    ValueList *outer = work->parameters;
-    work->parameters = parameters;
-    Instance *instance = module_instantiate(lw, class_, &rest, span);
-    work->parameters = outer;
+    Instance *instance = instance_begin(lw, class_, &rest, span);
     if (!instance) return value_error();
     instance->parameters = parameters;
+    instance_run_body(lw, instance, &class_->declaration->body, span);
     return (Value){.kind = VALUE_INSTANCE, .as.instance = instance};
 }
 
@@ -125,7 +122,7 @@ void optimizer_declare(Lowerer *lw, Instance *optimizer, const Stmt *d) {
         lower_error(lw, NN_OPTIMIZER, d->span, "an optimizer's body declares `state name = value`");
         return;
     }
-    ValueList *parameters = cell_work(lw)->parameters;
+    ValueList *parameters = optimizer->parameters;
     if (d->type || !parameters) {
         TensorType type;
         if (!d->type || !signature_type(lw, d->type, lw->frame->scope, &type)) return;
@@ -148,33 +145,6 @@ void optimizer_declare(Lowerer *lw, Instance *optimizer, const Stmt *d) {
     }
 }
 
-Value cell_hyperparameter(Lowerer *lw, Instance *owner, Name name, DType dtype, const Value *number,
-                          Span span) {
-    if (number->kind != VALUE_INT && number->kind != VALUE_FLOAT && number->kind != VALUE_BOOL)
-        return *number;
-    TensorType type = {.dtype = dtype, .shape = {.rank = 0}};
-    CellState *c = cell_declare(lw, owner, name, CELL_SCALAR, type, span);
-    c->initialiser = *number;
-    c->initialiser_span = span;
-    c->cell->default_value = true;
-    c->cell->default_number = number->kind == VALUE_FLOAT ? number->as.number
-                              : number->kind == VALUE_INT ? (double)number->as.integer
-                                                          : number->as.boolean;
-    return value_cell(c);
-}
-
-bool optimizer_assign(Lowerer *lw, Instance *optimizer, Name name, const Value *value, Span span) {
-    for (int i = 0; i < optimizer->hyperparameters.count; i++) {
-        Binding *b = &optimizer->hyperparameters.data[i];
-        if (b->name != name || b->value.kind != VALUE_CELL) continue;
-        Node *node =
-            cell_convert(lw, cell_resolve(b->value.as.cell), value, "the hyperparameter", span);
-        cell_write(lw, b->value.as.cell, node, span);
-        return true;
-    }
-    return false;
-}
-
 /* ---- step ---- */
 
 /* self.m means this parameter's m while update(self, p, g) runs. */
@@ -188,23 +158,8 @@ static void bind_states(Lowerer *lw, Instance *optimizer, CellState *parameter) 
 
 static bool call_method(Lowerer *lw, Instance *optimizer, const char *name, const Value *values,
                         int count, Span span, Value *out) {
-    Value self = {.kind = VALUE_INSTANCE, .as.instance = optimizer};
-    Value method = eval_attribute(lw, &self, name_of(name), span);
-    if (method.kind == VALUE_ERROR) return false;
-    Name keywords[2] = {NULL, NULL};
-    Span spans[2] = {span, span};
-    CallArguments args = {count, values, keywords, spans};
-    *out = eval_call(lw, &method, &args, span);
+    *out = eval_call_values(lw, instance_method(optimizer, name), values, count, span);
     return out->kind != VALUE_ERROR;
-}
-
-static bool has_method(const Instance *optimizer, const char *name) {
-    const StmtList *body = &optimizer->class_->declaration->body;
-    for (int i = 0; i < body->count; i++)
-        if (body->items[i]->kind == STMT_FUNCTION &&
-            !strcmp(body->items[i]->function->name->text, name))
-            return true;
-    return false;
 }
 
 /* A state written by update() keeps its old value where the gradient turns out to be None. */
@@ -229,7 +184,7 @@ void optimizer_step(Lowerer *lw, Instance *optimizer, Span span) {
         lower_error(lw, NN_CELL_WRITE, span, "step() cannot stand inside a scan");
         return;
     }
-    if (!has_method(optimizer, "update")) {
+    if (!instance_method(optimizer, "update")) {
         lower_error(lw, NN_OPTIMIZER, span, "optimizer %s has no `def update(self, p, g)`",
                     optimizer->class_->name->text);
         return;
@@ -242,7 +197,7 @@ void optimizer_step(Lowerer *lw, Instance *optimizer, Span span) {
         CellState *p = cell_resolve(optimizer->parameters->items.data[i].as.cell);
         if (!p->requires_grad || cell_gradient_is_none(lw, p)) continue;
         Value result;
-        if (!begun && has_method(optimizer, "begin") &&
+        if (!begun && instance_method(optimizer, "begin") &&
             !call_method(lw, optimizer, "begin", NULL, 0, span, &result))
             break;
         begun = true;

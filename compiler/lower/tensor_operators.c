@@ -127,6 +127,16 @@ Value tensor_binary(Lowerer *lw, Operator operator_, const Value *a, const Value
     return value_of_node(lw, apply(lw, op, operands, 2, dtype, &shape, span), from);
 }
 
+/* An int that the tensor's dtype cannot hold (u8 ids against -100): compared as i64. */
+static bool beyond_range(const Operand *operand, DType dtype) {
+    long long low, high;
+    if (operand->node || operand->value->kind != VALUE_INT ||
+        dtype_kind(dtype) != DTYPE_KIND_INTEGER)
+        return false;
+    dtype_int_range(dtype, &low, &high);
+    return operand->value->as.integer < low || operand->value->as.integer > high;
+}
+
 Value tensor_compare(Lowerer *lw, Operator operator_, const Value *a, const Value *b, Span span) {
     static const Op ops[] = {OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE};
     if (operator_ < OPERATOR_EQ || operator_ > OPERATOR_GE) {
@@ -142,6 +152,7 @@ Value tensor_compare(Lowerer *lw, Operator operator_, const Value *a, const Valu
     Shape shape;
     if (!operands_shape(lw, what, operands, 2, &shape, span)) return value_error();
     DType dtype = operands_dtype(lw, operands, 2);
+    if (beyond_range(&operands[0], dtype) || beyond_range(&operands[1], dtype)) dtype = DTYPE_I64;
     Node *node = apply(lw, ops[operator_ - OPERATOR_EQ], operands, 2, dtype, &shape, span);
     return value_of_node(lw, node, a->kind == VALUE_TENSOR ? a : b);
 }
