@@ -1,0 +1,452 @@
+/* Entries: checks first, then the steps of the plan, one call of a kernel after the other.
+ *
+ * Input: EntryPlan.  Output: the public functions.  Invariant: nothing is written before all checks
+ * hold. */
+#include "emit/c/source.h"
+
+#include <string.h>
+
+typedef struct EntryWriter {
+    SourceWriter *w;
+    const RootPlan *root;
+    const EntryPlan *plan;
+    const Entry *entry;
+    EntryNames *names;
+    const char **state_names; /* parameters of init, NULL elsewhere */
+    const char **local;       /* by buffer id: rotated and element buffers */
+    int depth;                /* open loops */
+    const char *scan;         /* text of the scan index */
+} EntryWriter;
+
+const char *state_dim_name(SourceWriter *w, int k) {
+    return arena_printf(w->arena, "nn_dim%d", k);
+}
+
+/* SymbolText: the entry's own dims, else those that the state region keeps. */
+static const char *symbol_text(void *user, const DimSymbol *symbol) {
+    EntryWriter *e = user;
+    if (!e->state_names && plan_entry_symbol(e->entry, symbol))
+        return entry_symbol_text(e->names, symbol);
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < e->root->state_symbols.count; i++) {
+            const DimSymbol *s = e->root->state_symbols.data[i];
+            if (pass ? s->name == symbol->name : s == symbol)
+                return e->state_names ? e->state_names[i] : state_dim_name(e->w, i);
+        }
+    return entry_symbol_text(e->names, symbol);
+}
+
+static const char *dim_text(EntryWriter *e, const Dim *d, bool saturating) {
+    Text t = text_new(e->w->arena);
+    if (saturating)
+        emit_dim_saturating(&t, d, symbol_text, e);
+    else
+        emit_dim(&t, d, symbol_text, e);
+    return t.data;
+}
+
+/* ---- sizes ---- */
+
+void source_sizes(SourceWriter *w, const RootPlan *root) {
+    const char *prefix = emit_identifier(w->arena, root->root->root->name->text);
+    EntryWriter e = {.w = w, .root = root, .state_names = root_state_names(w->arena, root)};
+    text_printf(w->out, "size_t %s_weights_bytes(void) { return (size_t)%s; }\n", prefix,
+                dim_text(&e, root->weights_bytes, false));
+    text_printf(w->out, "size_t %s_prepared_bytes(void) { return 0; }\n", prefix);
+    text_printf(w->out, "size_t %s_state_bytes(", prefix);
+    emit_dim_parameters(w->out, e.state_names, root->state_symbols.count, "void");
+    text_printf(w->out, ") {\n    return nn_size(%s);\n}\n\n",
+                dim_text(&e, root->state_bytes, true));
+    text_printf(w->out,
+                "int %s_prepare(nnc_context *ctx) { return ctx ? NNC_OK : NNC_E_ARGUMENT; }\n\n",
+                prefix);
+}
+
+static void write_workspace_size(EntryWriter *e, const char *symbol, const char *const *dims,
+                                 int count) {
+    Text *out = e->w->out;
+    text_printf(out, "size_t %s_workspace_bytes(", symbol);
+    emit_dim_parameters(out, dims, count, "void");
+    text_append(out, ") {\n");
+    for (int i = 0; i < count; i++) text_printf(out, "    (void)%s;\n", dims[i]);
+    text_printf(out, "    return nn_size(nn_add_size(%s, nn_mul_size(NNC_WORKERS, %s)));\n}\n\n",
+                dim_text(e, e->plan->arena_bytes, true), dim_text(e, e->plan->scratch_bytes, true));
+}
+
+/* ---- checks ---- */
+
+static void fail(EntryWriter *e, const char *condition, const char *code, const char *message) {
+    Text *out = e->w->out;
+    text_printf(out, "    if (%s)\n        return nn_fail(ctx, %s, ", condition, code);
+    emit_string(out, message);
+    text_append(out, ");\n");
+}
+
+static const char *format(EntryWriter *e, const char *text, ...)
+    __attribute__((format(printf, 2, 3)));
+static const char *format(EntryWriter *e, const char *text, ...) {
+    Text t = text_new(e->w->arena);
+    va_list args;
+    va_start(args, text);
+    text_vprintf(&t, text, args);
+    va_end(args);
+    return t.data;
+}
+
+static void check_region(EntryWriter *e, const char *region, const char *bytes) {
+    fail(e, format(e, "ctx->%s_bytes < %s || (!ctx->%s && %s)", region, bytes, region, bytes),
+         "NNC_E_WORKSPACE", format(e, "%s: the region is missing or too small", region));
+    fail(e, format(e, "nn_misaligned(ctx->%s)", region), "NNC_E_ARGUMENT",
+         format(e, "%s: the region must be aligned to 64 bytes", region));
+}
+
+/* Locals for the regions, and dims out of the state's header. */
+static void open_regions(EntryWriter *e, const char *symbol, const char *dims_text, bool fresh) {
+    SourceWriter *w = e->w;
+    const Root *root = e->root->root->root;
+    const char *prefix = emit_identifier(w->arena, root->name->text);
+    bool weights = !dim_is(e->root->weights_bytes, 0), state = !dim_is(e->root->state_bytes, 0);
+    int states = e->root->state_symbols.count;
+    if (weights) check_region(e, "weights", format(e, "%s_weights_bytes()", prefix));
+    if (state && !e->root->state_header)
+        check_region(e, "state", format(e, "%s_state_bytes()", prefix));
+    if (e->root->state_header && !fresh) {
+        fail(e, "!ctx->state || ctx->state_bytes < 64 || nn_misaligned(ctx->state)",
+             "NNC_E_WORKSPACE", "state: the region is missing, too small or misaligned");
+        fail(e, format(e, "((const int64_t *)ctx->state)[0] != NN_STATE_%s", prefix), "NNC_E_STATE",
+             "state: the context was not initialised");
+        for (int i = 0; i < states; i++)
+            source_line(w, 1, "const int64_t %s = ((const int64_t *)ctx->state)[%d];",
+                        state_dim_name(w, i), i + 1);
+        for (int i = 0; i < states; i++) source_line(w, 1, "(void)%s;", state_dim_name(w, i));
+    }
+    if (e->root->state_header) {
+        Text call = text_new(w->arena);
+        text_printf(&call, "%s_state_bytes(", prefix);
+        for (int i = 0; i < states; i++)
+            text_printf(&call, "%s%s", i ? ", " : "",
+                        fresh ? e->state_names[i] : state_dim_name(w, i));
+        text_char(&call, ')');
+        check_region(e, "state", call.data);
+    }
+    check_region(e, "workspace", format(e, "%s_workspace_bytes(%s)", symbol, dims_text));
+    source_line(w, 1, "char *const nn_weights = (char *)ctx->weights;");
+    source_line(w, 1, "char *const nn_state = (char *)ctx->state;");
+    source_line(w, 1, "char *const nn_work = (char *)ctx->workspace;");
+    source_line(w, 1, "char *const nn_scratch = nn_work + (%s);",
+                dim_text(e, e->plan->arena_bytes, false));
+    source_line(w, 1, "const size_t nn_slice = (size_t)(%s);",
+                dim_text(e, e->plan->scratch_bytes, false));
+    source_line(w, 1, "const uint32_t nn_step = (uint32_t)ctx->step;");
+    source_line(w, 1, "(void)nn_weights, (void)nn_state, (void)nn_work, (void)nn_scratch;");
+    source_line(w, 1, "(void)nn_slice, (void)nn_step;");
+}
+
+static void check_signs(EntryWriter *e, const char *const *names, int count) {
+    for (int i = 0; i < count; i++)
+        fail(e, format(e, "%s < 0", names[i]), "NNC_E_ARGUMENT",
+             format(e, "%s: a dim must not be negative", names[i]));
+}
+
+static void check_arguments(EntryWriter *e) {
+    const Entry *entry = e->entry;
+    DimTable *dims = e->w->plan->kernels->program->dims;
+    for (int i = 0; i < entry->checks.count; i++) {
+        const Check *c = &entry->checks.data[i];
+        if (c->kind != CHECK_DIM) continue;
+        const char *left = dim_text(e, c->left, true), *right = dim_text(e, c->right, true);
+        const char *wrong = c->relation == '=' ? format(e, "%s != %s", left, right)
+                            : c->relation == '<'
+                                ? format(e, "%s > %s", left, right)
+                                : format(e, "%s <= 0 || %s %% %s != 0", right, left, right);
+        fail(e, wrong, "NNC_E_DIM",
+             c->message ? c->message : "a condition on the dims does not hold");
+    }
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < (pass ? entry->results.count : entry->arguments.count); i++) {
+            const TensorType *t =
+                pass ? &entry->results.data[i].node->type : &entry->arguments.data[i].node->type;
+            const char *name = pass ? e->names->results[i] : e->names->arguments[i];
+            if (!pass && t->shape.rank == 0) continue;
+            const Dim *n = shape_elements(dims, &t->shape);
+            int64_t count;
+            bool always = n && dim_is_const(n, &count) && count > 0;
+            fail(e,
+                 always || !n ? format(e, "!%s", name)
+                              : format(e, "!%s && %s > 0", name, dim_text(e, n, true)),
+                 "NNC_E_ARGUMENT", format(e, "%s is NULL", name));
+        }
+    /* Dims that the state was made for. */
+    for (int i = 0; e->root->state_header && i < e->root->state_symbols.count; i++) {
+        const DimSymbol *s = e->root->state_symbols.data[i];
+        if (!plan_entry_symbol(entry, s)) continue;
+        fail(e, format(e, "%s != %s", entry_symbol_text(e->names, s), state_dim_name(e->w, i)),
+             "NNC_E_STATE",
+             format(e, "%s: the context was initialised for another value", s->name->text));
+    }
+}
+
+/* ---- steps ---- */
+
+static const char *buffer_text(EntryWriter *e, const Buffer *b) {
+    if (e->local[b->id]) return e->local[b->id];
+    switch (b->kind) {
+    case BUFFER_ARGUMENT: {
+        bool scalar = e->entry->arguments.data[b->index].node->type.shape.rank == 0;
+        return format(e, "(void *)%s%s", scalar ? "&" : "", e->names->arguments[b->index]);
+    }
+    case BUFFER_RESULT: return format(e, "%s", e->names->results[b->index]);
+    case BUFFER_CELL:
+        return format(e, "nn_%s + %s", b->cell->role == CELL_PARAMETER ? "weights" : "state",
+                      dim_text(e, e->root->cells[b->cell->index].offset, false));
+    case BUFFER_TEMPORARY: {
+        const Place *p = &e->plan->places[b->id];
+        if (!p->bytes) return "nn_work"; /* never used */
+        return format(e, "nn_work + %s", dim_text(e, p->offset, false));
+    }
+    case BUFFER_CONSTANT: return format(e, "(void *)nn_c%d", source_constant(e->w, b));
+    case BUFFER_ELEMENT: break;
+    }
+    return "NULL";
+}
+
+static const char *product(EntryWriter *e, const Kernel *k) {
+    Text t = text_new(e->w->arena);
+    for (int i = 0; i < k->tiles.count; i++) {
+        text_append(&t, i ? " * " : "");
+        text_printf(&t, emit_dim_is_atom(k->tiles.data[i].count) ? "%s" : "(%s)",
+                    dim_text(e, k->tiles.data[i].count, false));
+    }
+    return t.length ? t.data : "1";
+}
+
+/* About how much there is to do: flops and bytes. */
+static const char *work_text(EntryWriter *e, const Step *s) {
+    DimTable *dims = e->w->plan->kernels->program->dims;
+    const Dim *work = NULL;
+    if (s->kernel->flops && s->kernel->bytes)
+        work = dim_add(dims, s->kernel->flops, s->kernel->bytes);
+    else {
+        work = dim_const(dims, 0);
+        for (int i = 0; i < s->kernel->parameter_count; i++)
+            work = dim_add(dims, work, shape_elements(dims, &s->kernel->slots.data[i].shape));
+        work = dim_mul(dims, work, dim_const(dims, 8));
+    }
+    return work ? dim_text(e, work, true) : "INT64_MAX";
+}
+
+static void write_call(EntryWriter *e, const Step *s, int indent) {
+    SourceWriter *w = e->w;
+    int number = 0;
+    while (w->plan->kernel_plans.data[number]->kernel != s->kernel) number++;
+    const KernelPlan *kp = w->plan->kernel_plans.data[number];
+    source_line(w, indent, "{");
+    Text t = text_new(w->arena);
+    text_append(&t, "const nn_call nn_c = {{");
+    for (int i = 0; i < s->kernel->parameter_count; i++)
+        text_printf(&t, "%s%s", i ? ", " : "", buffer_text(e, s->arguments[i]));
+    if (!s->kernel->parameter_count) text_append(&t, "NULL");
+    text_append(&t, "}, {");
+    for (int i = 0; i < kp->symbols.count; i++)
+        text_printf(&t, "%s%s", i ? ", " : "", symbol_text(e, kp->symbols.data[i]));
+    if (!kp->symbols.count) text_char(&t, '0');
+    text_printf(&t, "}, ctx->seed, (uint32_t)(%s), nn_step};", e->scan);
+    source_line(w, indent + 1, "%s", t.data);
+    bool sliced = !dim_is(kp->scratch_bytes, 0);
+    source_line(w, indent + 1, "nn_run(ctx, %s, &nn_c, %s, %s, nn_scratch, %s);",
+                w->kernel_names[number], product(e, s->kernel), work_text(e, s),
+                sliced ? "nn_slice" : "0");
+    source_line(w, indent, "}");
+}
+
+static const char *element_bytes(EntryWriter *e, const Buffer *b) {
+    DimTable *dims = e->w->plan->kernels->program->dims;
+    const Dim *n = layout_elements(dims, b->layout, &b->shape);
+    return dim_text(e, dim_mul(dims, n, dim_const(dims, (int64_t)dtype_bytes(b->dtype))), false);
+}
+
+static void write_steps(EntryWriter *e, Step *const *steps, int count, int indent);
+
+/* Locals for the element buffers that the direct steps of a loop use. */
+static void declare_elements(EntryWriter *e, const Step *loop, int indent) {
+    for (int i = 0; i < loop->body.count; i++) {
+        const Step *s = loop->body.data[i];
+        if (s->kind != STEP_CALL) continue;
+        for (int k = 0; k < s->kernel->parameter_count; k++) {
+            const Buffer *b = s->arguments[k];
+            if (b->kind != BUFFER_ELEMENT || e->local[b->id]) continue;
+            const char *name = format(e, "nn_e%d", b->id);
+            source_line(e->w, indent, "char *const %s = (char *)(%s) + %s * (%s);", name,
+                        buffer_text(e, b->parent), e->scan, element_bytes(e, b));
+            e->local[b->id] = name;
+        }
+    }
+}
+
+static void write_loop(EntryWriter *e, const Step *s, int indent) {
+    SourceWriter *w = e->w;
+    const char *outer = e->scan;
+    int n = e->depth++;
+    const char *extent = dim_text(e, s->count, false);
+    for (int i = 0; i < s->rotations.count; i++) {
+        Buffer *const pair[] = {s->rotations.data[i].current, s->rotations.data[i].next};
+        for (int k = 0; k < 2; k++) {
+            if (e->local[pair[k]->id]) continue;
+            const char *name = format(e, "nn_b%d", pair[k]->id);
+            source_line(w, indent, "char *%s = %s;", name, buffer_text(e, pair[k]));
+            e->local[pair[k]->id] = name;
+        }
+    }
+    source_line(w, indent, "for (int64_t nn_i%d = 0; nn_i%d < %s; nn_i%d++) {", n, n, extent, n);
+    source_line(w, indent + 1, "const int64_t nn_t%d = %s;", n,
+                s->reverse ? format(e, "(%s) - 1 - nn_i%d", extent, n) : format(e, "nn_i%d", n));
+    source_line(w, indent + 1, "(void)nn_t%d;", n);
+    e->scan = format(e, "nn_t%d", n);
+    declare_elements(e, s, indent + 1);
+    write_steps(e, s->body.data, s->body.count, indent + 1);
+    for (int i = 0; i < s->rotations.count; i++) {
+        const char *a = e->local[s->rotations.data[i].current->id];
+        const char *b = e->local[s->rotations.data[i].next->id];
+        source_line(w, indent + 1, "{");
+        source_line(w, indent + 2, "char *const nn_swap = %s;", a);
+        source_line(w, indent + 2, "%s = %s;", a, b);
+        source_line(w, indent + 2, "%s = nn_swap;", b);
+        source_line(w, indent + 1, "}");
+    }
+    source_line(w, indent, "}");
+    for (int i = 0; i < s->body.count; i++) {
+        const Step *inner = s->body.data[i];
+        for (int k = 0; inner->kind == STEP_CALL && k < inner->kernel->parameter_count; k++)
+            if (inner->arguments[k]->kind == BUFFER_ELEMENT)
+                e->local[inner->arguments[k]->id] = NULL;
+    }
+    e->scan = outer;
+}
+
+static void write_steps(EntryWriter *e, Step *const *steps, int count, int indent) {
+    for (int i = 0; i < count; i++) {
+        if (steps[i]->kind == STEP_CALL)
+            write_call(e, steps[i], indent);
+        else
+            write_loop(e, steps[i], indent);
+    }
+}
+
+static void write_checks(EntryWriter *e) {
+    const KernelEntry *k = e->plan->entry;
+    write_steps(e, k->check_steps.data, k->check_steps.count, 1);
+    for (int i = 0; i < k->checks.count; i++) {
+        const Check *c = k->checks.data[i].check;
+        fail(e, format(e, "*(const uint8_t *)(%s)", buffer_text(e, k->checks.data[i].flag)),
+             "NNC_E_RANGE", c->message ? c->message : "an id is out of range");
+    }
+}
+
+/* ---- the functions ---- */
+
+static void write_default_scalars(EntryWriter *e) {
+    const Root *root = e->root->root->root;
+    for (int i = 0; i < root->cells.count; i++) {
+        const Cell *c = root->cells.data[i];
+        if (c->role != CELL_SCALAR || !c->default_value) continue;
+        Text value = text_new(e->w->arena);
+        if (c->type.dtype == DTYPE_F16 || c->type.dtype == DTYPE_BF16)
+            text_printf(&value, "%u", emit_half_bits(c->default_number, c->type.dtype));
+        else if (dtype_is_float(c->type.dtype))
+            emit_float(&value, c->default_number, c->type.dtype);
+        else
+            emit_int(&value, (int64_t)c->default_number);
+        source_line(e->w, 1, "*(%s *)(void *)(nn_state + %s) = %s;", emit_c_type(c->type.dtype),
+                    dim_text(e, e->root->cells[i].offset, false), value.data);
+    }
+}
+
+static void write_init(EntryWriter *e) {
+    SourceWriter *w = e->w;
+    const Root *root = e->root->root->root;
+    const char *prefix = emit_identifier(w->arena, root->name->text);
+    const char *symbol = format(e, "%s_init", prefix);
+    int states = e->root->state_symbols.count;
+    Text dims = text_new(w->arena);
+    for (int i = 0; i < states; i++) text_printf(&dims, "%s%s", i ? ", " : "", e->state_names[i]);
+    write_workspace_size(e, symbol, e->state_names, states);
+    text_printf(w->out, "int %s(nnc_context *ctx, uint64_t seed", symbol);
+    for (int i = 0; i < states; i++) text_printf(w->out, ", int64_t %s", e->state_names[i]);
+    text_append(w->out, ") {\n    if (!ctx) return NNC_E_ARGUMENT;\n    ctx->message = NULL;\n");
+    check_signs(e, e->state_names, states);
+    open_regions(e, symbol, dims.data ? dims.data : "", true);
+    source_line(w, 1, "if (ctx->weights) memset(ctx->weights, 0, %s_weights_bytes());", prefix);
+    if (!dim_is(e->root->state_bytes, 0))
+        source_line(w, 1, "memset(ctx->state, 0, %s_state_bytes(%s));", prefix,
+                    dims.data ? dims.data : "");
+    if (e->root->state_header) {
+        source_line(w, 1, "((int64_t *)ctx->state)[0] = NN_STATE_%s;", prefix);
+        for (int i = 0; i < states; i++)
+            source_line(w, 1, "((int64_t *)ctx->state)[%d] = %s;", i + 1, e->state_names[i]);
+    }
+    source_line(w, 1, "ctx->seed = seed;");
+    source_line(w, 1, "ctx->step = 0;");
+    write_default_scalars(e);
+    write_steps(e, e->plan->entry->steps.data, e->plan->entry->steps.count, 1);
+    source_line(w, 1, "return NNC_OK;");
+    text_append(w->out, "}\n\n");
+}
+
+void source_plain_init(SourceWriter *w, const RootPlan *root) {
+    DimTable *dims = w->plan->kernels->program->dims;
+    Entry entry = {.kind = ENTRY_INIT};
+    KernelEntry steps = {.entry = &entry};
+    EntryPlan plan = {.entry = &steps};
+    plan.arena_bytes = plan.scratch_bytes = dim_const(dims, 0);
+    source_entry(w, root, &plan);
+}
+
+void source_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *plan) {
+    const Entry *entry = plan->entry->entry;
+    EntryWriter writer = {.w = w,
+                          .root = root,
+                          .plan = plan,
+                          .entry = entry,
+                          .names = entry_names(w->arena, entry),
+                          .scan = "0"};
+    EntryWriter *e = &writer;
+    e->local = NEW_ARRAY(w->arena, (size_t)plan->entry->buffers.count, const char *);
+    if (entry->kind == ENTRY_INIT) {
+        e->state_names = root_state_names(w->arena, root);
+        write_init(e);
+        return;
+    }
+    bool reset = entry->kind == ENTRY_RESET;
+    const char *symbol = emit_identifier(w->arena, entry->symbol);
+    Text dims = text_new(w->arena);
+    for (int i = 0; i < entry->dims.count && !reset; i++)
+        text_printf(&dims, "%s%s", i ? ", " : "", e->names->dims[i]);
+    if (reset) {
+        /* Its dims are those of the state. */
+        const char **names = NEW_ARRAY(w->arena, (size_t)root->state_symbols.count, const char *);
+        for (int i = 0; i < root->state_symbols.count; i++) {
+            names[i] = state_dim_name(w, i);
+            text_printf(&dims, "%s%s", i ? ", " : "", names[i]);
+        }
+        text_append(w->out, "static ");
+        EntryWriter sized = *e;
+        sized.state_names = names;
+        write_workspace_size(&sized, symbol, names, root->state_symbols.count);
+        e->names->entry = &(Entry){.kind = ENTRY_RESET};
+        e->entry = e->names->entry;
+        text_printf(w->out, "int %s(nnc_context *ctx) {\n", symbol);
+    } else {
+        write_workspace_size(e, symbol, e->names->dims, entry->dims.count);
+        emit_entry_signature(w->out, e->names);
+        text_append(w->out, " {\n");
+    }
+    text_append(w->out, "    if (!ctx) return NNC_E_ARGUMENT;\n    ctx->message = NULL;\n");
+    check_signs(e, e->names->dims, e->entry->dims.count);
+    open_regions(e, symbol, dims.data ? dims.data : "", false);
+    check_arguments(e);
+    write_checks(e);
+    write_steps(e, plan->entry->steps.data, plan->entry->steps.count, 1);
+    if (entry->uses_random) source_line(w, 1, "ctx->step++;");
+    source_line(w, 1, "return NNC_OK;");
+    text_append(w->out, "}\n\n");
+}

@@ -1,0 +1,153 @@
+/* One kernel as one C function over a range of tiles.
+ *
+ * Input: a Kernel and its plan.  Output: static void name(const nn_call *, tile0, tile1, scratch).
+ * Invariant: what the function needs comes through the call: buffers, dims, the random stream. */
+#include "emit/c/writer.h"
+
+#include <string.h>
+
+static void name_things(Writer *w, const KernelPlan *plan) {
+    const Kernel *k = w->kernel;
+    NameSet set = {w->arena, {0}};
+    int symbols = 0;
+    for (int i = 0; i < plan->symbols.count; i++)
+        if (plan->symbols.data[i]->index >= symbols) symbols = plan->symbols.data[i]->index + 1;
+    w->dim_names = NEW_ARRAY(w->arena, (size_t)symbols, const char *);
+    name_set_add(&set, "call");
+    name_set_add(&set, "scratch");
+    for (int i = 0; i < plan->symbols.count; i++)
+        w->dim_names[plan->symbols.data[i]->index] = name_set_add(
+            &set,
+            writer_format(w, "d_%s", emit_identifier(w->arena, plan->symbols.data[i]->name->text)));
+    w->axis_names = NEW_ARRAY(w->arena, (size_t)k->axes.count, const char *);
+    for (int i = 0; i < k->axes.count; i++)
+        w->axis_names[i] = name_set_add(&set, writer_format(w, "i%d", i));
+    w->slot_names = NEW_ARRAY(w->arena, (size_t)k->slots.count, const char *);
+    for (int i = 0; i < k->slots.count; i++)
+        w->slot_names[i] =
+            name_set_add(&set, writer_format(w, "%s_%s", k->slots.data[i].scratch ? "s" : "p",
+                                             emit_identifier(w->arena, k->slots.data[i].name)));
+    w->register_names = NEW_ARRAY(w->arena, (size_t)k->registers.count, const char *);
+    w->register_is_vector = NEW_ARRAY(w->arena, (size_t)k->registers.count, bool);
+    w->register_is_lanes_accumulator = NEW_ARRAY(w->arena, (size_t)k->registers.count, bool);
+    for (int i = 0; i < k->registers.count; i++)
+        w->register_names[i] = name_set_add(&set, writer_format(w, "r%d", i));
+}
+
+static void write_comment(Writer *w) {
+    const Kernel *k = w->kernel;
+    Text t = text_new(w->arena);
+    text_printf(&t, "%s", k->what ? k->what : k->name);
+    if (k->file && k->lines.count) {
+        text_printf(&t, "; %s line%s", k->file, k->lines.count > 1 ? "s" : "");
+        for (int i = 0; i < k->lines.count; i++)
+            text_printf(&t, "%s %d", i ? "," : "", k->lines.data[i]);
+    }
+    text_append(w->out, "/* ");
+    for (const char *p = t.data; *p; p++) {
+        text_char(w->out, *p);
+        if (p[0] == '*' && p[1] == '/') text_char(w->out, ' ');
+    }
+    text_append(w->out, " */\n");
+}
+
+static void declare_slots(Writer *w, const KernelPlan *plan) {
+    const Kernel *k = w->kernel;
+    for (int i = 0; i < k->slots.count; i++) {
+        const Slot *s = &k->slots.data[i];
+        const char *type = emit_c_type(s->dtype), *name = w->slot_names[i];
+        if (!s->scratch) {
+            Text shape = text_new(w->arena);
+            shape_print(&shape, &s->shape);
+            const char *constant = s->access & ACCESS_WRITE ? "" : "const ";
+            writer_line(w, "%s%s *const %s = (%s%s *)call->buffers[%d]; /* %s */", constant, type,
+                        name, constant, type, i, shape.data);
+        } else if (plan->scratch[i].bytes) {
+            writer_line(w, "%s *const %s = (%s *)(void *)(scratch + %s);", type, name, type,
+                        writer_dim(w, plan->scratch[i].offset));
+        } else {
+            int64_t bytes = 0;
+            dim_is_const(kernel_slot_bytes(index_dims(w->indices), s), &bytes);
+            int64_t elements = bytes / (int64_t)dtype_bytes(s->dtype);
+            writer_line(w, "NN_ALIGNED %s %s[%lld];", type, name,
+                        (long long)(elements ? elements : 1));
+        }
+    }
+}
+
+static void decode_tile(Writer *w) {
+    const Kernel *k = w->kernel;
+    /* The last tile axis is fastest. */
+    const char *rest = "nn_tile";
+    for (int i = k->tiles.count - 1; i >= 0; i--) {
+        const TileAxis *t = &k->tiles.data[i];
+        const char *axis = w->axis_names[t->axis];
+        if (i == 0) {
+            writer_line(w, "const int64_t %s = %s;", axis, rest);
+        } else {
+            const char *count = writer_dim(w, t->count);
+            writer_line(w, "const int64_t %s = %s %% %s, nn_rest%d = %s / %s;", axis, rest, count,
+                        i, rest, count);
+            rest = writer_format(w, "nn_rest%d", i);
+        }
+    }
+}
+
+static void silence_unused(Writer *w, const KernelPlan *plan) {
+    writer_line(w, "(void)call, (void)scratch;");
+    for (int i = 0; i < plan->symbols.count; i++)
+        writer_line(w, "(void)%s;", w->dim_names[plan->symbols.data[i]->index]);
+    for (int i = 0; i < w->kernel->slots.count; i++) writer_line(w, "(void)%s;", w->slot_names[i]);
+}
+
+static void open_c(Writer *w, const KernelPlan *plan, const char *name) {
+    writer_line(
+        w, "static void %s(const nn_call *call, int64_t tile0, int64_t tile1, char *scratch) {",
+        name);
+    w->indent++;
+    for (int i = 0; i < plan->symbols.count; i++)
+        writer_line(w, "const int64_t %s = call->dims[%d];",
+                    w->dim_names[plan->symbols.data[i]->index], i);
+    declare_slots(w, plan);
+    silence_unused(w, plan);
+    writer_line(w, "for (int64_t nn_tile = tile0; nn_tile < tile1; nn_tile++) {");
+    w->indent++;
+}
+
+static void open_cuda(Writer *w, const KernelPlan *plan, const char *name) {
+    writer_line(w, "extern \"C\" __global__ void %s(const nn_call arguments) {", name);
+    w->indent++;
+    writer_line(w, "const nn_call *const call = &arguments;");
+    for (int i = 0; i < plan->symbols.count; i++)
+        writer_line(w, "const int64_t %s = call->dims[%d];",
+                    w->dim_names[plan->symbols.data[i]->index], i);
+    declare_slots(w, plan);
+    writer_line(w, "const int64_t nn_tile = blockIdx.x;");
+    writer_line(w, "{");
+    w->indent++;
+}
+
+void emit_kernel_function(Text *out, const KernelPlan *plan, IndexTable *indices, const char *name,
+                          bool cuda) {
+    Writer writer = {.arena = out->arena,
+                     .out = out,
+                     .kernel = plan->kernel,
+                     .indices = indices,
+                     .cuda = cuda,
+                     .vector_axis = -1};
+    Writer *w = &writer;
+    name_things(w, plan);
+    write_comment(w);
+    if (cuda)
+        open_cuda(w, plan, name);
+    else
+        open_c(w, plan, name);
+    decode_tile(w);
+    for (int i = 0; i < w->kernel->tiles.count; i++)
+        writer_line(w, "(void)%s;", w->axis_names[w->kernel->tiles.data[i].axis]);
+    writer_statement(w, w->kernel->body);
+    w->indent--;
+    writer_line(w, "}");
+    w->indent--;
+    writer_line(w, "}\n");
+}

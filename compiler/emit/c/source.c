@@ -1,0 +1,229 @@
+/* model.c: licence, settings, templates, constants, kernels, entries, tables.
+ *
+ * Input: plan.  Output: one C file that needs its header and libm only. */
+#include "emit/c/source.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+void source_line(SourceWriter *w, int indent, const char *format, ...) {
+    for (int i = 0; i < indent; i++) text_append(w->out, "    ");
+    va_list args;
+    va_start(args, format);
+    text_vprintf(w->out, format, args);
+    va_end(args);
+    text_char(w->out, '\n');
+}
+
+/* ---- constants ---- */
+
+static int64_t constant_elements(const Buffer *b) {
+    int64_t n = 1, extent = 0;
+    for (int i = 0; i < b->shape.rank; i++)
+        n *= dim_is_const(b->shape.dims[i], &extent) ? extent : 0;
+    return n;
+}
+
+int source_constant(SourceWriter *w, const Buffer *b) {
+    int64_t n = constant_elements(b);
+    for (int i = 0; i < w->constants.count; i++) {
+        const Buffer *c = w->constants.data[i];
+        if (c->dtype == b->dtype && constant_elements(c) == n &&
+            (c->data == b->data || !memcmp(c->data, b->data, (size_t)n * 8)))
+            return i;
+    }
+    vector_push(w->arena, &w->constants, b);
+    return w->constants.count - 1;
+}
+
+static void write_constant(SourceWriter *w, const Buffer *b, int number) {
+    int64_t n = constant_elements(b);
+    text_printf(w->out, "static const %s nn_c%d[%lld] = {", emit_c_type(b->dtype), number,
+                (long long)(n ? n : 1));
+    for (int64_t i = 0; i < n; i++) {
+        text_append(w->out, i % 8 ? " " : "\n    ");
+        if (b->dtype == DTYPE_F16 || b->dtype == DTYPE_BF16)
+            text_printf(w->out, "0x%04x", emit_half_bits(((const double *)b->data)[i], b->dtype));
+        else if (dtype_is_float(b->dtype))
+            emit_float(w->out, ((const double *)b->data)[i], b->dtype);
+        else
+            emit_int(w->out, ((const int64_t *)b->data)[i]);
+        text_char(w->out, ',');
+    }
+    if (!n) text_append(w->out, "0");
+    text_append(w->out, "\n};\n");
+}
+
+static void collect_constants(SourceWriter *w) {
+    for (int i = 0; i < w->plan->roots.count; i++)
+        for (int k = 0; k < w->plan->roots.data[i]->entries.count; k++) {
+            const KernelEntry *e = w->plan->roots.data[i]->entries.data[k]->entry;
+            for (int b = 0; b < e->buffers.count; b++)
+                if (e->buffers.data[b]->kind == BUFFER_CONSTANT)
+                    source_constant(w, e->buffers.data[b]);
+        }
+}
+
+/* ---- settings and the code around kernels ---- */
+
+static const char settings[] =
+    "/* Speed does not depend on -O, nor contraction of a * b + c on -std. */\n"
+    "#if defined(__clang__)\n"
+    "#pragma clang fp contract(fast)\n"
+    "#elif defined(__GNUC__)\n"
+    "#pragma GCC optimize(\"O3\", \"fp-contract=fast\", \"no-math-errno\", \"no-trapping-math\")\n"
+    "#endif\n\n";
+
+static const char calls[] = "/* Sizes saturate, so that no dims of a caller overflow. */\n"
+                            "NN_INLINE int64_t nn_mul_size(int64_t a, int64_t b) {\n"
+                            "    if (a == 0 || b == 0) return 0;\n"
+                            "    if (a == INT64_MIN || b == INT64_MIN) return INT64_MAX;\n"
+                            "    if ((a < 0 ? -a : a) > INT64_MAX / (b < 0 ? -b : b))\n"
+                            "        return (a < 0) == (b < 0) ? INT64_MAX : -INT64_MAX;\n"
+                            "    return a * b;\n"
+                            "}\n"
+                            "NN_INLINE int64_t nn_add_size(int64_t a, int64_t b) {\n"
+                            "    if (b > 0 && a > INT64_MAX - b) return INT64_MAX;\n"
+                            "    if (b < 0 && a < INT64_MIN - b) return INT64_MIN;\n"
+                            "    return a + b;\n"
+                            "}\n"
+                            "NN_INLINE size_t nn_size(int64_t bytes) {\n"
+                            "    if (bytes < 0 || bytes == INT64_MAX || (uint64_t)bytes > "
+                            "(uint64_t)SIZE_MAX) return SIZE_MAX;\n"
+                            "    return (size_t)bytes;\n"
+                            "}\n\n";
+
+static const char running[] =
+    "NN_INLINE int nn_fail(nnc_context *ctx, int code, const char *message) {\n"
+    "    ctx->message = message;\n"
+    "    return code;\n"
+    "}\n"
+    "NN_INLINE int nn_misaligned(const void *p) { return ((uintptr_t)p & 63u) != 0; }\n\n"
+    "/* One call of a kernel: tiles are independent of each other. */\n"
+    "typedef void (*nn_kernel)(const nn_call *call, int64_t tile0, int64_t tile1, char *scratch);\n"
+    "typedef struct nn_job {\n"
+    "    nn_kernel kernel;\n"
+    "    const nn_call *call;\n"
+    "    int64_t tiles, tasks;\n"
+    "    char *scratch;\n"
+    "    size_t slice;\n"
+    "} nn_job;\n"
+    "static void nn_job_task(void *arg, int64_t i, int worker) {\n"
+    "    const nn_job *job = (const nn_job *)arg;\n"
+    "    (void)worker;\n"
+    "    job->kernel(job->call, job->tiles * i / job->tasks, job->tiles * (i + 1) / job->tasks,\n"
+    "                job->slice ? job->scratch + (size_t)i * job->slice : job->scratch);\n"
+    "}\n"
+    "/* Less work than this is not worth a fork. */\n"
+    "enum { NN_FORK = 65536 };\n"
+    "static void nn_run(const nnc_context *ctx, nn_kernel kernel, const nn_call *call, int64_t "
+    "tiles,\n"
+    "                   int64_t work, char *scratch, size_t slice) {\n"
+    "    int64_t tasks = nn_min(nn_min(ctx->threads, NNC_WORKERS), nn_min(tiles, work / NN_FORK + "
+    "1));\n"
+    "    nn_job job;\n"
+    "    if (tiles <= 0) return;\n"
+    "    if (!ctx->parallel || tasks < 2) {\n"
+    "        kernel(call, 0, tiles, scratch);\n"
+    "        return;\n"
+    "    }\n"
+    "    job.kernel = kernel, job.call = call, job.tiles = tiles, job.tasks = tasks;\n"
+    "    job.scratch = scratch, job.slice = slice;\n"
+    "    ctx->parallel(ctx->parallel_user, tasks, nn_job_task, &job);\n"
+    "}\n\n";
+
+static const char drawing[] =
+    "NN_INLINE nn_random nn_draw(const nn_call *call, uint32_t site, int at_init) {\n"
+    "    nn_random r;\n"
+    "    r.seed = call->seed, r.scan = call->scan, r.site = site, r.step = at_init ? 0 : "
+    "call->step;\n"
+    "    return r;\n"
+    "}\n\n";
+
+/* ---- what the kernels need ---- */
+
+typedef struct Needs {
+    bool random;
+    unsigned mma_forms, argsort_dtypes;
+} Needs;
+
+static void find_needs(const Kernel *kernel, const Stmt *s, Needs *needs) {
+    for (int i = 0; i < s->body.count; i++) find_needs(kernel, s->body.data[i], needs);
+    if (s->kind == STMT_MMA) needs->mma_forms |= 1u << mma_form(s->mma);
+    if (s->kind == STMT_ARGSORT)
+        needs->argsort_dtypes |= 1u << kernel->slots.data[s->argsort->keys_slot].dtype;
+}
+
+static void write_templates(SourceWriter *w) {
+    Needs needs = {0};
+    for (int i = 0; i < w->plan->kernel_plans.count; i++) {
+        const Kernel *k = w->plan->kernel_plans.data[i]->kernel;
+        needs.random = needs.random || k->uses_random;
+        find_needs(k, k->body, &needs);
+    }
+    emit_template(w->out, "lanes.h");
+    emit_template(w->out, "elementary.h");
+    if (needs.random) emit_template(w->out, "philox.h");
+    if (needs.mma_forms) emit_template(w->out, "mma.h");
+    for (int form = 0; form < 16; form++)
+        if (needs.mma_forms >> form & 1) emit_mma_form(w->out, form);
+    if (needs.argsort_dtypes) emit_template(w->out, "argsort.h");
+    for (int t = 0; t < DTYPE_COUNT; t++)
+        if (needs.argsort_dtypes >> t & 1)
+            text_printf(w->out, "NN_ARGSORT(%s, %s)\n", dtype_name((DType)t),
+                        emit_c_type((DType)t));
+    int buffers = 1, dims = 1;
+    for (int i = 0; i < w->plan->kernel_plans.count; i++) {
+        const KernelPlan *p = w->plan->kernel_plans.data[i];
+        if (p->kernel->parameter_count > buffers) buffers = p->kernel->parameter_count;
+        if (p->symbols.count > dims) dims = p->symbols.count;
+    }
+    text_append(w->out, "\n");
+    text_append(w->out, calls);
+    text_printf(w->out,
+                "typedef struct nn_call {\n    void *buffers[%d];\n    int64_t dims[%d];\n"
+                "    uint64_t seed;\n    uint32_t scan, step;\n} nn_call;\n\n",
+                buffers, dims);
+    if (needs.random) text_append(w->out, drawing);
+    text_append(w->out, running);
+}
+
+void emit_c(const Plan *plan, const EmitOptions *options, Text *source) {
+    SourceWriter writer = {source->arena, source, plan, options, NULL, {0}};
+    SourceWriter *w = &writer;
+    text_printf(source, "/* Generated by nnc %s from %s: do not edit.\n", options->version,
+                options->source_name);
+    text_append(source,
+                " * Output of nnc is yours: no licence terms of nnc apply to this file. */\n");
+    if (options->target && !strcmp(options->target, "c99"))
+        text_append(source, "#define NN_NO_VECTORS 1\n");
+    text_append(source, settings);
+    text_append(source, "#include ");
+    emit_string(source, options->header_name);
+    text_append(source, "\n\n");
+    write_templates(w);
+
+    collect_constants(w);
+    for (int i = 0; i < w->constants.count; i++) write_constant(w, w->constants.data[i], i);
+    text_append(source, "/* ---- kernels ---- */\n\n");
+    NameSet set = {w->arena, {0}};
+    w->kernel_names = NEW_ARRAY(w->arena, (size_t)plan->kernel_plans.count, const char *);
+    for (int i = 0; i < plan->kernel_plans.count; i++) {
+        const KernelPlan *k = plan->kernel_plans.data[i];
+        const char *name = emit_identifier(w->arena, k->kernel->name);
+        w->kernel_names[i] = name_set_add(&set, arena_printf(w->arena, "nn_k_%s", name));
+        emit_kernel_function(source, k, plan->kernels->indices, w->kernel_names[i], false);
+    }
+    for (int i = 0; i < plan->roots.count; i++) {
+        const RootPlan *root = plan->roots.data[i];
+        text_printf(source, "/* ---- %s ---- */\n\n", root->root->root->name->text);
+        if (root->state_header)
+            text_printf(source, "#define NN_STATE_%s INT64_C(0x%08x%08x)\n",
+                        emit_identifier(w->arena, root->root->root->name->text), 0x4e4e4353u,
+                        root->root->root->name->hash);
+        source_sizes(w, root);
+        if (!root_entry(root, ENTRY_INIT)) source_plain_init(w, root);
+        for (int k = 0; k < root->entries.count; k++) source_entry(w, root, root->entries.data[k]);
+        if (options->info) source_tables(w, root);
+    }
+}

@@ -1,0 +1,458 @@
+/* Statements as C: loops, accumulators, stores, leaves.
+ *
+ * A vector loop is written as a loop over whole groups and one partial group.  Its accumulators are
+ * lanes until it ends and are then folded by a fixed tree, so their value does not depend on where
+ * the range begins. */
+#include "emit/c/writer.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+void writer_line(Writer *w, const char *format, ...) {
+    if (format[0] != '#') /* preprocessor lines start at the margin */
+        for (int i = 0; i < w->indent; i++) text_append(w->out, "    ");
+    va_list args;
+    va_start(args, format);
+    text_vprintf(w->out, format, args);
+    va_end(args);
+    text_char(w->out, '\n');
+}
+
+const char *writer_format(Writer *w, const char *format, ...) {
+    Text t = text_new(w->arena);
+    va_list args;
+    va_start(args, format);
+    text_vprintf(&t, format, args);
+    va_end(args);
+    return t.data;
+}
+
+/* ---- accumulators ---- */
+
+static const char *neutral(Writer *w, ReduceKind kind, DType t) {
+    long long lowest = 0, highest = 1;
+    if (!dtype_is_float(t) && t != DTYPE_BOOL) dtype_int_range(t, &lowest, &highest);
+    bool floating = dtype_is_float(t);
+    const char *least = floating ? "-INFINITY" : scalar_constant(w, t, 0, lowest);
+    const char *most = floating ? "INFINITY" : scalar_constant(w, t, 0, highest);
+    switch (kind) {
+    case REDUCE_SUM:
+    case REDUCE_ANY: return "0";
+    case REDUCE_PROD:
+    case REDUCE_ALL: return "1";
+    case REDUCE_MAX:
+    case REDUCE_ARGMAX: return least;
+    case REDUCE_MIN:
+    case REDUCE_ARGMIN: return most;
+    }
+    return "0";
+}
+
+static Op combine_op(ReduceKind kind) {
+    switch (kind) {
+    case REDUCE_SUM: return OP_ADD;
+    case REDUCE_PROD: return OP_MUL;
+    case REDUCE_MAX:
+    case REDUCE_ARGMAX: return OP_MAXIMUM;
+    case REDUCE_MIN:
+    case REDUCE_ARGMIN: return OP_MINIMUM;
+    case REDUCE_ANY: return OP_OR;
+    case REDUCE_ALL: return OP_AND;
+    }
+    return OP_ADD;
+}
+
+static bool is_arg(ReduceKind k) {
+    return k == REDUCE_ARGMAX || k == REDUCE_ARGMIN;
+}
+static bool is_vector_mode(const Writer *w) {
+    return w->mode == MODE_WHOLE || w->mode == MODE_PART;
+}
+static DType register_dtype(const Writer *w, int reg) {
+    return w->kernel->registers.data[reg].dtype;
+}
+/* f16 and bf16 sums run in float: rounding to the dtype is for values, not for partial sums. */
+static DType accumulator_dtype(DType t) {
+    return t == DTYPE_F16 || t == DTYPE_BF16 ? DTYPE_F32 : t;
+}
+
+static void declare_accumulator(Writer *w, const Accumulator *a, bool lanes) {
+    DType t = register_dtype(w, a->reg);
+    const char *first = neutral(w, a->kind, t), *name = w->register_names[a->reg];
+    w->register_is_vector[a->reg] = lanes;
+    if (lanes)
+        writer_line(w, "nnv_%s %s = nnv_splat_%s(%s);", lane_name(t), name, lane_name(t), first);
+    else
+        writer_line(w, "%s %s = %s;", scalar_type(t), name, first);
+    if (!is_arg(a->kind)) return;
+    w->register_is_vector[a->reg_index] = lanes;
+    if (lanes)
+        writer_line(w, "nnv_i64 %s = nnv_splat_i64(-1);", w->register_names[a->reg_index]);
+    else
+        writer_line(w, "int64_t %s = -1;", w->register_names[a->reg_index]);
+}
+
+/* The condition that (value, position) replaces (best, at): first wins, NaN wins over numbers. */
+static const char *arg_better(Writer *w, ReduceKind kind, bool lanes, DType t, const char *value,
+                              const char *best, const char *at) {
+    const char *better = kind == REDUCE_ARGMAX ? "gt" : "lt", *l = lane_name(t);
+    if (t == DTYPE_BOOL && lanes) {
+        better = kind == REDUCE_ARGMAX ? "lt" : "gt";
+        l = "i32";
+    }
+    if (lanes)
+        return writer_format(
+            w,
+            "(nnv_lt_i64(%s, nnv_splat_i64(0)) | nnv_%s_%s(%s, %s) | (nnv_ne_%s(%s, %s) & "
+            "nnv_eq_%s(%s, %s)))",
+            at, better, l, value, best, l, value, value, l, best, best);
+    return writer_format(w, "%s < 0 || %s %s %s || (%s != %s && %s == %s)", at, value,
+                         kind == REDUCE_ARGMAX ? ">" : "<", best, value, value, best, best);
+}
+
+static const Accumulator *find_accumulator(const Stmt *s, int reg) {
+    if (s->kind == STMT_LOOP)
+        for (int i = 0; i < s->accumulator_count; i++)
+            if (s->accumulators[i].reg == reg) return &s->accumulators[i];
+    for (int i = 0; i < s->body.count; i++) {
+        const Accumulator *a = find_accumulator(s->body.data[i], reg);
+        if (a) return a;
+    }
+    return NULL;
+}
+
+static void write_accumulate(Writer *w, const Stmt *s) {
+    writer_begin_statement(w, (const Expr *const[]){s->value, s->position}, 2);
+    DType t = register_dtype(w, s->reg), sum = accumulator_dtype(t);
+    const char *name = w->register_names[s->reg];
+    bool lanes = w->register_is_vector[s->reg] && is_vector_mode(w);
+    bool masked = lanes && w->mode == MODE_PART && w->register_is_lanes_accumulator[s->reg];
+    const char *value = lanes ? writer_vector(w, s->value) : writer_scalar(w, s->value);
+    if (is_arg(s->combine)) {
+        const Accumulator *a = find_accumulator(w->kernel->body, s->reg);
+        const char *at = w->register_names[a->reg_index];
+        const char *position =
+            lanes ? writer_vector(w, s->position) : writer_scalar(w, s->position);
+        int n = w->next_temporary++;
+        const char *v = writer_format(w, "t%d", n);
+        if (lanes) {
+            writer_line(w, "const nnv_%s %s = %s;", lane_name(t), v, value);
+            writer_line(w, "const nnv_bool t%d_better = %s%s;", n,
+                        arg_better(w, s->combine, true, t, v, name, at),
+                        masked ? " & nnv_below(nn_n)" : "");
+            writer_line(w, "%s = nnv_select_%s(t%d_better, %s, %s);", name, lane_name(t), n, v,
+                        name);
+            writer_line(w, "%s = nnv_select_i64(t%d_better, %s, %s);", at, n, position, at);
+        } else {
+            writer_line(w, "const %s %s = %s;", scalar_type(t), v, value);
+            writer_line(w, "if (%s) {", arg_better(w, s->combine, false, t, v, name, at));
+            writer_line(w, "    %s = %s;", name, v);
+            writer_line(w, "    %s = %s;", at, position);
+            writer_line(w, "}");
+        }
+        return;
+    }
+    const char *args[] = {name, value};
+    Op op = combine_op(s->combine);
+    const char *next = lanes ? vector_op(w, op, sum, sum, args) : scalar_op(w, op, sum, sum, args);
+    if (masked)
+        next = writer_format(w, "nnv_select_%s(nnv_below(nn_n), %s, %s)", lane_name(t), next, name);
+    writer_line(w, "%s = %s;", name, next);
+}
+
+/* After a vector loop: lanes to one value, under the register's own name. */
+static void fold_accumulator(Writer *w, const Accumulator *a, const char *lanes_name,
+                             const char *lanes_at) {
+    DType t = register_dtype(w, a->reg);
+    const char *name = w->register_names[a->reg];
+    w->register_is_vector[a->reg] = false;
+    if (is_arg(a->kind)) {
+        const char *at = w->register_names[a->reg_index];
+        w->register_is_vector[a->reg_index] = false;
+        const char *get = t == DTYPE_BOOL ? writer_format(w, "-NN_GET(%s, nn_l)", lanes_name)
+                                          : writer_format(w, "NN_GET(%s, nn_l)", lanes_name);
+        writer_line(w, "%s %s = %s;", scalar_type(t), name, neutral(w, a->kind, t));
+        writer_line(w, "int64_t %s = -1;", at);
+        writer_line(w, "for (int nn_l = 0; nn_l < NN_LANES; nn_l++) {");
+        writer_line(w, "    const %s nn_v = %s;", scalar_type(t), get);
+        writer_line(w, "    const int64_t nn_p = NN_GET(%s, nn_l);", lanes_at);
+        writer_line(w,
+                    "    if (nn_p >= 0 && (%s || (nn_p < %s && (nn_v == %s || (nn_v != nn_v && %s "
+                    "!= %s))))) {",
+                    arg_better(w, a->kind, false, t, "nn_v", name, at), at, name, name, name);
+        writer_line(w, "        %s = nn_v;", name);
+        writer_line(w, "        %s = nn_p;", at);
+        writer_line(w, "    }");
+        writer_line(w, "}");
+        return;
+    }
+    const char *fold = kernel_reduce_name(a->kind);
+    if (t == DTYPE_BOOL) {
+        bool any = a->kind == REDUCE_ANY || a->kind == REDUCE_MAX || a->kind == REDUCE_SUM;
+        writer_line(w, "int %s = nnv_reduce_%s(%s);", name, any ? "any" : "all", lanes_name);
+    } else {
+        writer_line(w, "%s %s = nnv_reduce_%s_%s(%s);", scalar_type(t), name, fold, lane_name(t),
+                    lanes_name);
+    }
+}
+
+/* ---- loops ---- */
+
+static void write_body(Writer *w, const Stmt *s) {
+    w->indent++;
+    for (int i = 0; i < s->body.count; i++) writer_statement(w, s->body.data[i]);
+    w->indent--;
+}
+
+/* The text of a loop bound, computed before the loop. */
+static const char *bound(Writer *w, const Index *x) {
+    writer_begin_statement(w, NULL, 0);
+    return writer_index(w, x);
+}
+
+static void write_vector_loop(Writer *w, const Stmt *s) {
+    const char *axis = w->axis_names[s->axis], **names = w->register_names;
+    const char **own = NEW_ARRAY(w->arena, (size_t)s->accumulator_count + 1, const char *);
+    const char **own_at = NEW_ARRAY(w->arena, (size_t)s->accumulator_count + 1, const char *);
+    /* While the loop runs, an accumulator goes by another name; afterwards it is a scalar. */
+    for (int i = 0; i < s->accumulator_count; i++) {
+        const Accumulator *a = &s->accumulators[i];
+        own[i] = names[a->reg];
+        names[a->reg] = writer_format(w, "%s_lanes", own[i]);
+        if (is_arg(a->kind)) {
+            own_at[i] = names[a->reg_index];
+            names[a->reg_index] = writer_format(w, "%s_lanes", own_at[i]);
+        }
+        declare_accumulator(w, a, true);
+        w->register_is_lanes_accumulator[a->reg] = true;
+    }
+    const char *begin = bound(w, s->begin), *end = bound(w, s->end);
+    writer_line(w, "{");
+    w->indent++;
+    writer_line(w, "int64_t %s = %s;", axis, begin);
+    w->vector_axis = s->axis;
+    w->mode = MODE_WHOLE;
+    writer_line(w, "for (; %s + NN_LANES <= %s; %s += NN_LANES) {", axis, end, axis);
+    write_body(w, s);
+    writer_line(w, "}");
+    w->mode = MODE_PART;
+    writer_line(w, "if (%s < %s) {", axis, end);
+    w->indent++;
+    writer_line(w, "const int64_t nn_n = %s - %s;", end, axis);
+    w->indent--;
+    write_body(w, s);
+    writer_line(w, "}");
+    w->mode = MODE_SCALAR;
+    w->vector_axis = -1;
+    w->indent--;
+    writer_line(w, "}");
+    for (int i = 0; i < s->accumulator_count; i++) {
+        const Accumulator *a = &s->accumulators[i];
+        const char *lanes = names[a->reg], *lanes_at = is_arg(a->kind) ? names[a->reg_index] : "";
+        names[a->reg] = own[i];
+        if (is_arg(a->kind)) names[a->reg_index] = own_at[i];
+        w->register_is_lanes_accumulator[a->reg] = false;
+        fold_accumulator(w, a, lanes, lanes_at);
+    }
+}
+
+void writer_accumulators(Writer *w, const Stmt *s) {
+    for (int i = 0; i < s->accumulator_count; i++)
+        declare_accumulator(w, &s->accumulators[i], false);
+}
+
+static void write_loop(Writer *w, const Stmt *s) {
+    if (s->binding == BIND_VECTOR && w->cuda) {
+        cuda_vector_loop(w, s);
+        return;
+    }
+    if (s->binding == BIND_VECTOR) {
+        write_vector_loop(w, s);
+        return;
+    }
+    for (int i = 0; i < s->accumulator_count; i++)
+        declare_accumulator(w, &s->accumulators[i], is_vector_mode(w));
+    const char *axis = w->axis_names[s->axis];
+    const char *begin = bound(w, s->begin), *end = bound(w, s->end);
+    if (s->binding == BIND_UNROLL && !w->cuda) writer_line(w, "NN_UNROLL");
+    writer_line(w, "for (int64_t %s = %s; %s < %s; %s++) {", axis, begin, axis, end, axis);
+    write_body(w, s);
+    writer_line(w, "}");
+}
+
+/* ---- assignments ---- */
+
+static void write_let(Writer *w, const Stmt *s) {
+    writer_begin_statement(w, &s->value, 1);
+    DType t = register_dtype(w, s->reg);
+    const char *name = w->register_names[s->reg];
+    bool lanes = is_vector_mode(w) && expr_varies(w, s->value);
+    const char *value = lanes ? writer_vector(w, s->value) : writer_scalar(w, s->value);
+    w->register_is_vector[s->reg] = lanes;
+    if (lanes)
+        writer_line(w, "const nnv_%s %s = %s;", lane_name(t), name, value);
+    else
+        writer_line(w, "const %s %s = %s;", scalar_type(t), name, value);
+}
+
+static void store_lane(Writer *w, const Stmt *s, const Index *offset, const char *lanes) {
+    const char *condition = s->guard ? writer_guard(w, s->guard) : "1";
+    bool always = !strcmp(condition, "1");
+    if (!always) {
+        writer_line(w, "if (%s) {", condition);
+        w->indent++;
+    }
+    const char *at = writer_index(w, offset);
+    const char *value =
+        lanes
+            ? writer_format(
+                  w, s->value->dtype == DTYPE_BOOL ? "(NN_GET(%s, nn_l) != 0)" : "NN_GET(%s, nn_l)",
+                  lanes)
+            : writer_scalar(w, s->value);
+    scalar_store(w, s->slot, at, value);
+    if (!always) {
+        w->indent--;
+        writer_line(w, "}");
+    }
+}
+
+static void store_by_lanes(Writer *w, const Stmt *s, const Index *offset, const char *value) {
+    const char *name = value;
+    if (value && strchr(value, '(')) {
+        name = writer_format(w, "t%d", w->next_temporary++);
+        writer_line(w, "const nnv_%s %s = %s;", lane_name(s->value->dtype), name, value);
+    }
+    LaneScope scope = writer_open_lanes(w);
+    store_lane(w, s, offset, name);
+    writer_close_lanes(w, scope);
+}
+
+/* All lanes at once; the offset moves by a stride and the guard does not vary. */
+static void store_group(Writer *w, const Stmt *s, const Index *offset, const Dim *stride,
+                        const char *value) {
+    const Slot *slot = &w->kernel->slots.data[s->slot];
+    const char *part = w->mode == MODE_PART ? "_n" : "", *tail = *part ? ", nn_n" : "";
+    const char *name = w->slot_names[s->slot], *at = writer_index(w, offset);
+    if (dim_is(stride, 1))
+        writer_line(w, "nnv_store%s_%s(&%s[%s], %s%s);", part, memory_name(slot->dtype), name, at,
+                    value, tail);
+    else
+        writer_line(w, "nnv_store_strided%s_%s(&%s[%s], %s, %s%s);", part, memory_name(slot->dtype),
+                    name, at, writer_dim(w, stride), value, tail);
+}
+
+static void write_store(Writer *w, const Stmt *s) {
+    writer_begin_statement(w, &s->value, 1);
+    const Index *offset = slot_offset(w, s->slot, s->indices);
+    bool lanes = is_vector_mode(w);
+    const Dim *stride;
+    Motion motion = lanes ? writer_motion(w, offset, &stride) : MOTION_NONE;
+    if (!lanes || (motion == MOTION_NONE && !expr_varies(w, s->value) &&
+                   !(s->guard && guard_varies(w, s->guard)))) {
+        /* Loads of the value belong under the guard. */
+        const char *condition = s->guard ? writer_guard(w, s->guard) : "1";
+        bool always = !strcmp(condition, "1");
+        writer_line(w, "%s", always ? "{" : writer_format(w, "if (%s) {", condition));
+        w->indent++;
+        const char *value = writer_scalar(w, s->value);
+        bool alone = w->cuda && !w->cuda_threads;
+        if (alone) writer_line(w, "if (threadIdx.x == 0)");
+        scalar_store(w, s->slot, writer_index(w, offset), value);
+        if (alone) writer_line(w, "__syncthreads();");
+        w->indent--;
+        writer_line(w, "}");
+        return;
+    }
+    if (!s->guard) {
+        writer_line(w, "{");
+        w->indent++;
+        const char *value = writer_vector(w, s->value);
+        if (motion == MOTION_STRIDE)
+            store_group(w, s, offset, stride, value);
+        else
+            store_by_lanes(w, s, offset, value);
+        w->indent--;
+        writer_line(w, "}");
+        return;
+    }
+    const char *all = motion == MOTION_STRIDE ? writer_guard_all_lanes(w, s->guard) : NULL;
+    if (all) {
+        writer_line(w, "if (%s) {", all);
+        w->indent++;
+        store_group(w, s, offset, stride, writer_vector(w, s->value));
+        w->indent--;
+        w->temporaries.count = 0;
+        writer_line(w, "} else {");
+    } else {
+        writer_line(w, "{");
+    }
+    w->indent++;
+    store_by_lanes(w, s, offset, NULL);
+    w->indent--;
+    writer_line(w, "}");
+}
+
+/* ---- leaves ---- */
+
+int mma_form(const Mma *m) {
+    return (m->a_row.stride ? 0 : 1) | (m->a_depth.stride ? 0 : 2) | (m->b_depth.stride ? 0 : 4) |
+           (m->dtype == DTYPE_F64 ? 8 : 0);
+}
+
+static const char *mma_name(Writer *w, int form) {
+    return writer_format(w, "nn_mma_%s_%c%c%c", form & 8 ? "f64" : "f32", form & 1 ? 't' : 's',
+                         form & 2 ? 't' : 's', form & 4 ? 't' : 's');
+}
+
+void emit_mma_form(Text *out, int form) {
+    Writer w = {.arena = out->arena};
+    static const char *const kind[] = {"NN_MMA_STRIDE", "NN_MMA_TABLE"};
+    text_printf(out, "NN_MMA(%s, %s, %s, %s, %s, %s)\n", mma_name(&w, form),
+                form & 8 ? "f64" : "f32", form & 8 ? "double" : "float", kind[form & 1],
+                kind[form >> 1 & 1], kind[form >> 2 & 1]);
+}
+
+static const char *mma_access(Writer *w, const MmaAccess *a) {
+    if (a->stride) return writer_format(w, "%s, (const int32_t *)0", writer_dim(w, a->stride));
+    return writer_format(w, "0, %s + (%s)", w->slot_names[a->table_slot],
+                         writer_index(w, a->table_base));
+}
+
+static void write_mma(Writer *w, const Mma *m) {
+    writer_begin_statement(w, NULL, 0);
+    writer_line(w, "%s(%s, %lld, %s, %s, %s, %s + (%s), %s, %s, %s + (%s), %s, %d, %d);",
+                mma_name(w, mma_form(m)), w->slot_names[m->tile_slot], (long long)m->columns_max,
+                writer_index(w, m->rows), writer_index(w, m->columns), writer_index(w, m->depth),
+                w->slot_names[m->a_slot], writer_index(w, m->a_base), mma_access(w, &m->a_row),
+                mma_access(w, &m->a_depth), w->slot_names[m->b_slot], writer_index(w, m->b_base),
+                mma_access(w, &m->b_depth), m->b_padded, m->accumulate);
+}
+
+static void write_argsort(Writer *w, const ArgsortLeaf *a) {
+    writer_begin_statement(w, NULL, 0);
+    DType t = w->kernel->slots.data[a->keys_slot].dtype;
+    writer_line(w, "nn_argsort_%s(%s, %s, %s, %s, %d);", dtype_name(t), w->slot_names[a->keys_slot],
+                w->slot_names[a->order_slot], w->slot_names[a->spare_slot],
+                writer_index(w, a->count), a->descending);
+}
+
+void writer_statement(Writer *w, const Stmt *s) {
+    switch (s->kind) {
+    case STMT_BLOCK:
+        for (int i = 0; i < s->body.count; i++) writer_statement(w, s->body.data[i]);
+        break;
+    case STMT_LOOP: write_loop(w, s); break;
+    case STMT_LET: write_let(w, s); break;
+    case STMT_ACCUMULATE: write_accumulate(w, s); break;
+    case STMT_STORE: write_store(w, s); break;
+    case STMT_IF:
+        writer_begin_statement(w, NULL, 0);
+        writer_line(w, "if (%s) {", writer_guard(w, s->guard));
+        write_body(w, s);
+        writer_line(w, "}");
+        break;
+    case STMT_MMA: write_mma(w, s->mma); break;
+    case STMT_ARGSORT: write_argsort(w, s->argsort); break;
+    }
+}

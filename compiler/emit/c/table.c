@@ -1,0 +1,419 @@
+/* Tables that describe a model: cells, entries, and access to both by pointer.
+ *
+ * Input: RootPlan.  Output: <root>_model() and what it points to.  Everything is const. */
+#include "emit/c/source.h"
+
+#include <string.h>
+
+typedef struct TableWriter {
+    SourceWriter *w;
+    const RootPlan *root;
+    const Entry *entry; /* whose dims are dims[k]; NULL: those of the state region */
+} TableWriter;
+
+static const char *symbol_text(void *user, const DimSymbol *symbol) {
+    TableWriter *t = user;
+    const Dim *d = t->entry ? plan_entry_symbol(t->entry, symbol) : NULL;
+    for (int i = 0; t->entry && i < t->entry->dims.count; i++)
+        if (t->entry->dims.data[i] == d) return arena_printf(t->w->arena, "dims[%d]", i);
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < t->root->state_symbols.count; i++) {
+            const DimSymbol *s = t->root->state_symbols.data[i];
+            if (pass ? s->name == symbol->name : s == symbol) return state_dim_name(t->w, i);
+        }
+    return symbol->name->text;
+}
+
+static const char *dim_text(TableWriter *t, const Dim *d, bool saturating) {
+    Text text = text_new(t->w->arena);
+    if (saturating)
+        emit_dim_saturating(&text, d, symbol_text, t);
+    else
+        emit_dim(&text, d, symbol_text, t);
+    return text.data;
+}
+
+/* {extents}: constants, -1 - k for the k-th dim, INT64_MIN for an expression. */
+static void write_shape(TableWriter *t, const Shape *shape) {
+    Text *out = t->w->out;
+    text_append(out, "{");
+    for (int i = 0; i < shape->rank; i++) {
+        int64_t value;
+        const DimSymbol *s = dim_as_symbol(shape->dims[i]);
+        if (i) text_append(out, ", ");
+        if (dim_is_const(shape->dims[i], &value)) {
+            emit_int(out, value);
+            continue;
+        }
+        int at = -1;
+        if (s && t->entry) {
+            const Dim *d = plan_entry_symbol(t->entry, s);
+            for (int k = 0; k < t->entry->dims.count; k++)
+                if (t->entry->dims.data[k] == d) at = k;
+        } else if (s) {
+            for (int k = 0; k < t->root->state_symbols.count; k++)
+                if (t->root->state_symbols.data[k] == s) at = k;
+        }
+        if (at >= 0)
+            emit_int(out, -1 - at);
+        else
+            text_append(out, "INT64_MIN");
+    }
+    if (!shape->rank) text_append(out, "0");
+    text_append(out, "}");
+}
+
+/* ---- cells ---- */
+
+static void write_cells(TableWriter *t, const char *prefix) {
+    static const char *const roles[] = {"NNC_PARAMETER", "NNC_BUFFER",    "NNC_STATE",
+                                        "NNC_GRADIENT",  "NNC_OPTIMIZER", "NNC_SCALAR"};
+    Text *out = t->w->out;
+    const Root *root = t->root->root->root;
+    for (int i = 0; i < root->cells.count; i++) {
+        const Cell *c = root->cells.data[i];
+        if (!c->alias_count) continue;
+        text_printf(out, "static const char *const nn_%s_aliases%d[] = {", prefix, i);
+        for (int k = 0; k < c->alias_count; k++) {
+            emit_string(out, c->aliases[k]->text);
+            text_append(out, ", ");
+        }
+        text_append(out, "NULL};\n");
+    }
+    text_printf(out, "static const nnc_cell_info nn_%s_cells[] = {\n", prefix);
+    for (int i = 0; i < root->cells.count; i++) {
+        const Cell *c = root->cells.data[i];
+        text_append(out, "    {");
+        emit_string(out, c->name->text);
+        text_printf(out, ", %s, %s, %d, ", roles[c->role], emit_abi_dtype(c->type.dtype),
+                    c->type.shape.rank);
+        write_shape(t, &c->type.shape);
+        text_printf(out, ", %d, %d, ", c->role == CELL_PARAMETER || c->role == CELL_BUFFER,
+                    span_line(c->span));
+        if (c->alias_count)
+            text_printf(out, "nn_%s_aliases%d},\n", prefix, i);
+        else
+            text_append(out, "NULL},\n");
+    }
+    if (!root->cells.count) text_append(out, "    {NULL, 0, 0, 0, {0}, 0, 0, NULL},\n");
+    text_append(out, "};\n\n");
+}
+
+/* ---- get and set: row-major copies of the stored form ---- */
+
+static bool has_stored_forms(SourceWriter *w, const Root *root) {
+    for (int i = 0; i < root->cells.count; i++)
+        if (kernel_cell_layout(w->plan->kernels, root->cells.data[i])) return true;
+    return false;
+}
+
+static const char stored_code[] =
+    "#ifndef NN_STORED\n"
+    "#define NN_STORED 1\n"
+    "/* A stored form: physical axes, outermost first; axis, divide, extent. */\n"
+    "typedef struct nn_stored {\n"
+    "    int count, rank;\n"
+    "    int64_t axes[16][3];\n"
+    "    int64_t dims[NNC_MAX_RANK];\n"
+    "} nn_stored;\n"
+    "/* Copies between stored form and rows; padding becomes 0. */\n"
+    "static void nn_convert(const nn_stored *f, char *stored, char *rows, size_t element, int out) "
+    "{\n"
+    "    int64_t stride[NNC_MAX_RANK], place[16] = {0}, total = 1;\n"
+    "    const int last = f->count - 1;\n"
+    "    for (int64_t i = f->rank - 1, n = 1; i >= 0; i--) {\n"
+    "        stride[i] = n;\n"
+    "        n *= f->dims[i];\n"
+    "    }\n"
+    "    for (int i = 0; i < last; i++) total *= f->axes[i][2];\n"
+    "    for (int64_t k = 0; k < total; k++) {\n"
+    "        int64_t at[NNC_MAX_RANK] = {0}, base = 0;\n"
+    "        int inside = 1;\n"
+    "        const int64_t axis = f->axes[last][0], divide = f->axes[last][1], run = "
+    "f->axes[last][2];\n"
+    "        for (int i = 0; i < last; i++) at[f->axes[i][0]] += place[i] * f->axes[i][1];\n"
+    "        for (int i = 0; i < f->rank; i++) {\n"
+    "            if (at[i] >= f->dims[i]) inside = 0;\n"
+    "            base += at[i] * stride[i];\n"
+    "        }\n"
+    "        for (int64_t q = 0; q < run; q++, stored += element) {\n"
+    "            char *row = rows + (size_t)(base + q * divide * stride[axis]) * element;\n"
+    "            if (inside && at[axis] + q * divide < f->dims[axis])\n"
+    "                memcpy(out ? row : stored, out ? stored : row, element);\n"
+    "            else if (!out) memset(stored, 0, element);\n"
+    "        }\n"
+    "        for (int i = last - 1; i >= 0; i--) {\n"
+    "            if (++place[i] < f->axes[i][2]) break;\n"
+    "            place[i] = 0;\n"
+    "        }\n"
+    "    }\n"
+    "}\n"
+    "#endif\n";
+
+static void write_state_dims(TableWriter *t, const char *prefix) {
+    Text *out = t->w->out;
+    if (!t->root->state_header) return;
+    text_printf(out,
+                "    if (!ctx->state || ctx->state_bytes < 64 ||\n"
+                "        ((const int64_t *)ctx->state)[0] != NN_STATE_%s) return NNC_E_STATE;\n",
+                prefix);
+    for (int i = 0; i < t->root->state_symbols.count; i++) {
+        const char *name = state_dim_name(t->w, i);
+        text_printf(out,
+                    "    const int64_t %s = ((const int64_t *)ctx->state)[%d];\n    (void)%s;\n",
+                    name, i + 1, name);
+    }
+}
+
+static void write_locate(TableWriter *t, const char *prefix, bool forms) {
+    SourceWriter *w = t->w;
+    Text *out = w->out;
+    const Root *root = t->root->root->root;
+    DimTable *dims = w->plan->kernels->program->dims;
+    text_printf(
+        out,
+        "static int nn_%s_locate(const nnc_context *ctx, int cell, char **at, size_t *bytes%s) {\n",
+        prefix, forms ? ", nn_stored *form" : "");
+    text_append(out, "    if (!ctx) return NNC_E_ARGUMENT;\n");
+    write_state_dims(t, prefix);
+    text_append(
+        out,
+        "    char *const nn_weights = (char *)ctx->weights, *const nn_state = (char *)ctx->state;\n"
+        "    (void)nn_weights, (void)nn_state, (void)bytes;\n");
+    if (forms) text_append(out, "    form->count = 0;\n");
+    text_append(out, "    switch (cell) {\n");
+    for (int i = 0; i < root->cells.count; i++) {
+        const Cell *c = root->cells.data[i];
+        const char *region = c->role == CELL_PARAMETER ? "weights" : "state";
+        const Dim *n = dim_mul(dims, shape_elements(dims, &c->type.shape),
+                               dim_const(dims, (int64_t)dtype_bytes(c->type.dtype)));
+        text_printf(out, "    case %d: /* ", i);
+        for (const char *p = c->name->text; *p; p++) text_char(out, *p == '*' ? '.' : *p);
+        text_append(out, " */\n");
+        text_printf(out, "        if (!nn_%s) return NNC_E_WORKSPACE;\n", region);
+        text_printf(out, "        *at = nn_%s + %s;\n", region,
+                    dim_text(t, t->root->cells[i].offset, false));
+        text_printf(out, "        *bytes = (size_t)(%s);\n", dim_text(t, n, false));
+        const Layout *l = kernel_cell_layout(w->plan->kernels, c);
+        if (l) {
+            text_printf(out, "        form->count = %d, form->rank = %d;\n", l->count,
+                        c->type.shape.rank);
+            for (int k = 0; k < l->count; k++)
+                text_printf(out,
+                            "        form->axes[%d][0] = %d, form->axes[%d][1] = %lld, "
+                            "form->axes[%d][2] = %s;\n",
+                            k, l->axes[k].axis, k, (long long)l->axes[k].divide, k,
+                            dim_text(t, l->axes[k].extent, false));
+            for (int k = 0; k < c->type.shape.rank; k++)
+                text_printf(out, "        form->dims[%d] = %s;\n", k,
+                            dim_text(t, c->type.shape.dims[k], false));
+        }
+        text_append(out, "        return NNC_OK;\n");
+    }
+    text_append(out, "    default: return NNC_E_ARGUMENT;\n    }\n}\n");
+}
+
+static void write_get_set(TableWriter *t, const char *prefix) {
+    Text *out = t->w->out;
+    const Root *root = t->root->root->root;
+    bool forms = has_stored_forms(t->w, root);
+    if (forms) text_append(out, stored_code);
+    write_locate(t, prefix, forms);
+    for (int set = 0; set < 2; set++) {
+        text_printf(
+            out,
+            "static int nn_%s_%s(const nnc_context *ctx, int cell, %svoid *data, size_t bytes) {\n",
+            prefix, set ? "set" : "get", set ? "const " : "");
+        text_append(out, "    char *at = NULL;\n    size_t need = 0;\n");
+        if (forms) text_append(out, "    nn_stored form;\n");
+        text_printf(out, "    int code = nn_%s_locate(ctx, cell, &at, &need%s);\n", prefix,
+                    forms ? ", &form" : "");
+        text_append(out, "    if (code) return code;\n");
+        if (set) /* A gradient that is None reads as zeros. */
+            text_printf(out,
+                        "    if (!data && nn_%s_cells[cell].role == NNC_GRADIENT) {\n"
+                        "        memset(at, 0, need);\n"
+                        "        return NNC_OK;\n    }\n",
+                        prefix);
+        text_append(out, "    if (bytes != need || (!data && need)) return NNC_E_ARGUMENT;\n"
+                         "    if (!need) return NNC_OK;\n");
+        if (forms) {
+            text_append(out,
+                        "    if (form.count) {\n        const size_t element = need / (size_t)(1");
+            for (int k = 0; k < SHAPE_MAX_RANK; k++)
+                text_printf(out, "\n            * (form.rank > %d ? form.dims[%d] : 1)", k, k);
+            text_append(out, ");\n");
+            text_printf(out, "        nn_convert(&form, at, (char *)data, element, %d);\n", !set);
+            text_append(out, "        return NNC_OK;\n    }\n");
+        }
+        text_append(out, set ? "    memcpy(at, data, need);\n" : "    memcpy(data, at, need);\n");
+        text_append(out, "    return NNC_OK;\n}\n");
+    }
+    text_append(out, "\n");
+}
+
+/* ---- entries ---- */
+
+static void write_tensors(TableWriter *t, const char *name, bool results) {
+    Text *out = t->w->out;
+    const Entry *e = t->entry;
+    int count = results ? e->results.count : e->arguments.count;
+    text_printf(out, "static const nnc_tensor_info %s_%s[] = {\n", name,
+                results ? "results" : "arguments");
+    for (int i = 0; i < count; i++) {
+        const TensorType *type =
+            results ? &e->results.data[i].node->type : &e->arguments.data[i].node->type;
+        text_append(out, "    {");
+        emit_string(out, (results ? e->results.data[i].name : e->arguments.data[i].name)->text);
+        text_printf(out, ", %s, %d, ", emit_abi_dtype(type->dtype), type->shape.rank);
+        write_shape(t, &type->shape);
+        text_append(out, "},\n");
+    }
+    if (!count) text_append(out, "    {NULL, 0, 0, {0}},\n");
+    text_append(out, "};\n");
+}
+
+static void write_shape_function(TableWriter *t, const char *name) {
+    Text *out = t->w->out;
+    const Entry *e = t->entry;
+    text_printf(out,
+                "static int %s_shape(const int64_t *dims, int which, int64_t *out) {\n"
+                "    (void)dims, (void)out;\n    switch (which) {\n",
+                name);
+    for (int i = 0; i < e->arguments.count + e->results.count; i++) {
+        bool result = i >= e->arguments.count;
+        const TensorType *type = result ? &e->results.data[i - e->arguments.count].node->type
+                                        : &e->arguments.data[i].node->type;
+        text_printf(out, "    case %d:\n", i);
+        for (int k = 0; k < type->shape.rank; k++)
+            text_printf(out, "        out[%d] = %s;\n", k, dim_text(t, type->shape.dims[k], true));
+        text_append(out, "        return NNC_OK;\n");
+    }
+    text_append(out, "    default: return NNC_E_ARGUMENT;\n    }\n}\n");
+}
+
+static void write_wrappers(TableWriter *t, const char *name) {
+    Text *out = t->w->out;
+    const Entry *e = t->entry;
+    const char *symbol = emit_identifier(t->w->arena, e->symbol);
+    text_printf(out,
+                "static size_t %s_bytes(const int64_t *dims) {\n    (void)dims;\n"
+                "    return %s_workspace_bytes(",
+                name, symbol);
+    for (int i = 0; i < e->dims.count; i++) text_printf(out, "%sdims[%d]", i ? ", " : "", i);
+    text_append(out, ");\n}\n");
+    text_printf(out,
+                "static int %s_call(nnc_context *ctx, const int64_t *dims,\n"
+                "        const void *const *arguments, void *const *results) {\n"
+                "    (void)dims, (void)arguments, (void)results;\n    return %s(ctx",
+                name, symbol);
+    for (int i = 0; i < e->dims.count; i++) text_printf(out, ", dims[%d]", i);
+    for (int i = 0; i < e->arguments.count; i++) {
+        const TensorType *type = &e->arguments.data[i].node->type;
+        text_printf(out, ", %s(const %s *)arguments[%d]", type->shape.rank ? "" : "*",
+                    emit_c_type(type->dtype), i);
+    }
+    for (int i = 0; i < e->results.count; i++)
+        text_printf(out, ", (%s *)results[%d]", emit_c_type(e->results.data[i].node->type.dtype),
+                    i);
+    text_append(out, ");\n}\n");
+}
+
+static bool is_public(const Entry *e) {
+    return e->kind == ENTRY_INFER || e->kind == ENTRY_TRAIN;
+}
+
+static const char *table_name(TableWriter *t, const Entry *e) {
+    return arena_printf(t->w->arena, "nn_e_%s", emit_identifier(t->w->arena, e->symbol));
+}
+
+static int write_entries(TableWriter *t, const char *prefix) {
+    Text *out = t->w->out;
+    int count = 0;
+    for (int i = 0; i < t->root->entries.count; i++) {
+        const Entry *e = t->root->entries.data[i]->entry->entry;
+        if (!is_public(e)) continue;
+        const char *name = table_name(t, e);
+        t->entry = e;
+        text_printf(out, "static const char *const %s_dims[] = {", name);
+        for (int k = 0; k < e->dims.count; k++) {
+            const DimSymbol *s = dim_as_symbol(e->dims.data[k]);
+            emit_string(out, s ? s->name->text : "");
+            text_append(out, ", ");
+        }
+        text_append(out, "NULL};\n");
+        write_tensors(t, name, false);
+        write_tensors(t, name, true);
+        write_shape_function(t, name);
+        write_wrappers(t, name);
+        t->entry = NULL;
+        count++;
+    }
+    text_printf(out, "static const nnc_entry_info nn_%s_entries[] = {\n", prefix);
+    for (int i = 0; i < t->root->entries.count; i++) {
+        const Entry *e = t->root->entries.data[i]->entry->entry;
+        if (!is_public(e)) continue;
+        const char *name = table_name(t, e);
+        text_append(out, "    {");
+        emit_string(out, e->name->text);
+        text_append(out, ", ");
+        emit_string(out, emit_identifier(t->w->arena, e->symbol));
+        text_printf(out,
+                    ", %d, %d, %d, %d, %s_dims,\n     %s_arguments, %s_results, %s_shape, "
+                    "%s_bytes, %s_call, ",
+                    e->kind == ENTRY_TRAIN, e->dims.count, e->arguments.count, e->results.count,
+                    name, name, name, name, name, name);
+        if (e->doc)
+            emit_string(out, e->doc);
+        else
+            text_append(out, "NULL");
+        text_append(out, "},\n");
+    }
+    if (!count)
+        text_append(out,
+                    "    {NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL},\n");
+    text_append(out, "};\n\n");
+    return count;
+}
+
+void source_tables(SourceWriter *w, const RootPlan *root) {
+    Text *out = w->out;
+    const Root *r = root->root->root;
+    const char *prefix = emit_identifier(w->arena, r->name->text);
+    TableWriter table = {w, root, NULL};
+    TableWriter *t = &table;
+    write_cells(t, prefix);
+    write_get_set(t, prefix);
+    int entries = write_entries(t, prefix), states = root->state_symbols.count;
+    text_printf(out,
+                "static size_t nn_%s_state(const int64_t *dims) {\n    (void)dims;\n"
+                "    return %s_state_bytes(",
+                prefix, prefix);
+    for (int i = 0; i < states; i++) text_printf(out, "%sdims[%d]", i ? ", " : "", i);
+    text_printf(
+        out,
+        ");\n}\nstatic int nn_%s_init(nnc_context *ctx, uint64_t seed, const int64_t *dims) {\n"
+        "    (void)dims;\n    return %s_init(ctx, seed",
+        prefix, prefix);
+    for (int i = 0; i < states; i++) text_printf(out, ", dims[%d]", i);
+    text_append(out, ");\n}\n");
+    text_printf(
+        out,
+        "static int nn_%s_set_cell(nnc_context *ctx, int cell, const void *data, size_t bytes) {\n"
+        "    return nn_%s_set(ctx, cell, data, bytes);\n}\n",
+        prefix, prefix);
+    text_printf(out,
+                "const nnc_model *%s_model(void) {\n    static const nnc_model model = {\n        "
+                "NNC_ABI, ",
+                prefix);
+    emit_string(out, prefix);
+    text_append(out, ", ");
+    emit_string(out, w->options->source_name);
+    text_printf(
+        out,
+        ", %d, %d, %d, %d,\n        nn_%s_cells, nn_%s_entries, (size_t)%s, 0, nn_%s_state,\n"
+        "        nn_%s_init, %s_prepare, nn_%s_get, nn_%s_set_cell, NULL};\n    return "
+        "&model;\n}\n\n",
+        r->is_train, r->cells.count, entries, states, prefix, prefix,
+        dim_text(t, root->weights_bytes, false), prefix, prefix, prefix, prefix, prefix);
+}

@@ -1,0 +1,113 @@
+/* The writer of one kernel: kernel IR to C statements.
+ *
+ * Outside a vector loop an expression is scalar C.  Inside one it is written twice: for whole
+ * groups of NN_LANES, and for the last, partial group of nn_n lanes.  What does not vary with the
+ * vector axis stays scalar.  What no vector form fits (a gather, a guard that differs by lane)
+ * becomes a loop over the lanes.  Expressions used more than once in a statement get a temporary of
+ * the block in which they are first needed. */
+#ifndef NNC_EMIT_C_WRITER_H
+#define NNC_EMIT_C_WRITER_H
+
+#include "emit/common/common.h"
+
+typedef enum WriterMode {
+    MODE_SCALAR,
+    MODE_WHOLE, /* lanes [i, i + NN_LANES) of the vector axis */
+    MODE_PART,  /* lanes [i, i + nn_n) */
+    MODE_LANE,  /* one lane: scalar code with the axis at i + nn_l */
+} WriterMode;
+
+typedef struct Temporary {
+    const Expr *expr;
+    const char *text;
+    bool vector;
+} Temporary;
+
+typedef struct UseCount {
+    const void *key;
+    int count;
+    bool varies, varies_known;
+} UseCount;
+
+typedef struct Writer {
+    Arena *arena;
+    Text *out;
+    const Kernel *kernel;
+    IndexTable *indices;
+    bool cuda;         /* print for the device */
+    bool cuda_threads; /* inside a vector loop: every thread has its own elements */
+    int indent;
+    WriterMode mode;
+    int vector_axis;           /* -1 outside vector loops */
+    const char *axis_override; /* text of the vector axis, when not the usual one */
+    const char **dim_names;    /* by DimSymbol.index */
+    const char **axis_names, **slot_names, **register_names;
+    bool *register_is_vector;            /* holds lanes */
+    bool *register_is_lanes_accumulator; /* accumulator of the vector loop that is open */
+    VECTOR(Temporary) temporaries;
+    UseCount *uses; /* open addressing; of the current statement */
+    int use_slots, use_count;
+    int next_temporary;
+    bool uses_random; /* outputs: templates that the text needs */
+} Writer;
+
+void writer_line(Writer *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *writer_symbol(void *user, const DimSymbol *symbol); /* SymbolText over a Writer */
+const char *writer_dim(Writer *w, const Dim *d);
+const char *writer_format(Writer *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- index.c ---- */
+const char *writer_index(Writer *w, const Index *index); /* int64 expression in the current mode */
+bool index_varies(Writer *w, const Index *index);        /* with the lane */
+/* How an index moves from lane to lane: not, by a stride (in *stride), otherwise. */
+Motion writer_motion(Writer *w, const Index *index, const Dim **stride);
+bool guard_varies(Writer *w, const Guard *guard);
+/* C condition in the current mode; "1" when there are no tests. */
+const char *writer_guard(Writer *w, const Guard *guard);
+/* A condition that implies the guard for all lanes of the group, or NULL. */
+const char *writer_guard_all_lanes(Writer *w, const Guard *guard);
+const Index *slot_offset(Writer *w, int slot, const Index *const *indices);
+
+/* ---- expr.c, vector.c ---- */
+bool expr_varies(Writer *w, const Expr *e);
+/* Begins a statement: forgets temporaries, counts uses in `roots`. */
+void writer_begin_statement(Writer *w, const Expr *const *roots, int count);
+/* Scalar value: in MODE_WHOLE and MODE_PART only of expressions that do not vary. */
+const char *writer_scalar(Writer *w, const Expr *e);
+/* Lanes: in MODE_WHOLE and MODE_PART. */
+const char *writer_vector(Writer *w, const Expr *e);
+const char *scalar_type(DType dtype);
+const char *lane_name(DType dtype);   /* "f32": of a vector in registers (f16, bf16 live in f32) */
+const char *memory_name(DType dtype); /* "f16": suffix of loads and stores */
+const char *scalar_constant(Writer *w, DType dtype, double number, int64_t integer);
+const char *scalar_op(Writer *w, Op op, DType operand, DType result, const char *const *args);
+const char *vector_op(Writer *w, Op op, DType operand, DType result, const char *const *args);
+const char *scalar_cast(Writer *w, DType from, DType to, const char *a);
+const char *vector_cast(Writer *w, DType from, DType to, const char *a);
+const char *scalar_load(Writer *w, int slot, const char *offset);
+void scalar_store(Writer *w, int slot, const char *offset, const char *value);
+/* Opens and closes a loop over the lanes of the group. */
+typedef struct LaneScope {
+    WriterMode mode;
+    int mark;
+} LaneScope;
+LaneScope writer_open_lanes(Writer *w);
+void writer_close_lanes(Writer *w, LaneScope scope);
+const char *writer_lane_count(const Writer *w); /* "NN_LANES" or "nn_n" */
+
+/* ---- statement.c ---- */
+void writer_statement(Writer *w, const Stmt *s);
+/* Declares the accumulators of a loop as scalars. */
+void writer_accumulators(Writer *w, const Stmt *s);
+/* ---- cuda/kernel.c: the threads of a block share a vector loop ---- */
+void cuda_vector_loop(Writer *w, const Stmt *s);
+
+/* ---- kernel.c ---- */
+/* The function of one kernel: C over a range of tiles, or (cuda) a block per tile. */
+void emit_kernel_function(Text *out, const KernelPlan *plan, IndexTable *indices, const char *name,
+                          bool cuda);
+/* Suffix and bit of the instance of the product leaf that `m` needs. */
+int mma_form(const Mma *m);
+void emit_mma_form(Text *out, int form); /* the line that instantiates it */
+
+#endif
