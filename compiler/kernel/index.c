@@ -135,20 +135,23 @@ static void sum_index(IndexTable *t, Sum *s, const Index *a, const Dim *factor) 
         sum_term(t, s, dim_need(dim_mul(t->dims, a->terms[i].factor, factor)), a->terms[i].atom);
 }
 
-/* Finds a floordiv and a mod of the same pair whose factors fit, and joins them. */
+/* f*(x mod d) and (f*d)*floor(x / d), whatever normal form the quotient has, join to f*x. */
 static bool sum_recombine(IndexTable *t, Sum *s) {
-    for (int i = 0; i < s->terms.count; i++) {
-        const IndexAtom *q = s->terms.data[i].atom;
-        if (q->kind != ATOM_FLOORDIV) continue;
-        for (int j = 0; j < s->terms.count; j++) {
-            const IndexAtom *m = s->terms.data[j].atom;
-            if (m->kind != ATOM_MOD || m->left != q->left || m->divisor != q->divisor) continue;
-            const Dim *f = s->terms.data[j].factor;
-            if (dim_mul(t->dims, f, q->divisor) != s->terms.data[i].factor) continue;
-            const Dim *back = dim_need(dim_neg(t->dims, f));
-            sum_term(t, s, dim_need(dim_neg(t->dims, s->terms.data[i].factor)), q);
-            sum_term(t, s, back, m);
-            sum_index(t, s, q->left, f);
+    for (int j = 0; j < s->terms.count; j++) {
+        const IndexAtom *m = s->terms.data[j].atom;
+        if (m->kind != ATOM_MOD) continue;
+        const Dim *f = s->terms.data[j].factor;
+        const Dim *wanted = dim_mul(t->dims, f, m->divisor);
+        const Index *quotient = index_floordiv(t, m->left, m->divisor);
+        if (quotient->count != 1 || !dim_is(quotient->constant, 0) ||
+            !dim_is(quotient->terms[0].factor, 1))
+            continue;
+        const IndexAtom *q = quotient->terms[0].atom;
+        for (int i = 0; i < s->terms.count; i++) {
+            if (s->terms.data[i].atom != q || s->terms.data[i].factor != wanted) continue;
+            sum_term(t, s, dim_need(dim_neg(t->dims, wanted)), q);
+            sum_term(t, s, dim_need(dim_neg(t->dims, f)), m);
+            sum_index(t, s, m->left, f);
             return true;
         }
     }

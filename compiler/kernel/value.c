@@ -375,9 +375,9 @@ const Expr *gen_value(Gen *g, const Node *n, const Index *const *indices) {
     const Expr *value;
     bool follow = !s->stored;
     if (s->stored && s->group == g->group && g->group) {
-        /* A member away from its own index: elementwise ones are computed again, others cannot be.
-         */
-        follow = op_is_elementwise(n->op) || op_is_view(n->op);
+        /* A member away from its own index: what is no reduction and no anchor is computed again. */
+        follow = g->group->kind == GROUP_LOOPS ? !node_is_reduction(n)
+                                               : n != g->group->anchor && n->op != OP_PROJ;
         if (!follow) {
             g->illegal = true;
             return zero_of(g, n->type.dtype);
