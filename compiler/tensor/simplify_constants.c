@@ -54,7 +54,7 @@ static bool float_value(Op op, double a, double b, double *out) {
     case OP_DIV: *out = a / b; return true;
     case OP_NEG: *out = -a; return true;
     case OP_ABS: *out = fabs(a); return true;
-    case OP_SIGN: *out = isnan(a) ? a : (double)((a > 0) - (a < 0)); return true;
+    case OP_SIGN: *out = (a > 0) - (a < 0); return true;
     case OP_MAXIMUM: *out = isnan(a) || a > b ? a : b; return true;
     case OP_MINIMUM: *out = isnan(a) || a < b ? a : b; return true;
     case OP_SQRT: *out = sqrt(a); return true;
