@@ -225,9 +225,9 @@ static void collect_group(void *user, Node *read) {
     vector_push(d->l->arena, &d->groups, g);
 }
 
-static GroupKind kind_of(const Node *n) {
+static GroupKind kind_of(const Lowering *l, const Node *n) {
     switch ((int)n->op) {
-    case OP_CONTRACT: return contract_is_loops(n) ? GROUP_LOOPS : GROUP_CONTRACT;
+    case OP_CONTRACT: return contract_is_loops(l, n) ? GROUP_LOOPS : GROUP_CONTRACT;
     case OP_PREFIX: return GROUP_PREFIX;
     case OP_ARGSORT: return GROUP_ARGSORT;
     case OP_SCATTER_ADD:
@@ -299,7 +299,7 @@ static bool has_full_member(const Group *g) {
 
 static bool fits(Lowering *l, Group *g, Node *n, const char **why) {
     *why = "another iteration space";
-    if (kind_of(n) != GROUP_LOOPS) return false;
+    if (kind_of(l, n) != GROUP_LOOPS) return false;
     if (g->kind == GROUP_CONTRACT) {
         if (anchored(n)) return false;
         if (!shape_equal(&n->type.shape, &g->space)) return false;
@@ -327,7 +327,7 @@ static bool fits(Lowering *l, Group *g, Node *n, const char **why) {
 static Group *new_group(Lowering *l, Node *n) {
     Group *g = NEW(l->arena, Group);
     g->id = l->groups.count;
-    g->kind = kind_of(n);
+    g->kind = kind_of(l, n);
     g->anchor = n;
     g->space = n->type.shape;
     if (g->kind == GROUP_LOOPS && n->op == OP_CONTRACT) {
@@ -369,7 +369,7 @@ static void place(Lowering *l, Node *n) {
     if (home && home->kind == GROUP_LOOPS && n->op == OP_REDUCE && anchored(n))
         home->reduced = n->attr.reduce.axes;
     if (!home) {
-        if (deps.groups.count && why && kind_of(n) == GROUP_LOOPS)
+        if (deps.groups.count && why && kind_of(l, n) == GROUP_LOOPS)
             lowering_remark(l, REMARK_NOT_FUSED, n, "%s is a kernel of its own: %s",
                             op_info(n->op)->name, why);
         home = new_group(l, n);

@@ -164,7 +164,8 @@ bool node_is_inline_source(const Node *n);
 bool node_is_window_reduce(const Node *n);
 bool node_is_inline_scatter(const Node *n);
 bool node_is_reduction(const Node *n); /* of a LOOPS group: REDUCE, or a CONTRACT by plain loops */
-bool contract_is_loops(const Node *n); /* too small for the leaf */
+bool contract_is_loops(const Lowering *l, const Node *n); /* too small for the leaf */
+
 /* Labels of a contraction: those of the result in order, then the summed ones in order of
  * appearance. */
 int contract_labels(const Node *n, int8_t *order);

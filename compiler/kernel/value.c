@@ -375,7 +375,8 @@ const Expr *gen_value(Gen *g, const Node *n, const Index *const *indices) {
     const Expr *value;
     bool follow = !s->stored;
     if (s->stored && s->group == g->group && g->group) {
-        /* A member away from its own index: what is no reduction and no anchor is computed again. */
+        /* A member away from its own index: what is no reduction and no anchor is computed again.
+         */
         follow = g->group->kind == GROUP_LOOPS ? !node_is_reduction(n)
                                                : n != g->group->anchor && n->op != OP_PROJ;
         if (!follow) {
