@@ -87,11 +87,9 @@ static bool reserve_workspace(NncSession *session, size_t bytes, NncError *error
 bool nnc_session_init(NncSession *session, uint64_t seed, NncError *error) {
     session->prepared = false;
     session->context.message = NULL;
-    /* init is an entry like any other and may want a workspace; its size is in the entry table. */
-    const nnc_entry_info *init = nnc_model_entry(session->model, "init");
-    if (init && init->workspace_bytes &&
-        !reserve_workspace(session, init->workspace_bytes(session->init_dims), error))
-        return false;
+    size_t (*init_bytes)(const int64_t *) = session->model->init_workspace_bytes;
+    if (init_bytes && !reserve_workspace(session, init_bytes(session->init_dims), error))
+        return nnc_fail_in(error, "init");
     const NncEngine *engine = session->engine;
     int status = engine ? engine->init(engine->user, &session->context, seed, session->init_dims)
                         : session->model->init(&session->context, seed, session->init_dims);

@@ -100,6 +100,7 @@ typedef struct nnc_model {
     int (*set)(nnc_context *ctx, int cell, const void *data, size_t bytes);
     const char *const *entry_order; /* reserved: NULL */
     const char *const *init_dims;   /* names of init's dims, or NULL */
+    size_t (*init_workspace_bytes)(const int64_t *init_dims); /* of init; NULL: none is needed */
 } nnc_model;
 
 #endif

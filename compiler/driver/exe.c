@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "base/embedded.h"
 #include "driver/process.h"
+#include "emit/common/common.h"
 
 enum { WORD_LIMIT = 64, LABEL_LIMIT = 1 << 20 };
 
@@ -202,7 +203,7 @@ static int write_sources(Build *build, const Model *model, const Root *root,
                          "#include \"model.c\"\n"
                          "const nnc_model *nnc_variant_%s(void);\n"
                          "const nnc_model *nnc_variant_%s(void) { return %s_model(); }\n",
-                         name, name, root->name->text);
+                         name, name, emit_identifier(build->arena, root->name->text));
         good = jit_write_file(build->folder, arena_printf(build->arena, "variant_%s.c", name), text,
                               strlen(text), error);
     }

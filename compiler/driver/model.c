@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "driver/interpreter_model.h"
+#include "emit/common/common.h"
 
 int driver_fail(int status, const NncError *error) {
     fprintf(stderr, "nnc: %s\n", error->text);
@@ -24,7 +25,8 @@ int model_open(Model *model, const Pipeline *pipeline, Root *root, const Entry *
         if (status != 0) return status;
         JitFile files[] = {{"model.c", text.source.data, text.source.length},
                            {"model.h", text.header.data, text.header.length}};
-        const char *symbol = arena_printf(pipeline->arena, "%s_model", root->name->text);
+        const char *symbol = arena_printf(pipeline->arena, "%s_model",
+                                          emit_identifier(pipeline->arena, root->name->text));
         status = jit_load(files, 2, symbol, options->cc, options->verbose, &model->library, &error);
         if (status != 0) return driver_fail(status, &error);
         model->table = model->library.model;

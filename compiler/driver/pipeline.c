@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "base/file.h"
 #include "lower/lower.h"
+#include "sema/sema.h"
 #include "syntax/parse.h"
 
 enum { SOURCE_LIMIT = 64 << 20 };
@@ -34,6 +35,8 @@ int pipeline_open(Pipeline *pipeline, Arena *arena, const char *target,
     DiagnosticSink *sink = diagnostics_new(arena);
     diagnostics_set_werror(sink, options->werror);
     SourceUnit *unit = syntax_parse(arena, source_new(arena, pipeline->file, text, length), sink);
+    SemaOptions names = {.visit_library = lower_visit_library};
+    sema_check(arena, unit, &names, sink);
     if (diagnostics_errors(sink) == 0) {
         LowerOptions lower = {.default_dtype = options->default_dtype,
                               .include_paths = options->include_paths};

@@ -219,6 +219,7 @@ static const nnc_model linear_model = {
     linear_set,
     NULL,
     NULL,
+    NULL,
 };
 
 #endif

@@ -397,6 +397,21 @@ void source_tables(SourceWriter *w, const RootPlan *root) {
         prefix, prefix);
     for (int i = 0; i < states; i++) text_printf(out, ", dims[%d]", i);
     text_append(out, ");\n}\n");
+    bool has_init = root_entry(root, ENTRY_INIT) != NULL;
+    if (has_init) {
+        text_printf(out,
+                    "static size_t nn_%s_init_workspace(const int64_t *dims) {\n    (void)dims;\n"
+                    "    return %s_init_workspace_bytes(",
+                    prefix, prefix);
+        for (int i = 0; i < states; i++) text_printf(out, "%sdims[%d]", i ? ", " : "", i);
+        text_append(out, ");\n}\n");
+    }
+    text_printf(out, "static const char *const nn_%s_init_dims[] = {", prefix);
+    for (int i = 0; i < states; i++) {
+        emit_string(out, root->state_symbols.data[i]->name->text);
+        text_append(out, ", ");
+    }
+    text_append(out, "NULL};\n");
     text_printf(
         out,
         "static int nn_%s_set_cell(nnc_context *ctx, int cell, const void *data, size_t bytes) {\n"
@@ -412,8 +427,9 @@ void source_tables(SourceWriter *w, const RootPlan *root) {
     text_printf(
         out,
         ", %d, %d, %d, %d,\n        nn_%s_cells, nn_%s_entries, (size_t)%s, 0, nn_%s_state,\n"
-        "        nn_%s_init, %s_prepare, nn_%s_get, nn_%s_set_cell, NULL};\n    return "
-        "&model;\n}\n\n",
+        "        nn_%s_init, %s_prepare, nn_%s_get, nn_%s_set_cell, NULL, nn_%s_init_dims,\n        %s};\n"
+        "    return &model;\n}\n\n",
         r->is_train, r->cells.count, entries, states, prefix, prefix,
-        dim_text(t, root->weights_bytes, false), prefix, prefix, prefix, prefix, prefix);
+        dim_text(t, root->weights_bytes, false), prefix, prefix, prefix, prefix, prefix, prefix,
+        has_init ? arena_printf(w->arena, "nn_%s_init_workspace", prefix) : "NULL");
 }
