@@ -47,14 +47,17 @@ void reader_dims_line(Reader *r) {
             vector_push(r->arena, &r->scope->symbols, d);
         }
         bool good = true;
-        if (reader_accept_word(r, "in")) {
+        /* The next line may start with %label: a divisor stands on the line of the name. */
+        if (reader_more_on_line(r) && reader_accept_word(r, "in")) {
             int64_t lower = reader_integer(r), upper = INT64_MAX;
             reader_expect(r, "..");
-            if (!r->error && ((*r->at >= '0' && *r->at <= '9') || *r->at == '-'))
+            if (!r->error && reader_more_on_line(r) &&
+                ((*r->at >= '0' && *r->at <= '9') || *r->at == '-'))
                 upper = reader_integer(r);
             if (!r->error) good = dim_assume_bounds(r->dims, d, lower, upper);
         }
-        if (reader_accept(r, "%")) good &= dim_assume_divisible(r->dims, d, reader_integer(r));
+        if (!r->error && reader_more_on_line(r) && reader_accept(r, "%"))
+            good &= dim_assume_divisible(r->dims, d, reader_integer(r));
         if (!r->error && !good) reader_fail(r, "what is stated of %s contradicts", name->text);
     } while (reader_accept(r, ","));
 }

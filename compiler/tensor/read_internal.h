@@ -36,6 +36,7 @@ void reader_fail(Reader *r, const char *format, ...) __attribute__((format(print
 bool reader_accept(Reader *r, const char *punctuation);
 void reader_expect(Reader *r, const char *punctuation);
 bool reader_at_end(Reader *r);
+bool reader_more_on_line(Reader *r); /* than a comment */
 /* A bare word [A-Za-z0-9_.]+ if it is `word`. */
 bool reader_accept_word(Reader *r, const char *word);
 Name reader_name(Reader *r); /* a word or a string */

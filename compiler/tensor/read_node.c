@@ -453,15 +453,10 @@ static void check_stated(Reader *r, const Node *node, const TensorType *stated) 
     reader_fail(r, "%s it is", text.data);
 }
 
-/* Is there more on this line than a comment? */
-static bool more_on_line(Reader *r) {
-    while (*r->at == ' ' || *r->at == '\t' || *r->at == '\r') r->at++;
-    return *r->at && *r->at != '\n' && *r->at != '#';
-}
-
 bool reader_node(Reader *r) {
     if (!reader_accept(r, "%")) return false;
     Name label = reader_name(r), name = NULL;
+    int line = r->line;
     TensorType stated = {0};
     bool typed = reader_accept(r, ":");
     if (typed) stated = reader_type(r);
@@ -477,25 +472,32 @@ bool reader_node(Reader *r) {
     Node *node = NULL;
     bool special = op == OP_INPUT || op == OP_CELL || op == OP_CONST || op == OP_DIM;
     if (!r->error && special) {
-        bool named = op == OP_CELL || (op == OP_INPUT && more_on_line(r) && reader_peek_name(r));
+        bool named =
+            op == OP_CELL || (op == OP_INPUT && reader_more_on_line(r) && reader_peek_name(r));
         if (named) name = reader_name(r);
         if (!r->error) node = read_source(r, op, label, &stated, named, name);
         read_attributes(r, &a);
     } else if (!r->error) {
-        while (!r->error && more_on_line(r) && (in.count ? reader_accept(r, ",") : *r->at == '%')) {
+        while (!r->error && reader_more_on_line(r) &&
+               (in.count ? reader_accept(r, ",") : *r->at == '%')) {
             Node *operand = reader_label(r);
             vector_push(r->arena, &in, operand);
         }
         read_attributes(r, &a);
-        int arity = op_info(op)->arity;
+        /* Reading attributes has looked past the end of the line: blame the line itself. */
+        int after = r->line, arity = op_info(op)->arity;
+        bool has_body = op == OP_CALL || op == OP_SCAN;
+        if (!r->error && !has_body) r->line = line;
         if (!r->error && arity >= 0 && in.count != arity)
             reader_fail(r, "%s takes %d operands, not %d", op_name->text, arity, in.count);
         if (!r->error) node = build_node(r, op, in.data, in.count, &stated, &a);
+        if (!r->error && node && typed) check_stated(r, node, &stated);
+        if (!r->error && !has_body) r->line = after;
     }
     if (!r->error && !node) reader_fail(r, "%s does not fit its operands", op_name->text);
     if (r->error) return false;
     node->no_grad = a.no_grad;
-    if (typed) check_stated(r, node, &stated);
+    if (typed && special) check_stated(r, node, &stated);
     define_label(r, label, node);
     return !r->error;
 }

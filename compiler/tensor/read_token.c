@@ -25,6 +25,11 @@ static void skip(Reader *r) {
     }
 }
 
+bool reader_more_on_line(Reader *r) {
+    while (*r->at == ' ' || *r->at == '\t' || *r->at == '\r') r->at++;
+    return *r->at && *r->at != '\n' && *r->at != '#';
+}
+
 bool reader_at_end(Reader *r) {
     skip(r);
     return *r->at == 0;
