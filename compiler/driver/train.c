@@ -58,6 +58,35 @@ static bool read_column(const char *path, NncArray *out, NncError *error) {
     return good;
 }
 
+/* A stream of elements as samples of one bound length: [L] becomes [L / T, T], or [T, L / T] where
+ * the batch lies along the second axis.  A rest shorter than T is left out. */
+static bool cut_stream(const nnc_entry_info *entry, const nnc_tensor_info *info, int axis,
+                       const NncBinding *bindings, int binding_count, NncArray *array,
+                       NncError *error) {
+    int64_t length = info->dims[1 - axis];
+    for (int b = 0; length < 0 && length != INT64_MIN && b < binding_count; ++b)
+        if (strcmp(bindings[b].name, entry->dims[-1 - length]) == 0) length = bindings[b].value;
+    if (length < 1)
+        return nnc_fail(
+            error,
+            "input '%s' is cut from a stream: give the length of a sample with --bind %s=NUMBER",
+            info->name,
+            info->dims[1 - axis] == INT64_MIN ? "DIM" : entry->dims[-1 - info->dims[1 - axis]]);
+    int64_t samples = array->dims[0] / length;
+    int64_t dims[2] = {axis == 0 ? samples : length, axis == 0 ? length : samples};
+    NncArray cut;
+    if (!nnc_array_create(&cut, array->dtype, 2, dims, error)) return false;
+    size_t width = nnc_dtype_bytes(array->dtype);
+    for (int64_t i = 0; i < samples; ++i)
+        for (int64_t t = 0; t < length; ++t)
+            memcpy((char *)cut.data +
+                       (size_t)(axis == 0 ? i * length + t : t * samples + i) * width,
+                   (const char *)array->data + (size_t)(i * length + t) * width, width);
+    nnc_array_free(array);
+    *array = cut;
+    return true;
+}
+
 static int find_argument(const nnc_entry_info *entry, const char *name) {
     for (int a = 0; a < entry->argument_count; ++a)
         if (strcmp(entry->arguments[a].name, name) == 0) return a;
@@ -69,6 +98,11 @@ static void list_arguments(const nnc_entry_info *entry, NncError *error) {
     for (int a = 0; a < entry->argument_count; ++a)
         nnc_error_add(error, "\n  %s: %s", entry->arguments[a].name,
                       nnc_describe_tensor(shape, sizeof shape, entry, &entry->arguments[a]));
+}
+
+/* A step may take its learning rate as an argument: --lr and --schedule then mean it. */
+static bool is_rate_argument(const nnc_tensor_info *info) {
+    return info->rank == 0 && nnc_dtype_is_float(info->dtype) && strcmp(info->name, "lr") == 0;
 }
 
 /* An argument that is the same in every call: a number or a file. */
@@ -115,7 +149,7 @@ int feed_open(Feed *feed, Arena *arena, const TrainOptions *options, const nnc_e
     for (int a = 0; status == 0 && a < entry->argument_count; ++a) {
         const nnc_tensor_info *info = &entry->arguments[a];
         const char *text = NULL;
-        int axis;
+        int axis = 0;
         bool batched = has_dim(info, feed->batch_dim, &axis);
         feed->column_of[a] = -1;
         for (int i = 0; i < list_length(data); ++i) {
@@ -126,6 +160,11 @@ int feed_open(Feed *feed, Arena *arena, const TrainOptions *options, const nnc_e
             NamedText pair = named_text(arena, options->args[i]);
             if (pair.name && strcmp(pair.name, info->name) == 0) text = pair.value;
         }
+        if (!text && is_rate_argument(info))
+            for (int i = 0; i < list_length(options->lr); ++i) {
+                NamedText pair = named_text(arena, options->lr[i]);
+                if (!pair.name || strcmp(pair.name, "lr") == 0) text = pair.value;
+            }
         if (!text) {
             nnc_fail(error, "%s needs '%s' (%s); give %s %s=%s", entry->name, info->name,
                      nnc_describe_tensor(shape, sizeof shape, entry, info),
@@ -140,6 +179,11 @@ int feed_open(Feed *feed, Arena *arena, const TrainOptions *options, const nnc_e
                 status = 3;
             } else {
                 NncArray *array = &columns[column_count++].array;
+                if (array->rank == 1 && info->rank == 2 &&
+                    !cut_stream(entry, info, axis, bindings, binding_count, array, error)) {
+                    status = 3;
+                    continue;
+                }
                 /* Rank and dtype here; the other dims with the first batch. */
                 if (array->rank != info->rank || array->dtype != info->dtype) {
                     char given[256];
@@ -229,10 +273,21 @@ static int find_rates(Trainer *trainer, NncError *error) {
     const nnc_model *table = trainer->model->table;
     const TrainOptions *options = trainer->options;
     trainer->rates = NEW_ARRAY(trainer->arena, (size_t)table->cell_count + 1, Rate);
+    for (int a = 0; a < trainer->feed.entry->argument_count; ++a) {
+        if (!is_rate_argument(&trainer->feed.entry->arguments[a])) continue;
+        double value =
+            nnc_element_get(trainer->feed.fixed[a].dtype, trainer->feed.fixed[a].data, 0);
+        trainer->rates[trainer->rate_count++] =
+            (Rate){.cell = -1,
+                   .argument = a,
+                   .name = trainer->feed.entry->arguments[a].name,
+                   .base = value,
+                   .now = value};
+    }
     for (int c = 0; c < table->cell_count; ++c) {
         if (!is_rate(&table->cells[c])) continue;
         Rate *rate = &trainer->rates[trainer->rate_count++];
-        *rate = (Rate){.cell = c};
+        *rate = (Rate){.cell = c, .name = table->cells[c].name};
         NncArray value;
         bool none;
         if (!nnc_session_get(&trainer->session, c, &value, &none, error)) return 3;
@@ -248,8 +303,7 @@ static int find_rates(Trainer *trainer, NncError *error) {
             return 2;
         }
         for (int r = 0; r < trainer->rate_count; ++r) {
-            const char *name = table->cells[trainer->rates[r].cell].name;
-            if (pair.name && !rate_is_named(name, pair.name)) continue;
+            if (pair.name && !rate_is_named(trainer->rates[r].name, pair.name)) continue;
             trainer->rates[r].base = value;
             trainer->rates[r].given = used = true;
         }
@@ -257,7 +311,7 @@ static int find_rates(Trainer *trainer, NncError *error) {
             nnc_fail(error, "--lr %s: '%s' has no such run-time learning rate", options->lr[i],
                      table->name);
             for (int r = 0; r < trainer->rate_count; ++r)
-                nnc_error_add(error, "\n  it has %s", table->cells[trainer->rates[r].cell].name);
+                nnc_error_add(error, "\n  it has %s", trainer->rates[r].name);
             return 2;
         }
     }
@@ -295,8 +349,11 @@ static bool set_rates(Trainer *trainer, NncError *error) {
                                     trainer->step, trainer->epochs * trainer->batches);
     for (int r = 0; r < trainer->rate_count; ++r) {
         trainer->rates[r].now = trainer->rates[r].base * factor;
-        if (!nnc_session_set_number(&trainer->session, trainer->rates[r].cell,
-                                    trainer->rates[r].now, error))
+        const Rate *rate = &trainer->rates[r];
+        NncArray *argument = rate->cell < 0 ? &trainer->feed.fixed[rate->argument] : NULL;
+        if (argument)
+            nnc_element_set(argument->dtype, argument->data, 0, rate->now);
+        else if (!nnc_session_set_number(&trainer->session, rate->cell, rate->now, error))
             return false;
     }
     return true;

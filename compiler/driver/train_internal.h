@@ -30,8 +30,10 @@ void feed_close(Feed *feed);
 /* Makes in, out and dims of the next batch; its size, 0 at the end of the epoch, -1 on failure. */
 int64_t feed_next(Feed *feed, NncError *error);
 
+/* A learning rate: a run-time cell of the model, or (cell -1) an argument of the step. */
 typedef struct Rate {
-    int cell;
+    int cell, argument;
+    const char *name;
     double base, now;
     bool given; /* by --lr */
 } Rate;

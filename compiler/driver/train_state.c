@@ -92,8 +92,7 @@ void trainer_report(Trainer *trainer, int64_t epoch, double seconds) {
     json_sums(log, "train", entry, &trainer->train_sums);
     if (trainer->has_test) json_sums(log, "test", trainer->test.entry, &trainer->test_sums);
     for (int r = 0; r < trainer->rate_count; ++r) {
-        nnc_text_format(log, "%s\"%s\":", r ? "," : ",\"lr\":{",
-                        trainer->model->table->cells[trainer->rates[r].cell].name);
+        nnc_text_format(log, "%s\"%s\":", r ? "," : ",\"lr\":{", trainer->rates[r].name);
         json_number(log, trainer->rates[r].now);
     }
     nnc_text_add(log, trainer->rate_count ? "},\"seconds\":" : ",\"seconds\":");
@@ -161,7 +160,7 @@ bool trainer_checkpoint(const Trainer *trainer, NncError *error) {
         (NncPair){"test_loss", hex_list(arena, trainer->history[1], trainer->history_count)};
     pairs[count++] = (NncPair){"log", trainer->log.data ? trainer->log.data : ""};
     for (int r = 0; r < trainer->rate_count; ++r) {
-        const char *name = trainer->model->table->cells[trainer->rates[r].cell].name;
+        const char *name = trainer->rates[r].name;
         pairs[count++] =
             (NncPair){arena_printf(arena, "lr.%s", name), hex(arena, trainer->rates[r].base)};
     }
@@ -243,7 +242,7 @@ bool trainer_continue(Trainer *trainer, const NncTensorFile *file, NncError *err
     if (log) nnc_text_add(&trainer->log, log);
     for (int r = 0; r < trainer->rate_count; ++r) {
         Rate *rate = &trainer->rates[r];
-        const char *name = trainer->model->table->cells[rate->cell].name;
+        const char *name = rate->name;
         const char *stored = nnc_checkpoint_pair(file, arena_printf(trainer->arena, "lr.%s", name));
         if (!rate->given && read_hex_list(stored, &rate->base, 1) != 1)
             return nnc_fail(error, "the checkpoint has no learning rate for '%s'", name);
