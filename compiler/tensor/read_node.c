@@ -330,7 +330,7 @@ static bool dims_of(Reader *r, const char *key, const Dim *const *dims, int coun
 static Node *read_view(Reader *r, Op op, Node **in, int count, const TensorType *type,
                        const Attributes *a) {
     Graph *g = r->scope->graph;
-    int rank = in[0]->type.shape.rank, axes[SHAPE_MAX_RANK];
+    int rank = count ? in[0]->type.shape.rank : 0, axes[SHAPE_MAX_RANK];
     const Dim *low[SHAPE_MAX_RANK], *high[SHAPE_MAX_RANK];
     int64_t step[SHAPE_MAX_RANK];
     switch ((int)op) {
