@@ -196,7 +196,7 @@ Node *op_reduce(Graph *g, ReduceKind kind, Node *x, uint32_t axes) {
     bool argument = kind == REDUCE_ARGMAX || kind == REDUCE_ARGMIN;
     if (axes >> rank)
         return build_misuse(g, OP_REDUCE, "%s over an axis that %s does not have", name,
-                            build_type(g, x));
+                            build_type_text(g, x));
     if ((kind == REDUCE_ANY || kind == REDUCE_ALL) && dtype != DTYPE_BOOL)
         return build_misuse(g, OP_REDUCE, "%s is of bool tensors, not %s", name, dtype_name(dtype));
     if ((kind == REDUCE_SUM || kind == REDUCE_PROD) && dtype == DTYPE_BOOL)
@@ -210,7 +210,7 @@ Node *op_reduce(Graph *g, ReduceKind kind, Node *x, uint32_t axes) {
         } else if ((argument || kind == REDUCE_MAX || kind == REDUCE_MIN) &&
                    provably_empty(x->type.shape.dims[i])) {
             return build_misuse(g, OP_REDUCE, "%s of no elements: axis %d of %s is empty", name, i,
-                                build_type(g, x));
+                                build_type_text(g, x));
         }
     }
     Node *node = graph_node(g, OP_REDUCE, build_of(argument ? DTYPE_I64 : dtype, shape), &x, 1);
@@ -225,7 +225,7 @@ Node *op_prefix(Graph *g, ReduceKind kind, Node *x, int axis, bool reverse) {
     if (x->type.dtype == DTYPE_BOOL)
         return build_misuse(g, OP_PREFIX, "not defined for dtype bool");
     if (axis < 0 || axis >= x->type.shape.rank)
-        return build_misuse(g, OP_PREFIX, "axis %d of %s", axis, build_type(g, x));
+        return build_misuse(g, OP_PREFIX, "axis %d of %s", axis, build_type_text(g, x));
     Node *node = graph_node(g, OP_PREFIX, x->type, &x, 1);
     if (node) node->attr.prefix = (PrefixAttr){kind, axis, reverse};
     return node;
@@ -234,7 +234,7 @@ Node *op_prefix(Graph *g, ReduceKind kind, Node *x, int axis, bool reverse) {
 Node *op_argsort(Graph *g, Node *x, int axis, bool descending) {
     if (!x) return NULL;
     if (axis < 0 || axis >= x->type.shape.rank)
-        return build_misuse(g, OP_ARGSORT, "axis %d of %s", axis, build_type(g, x));
+        return build_misuse(g, OP_ARGSORT, "axis %d of %s", axis, build_type_text(g, x));
     Node *node = graph_node(g, OP_ARGSORT, build_of(DTYPE_I64, x->type.shape), &x, 1);
     if (node) node->attr.sort = (SortAttr){axis, descending};
     return node;
@@ -248,7 +248,7 @@ static bool contract_operand(Graph *g, Node *x, const int8_t *labels, const Dim 
         int label = labels[i];
         if (label < 0 || label >= CONTRACT_MAX_LABELS || (seen >> label & 1)) {
             build_misuse(g, OP_CONTRACT, "axis %d of %s has a bad or repeated label", i,
-                         build_type(g, x));
+                         build_type_text(g, x));
             return false;
         }
         seen |= 1u << label;

@@ -8,9 +8,9 @@
 #include "tensor/graph.h"
 
 Node *graph_node(Graph *g, Op op, TensorType type, Node *const *inputs, int count);
-/* Always NULL.  The message is prefixed with the operator's name; %T-like pieces come from build_type. */
+/* Always NULL.  The message is prefixed with the operator's name; %T-like pieces come from build_type_text. */
 Node *build_misuse(Graph *g, Op op, const char *format, ...) __attribute__((format(printf, 3, 4)));
-const char *build_type(Graph *g, const Node *x);
+const char *build_type_text(Graph *g, const Node *x);
 const char *build_shape(Graph *g, const Shape *s);
 const char *build_dim(Graph *g, const Dim *d);
 /* Equal by algebra under the facts of now. */

@@ -13,14 +13,14 @@ static bool index_fits(Graph *g, Op op, Node *x, Node *index, int batch) {
         return false;
     }
     if (batch < 0 || batch >= s->rank || batch > t->rank) {
-        build_misuse(g, op, "%d batch axes of %s and index %s", batch, build_type(g, x),
-                     build_type(g, index));
+        build_misuse(g, op, "%d batch axes of %s and index %s", batch, build_type_text(g, x),
+                     build_type_text(g, index));
         return false;
     }
     for (int i = 0; i < batch; i++) {
         if (build_same_dim(g, s->dims[i], t->dims[i])) continue;
-        build_misuse(g, op, "batch axis %d differs: %s and index %s", i, build_type(g, x),
-                     build_type(g, index));
+        build_misuse(g, op, "batch axis %d differs: %s and index %s", i, build_type_text(g, x),
+                     build_type_text(g, index));
         return false;
     }
     if (t->rank + s->rank - batch - 1 > SHAPE_MAX_RANK) {
@@ -72,16 +72,16 @@ Node *op_scatter_set(Graph *g, Node *x, Node *index, Node *update, int batch) {
 
 static bool start_fits(Graph *g, Op op, Node *x, Node *start, int axis, const Dim *extent) {
     if (start->type.shape.rank != 0 || start->type.dtype != DTYPE_I64) {
-        build_misuse(g, op, "the start is one i64, not %s", build_type(g, start));
+        build_misuse(g, op, "the start is one i64, not %s", build_type_text(g, start));
         return false;
     }
     if (axis < 0 || axis >= x->type.shape.rank) {
-        build_misuse(g, op, "axis %d of %s", axis, build_type(g, x));
+        build_misuse(g, op, "axis %d of %s", axis, build_type_text(g, x));
         return false;
     }
     if (dim_less_equal(g->dims, extent, x->type.shape.dims[axis]) == DIM_NO) {
         build_misuse(g, op, "%s elements of axis %d of %s", build_dim(g, extent), axis,
-                     build_type(g, x));
+                     build_type_text(g, x));
         return false;
     }
     return true;
@@ -104,9 +104,9 @@ Node *op_dynamic_update(Graph *g, Node *x, Node *update, Node *start, int axis) 
         fits = i == axis || build_same_dim(g, u->dims[i], s->dims[i]);
     if (!fits)
         return build_misuse(g, OP_DYNAMIC_UPDATE, "update %s does not fit %s along axis %d",
-                            build_type(g, update), build_type(g, x), axis);
+                            build_type_text(g, update), build_type_text(g, x), axis);
     if (axis < 0 || axis >= s->rank)
-        return build_misuse(g, OP_DYNAMIC_UPDATE, "axis %d of %s", axis, build_type(g, x));
+        return build_misuse(g, OP_DYNAMIC_UPDATE, "axis %d of %s", axis, build_type_text(g, x));
     if (!start_fits(g, OP_DYNAMIC_UPDATE, x, start, axis, u->dims[axis])) return NULL;
     Node *node = graph_node(g, OP_DYNAMIC_UPDATE, x->type, (Node *[]){x, update, start}, 3);
     if (node) node->attr.dynamic = (DynamicAttr){axis, u->dims[axis]};
@@ -215,7 +215,7 @@ Node *op_scan(Graph *g, ScanAttr scan, Node *const *inputs, int count, Node **ou
         if (i >= scan.carries && i < scan.carries + scan.sequences) {
             if (type.shape.rank == 0 || !build_same_dim(g, type.shape.dims[0], scan.length))
                 return build_misuse(g, OP_SCAN, "sequence %s has not %s elements",
-                                    build_type(g, inputs[i]), build_dim(g, scan.length));
+                                    build_type_text(g, inputs[i]), build_dim(g, scan.length));
             type.shape = shape_of(type.shape.rank - 1, type.shape.dims + 1);
         }
         if (!expect_type(g, OP_SCAN, "body input", i, &type, &body->inputs.data[i]->type))

@@ -10,7 +10,7 @@ Node *op_reshape(Graph *g, Node *x, Shape shape) {
     const Dim *to = shape_elements(g->dims, &shape);
     if (!from || !to) return build_misuse(g, OP_RESHAPE, "too many elements");
     if (!build_same_dim(g, from, to))
-        return build_misuse(g, OP_RESHAPE, "%s has %s elements, %s has %s", build_type(g, x),
+        return build_misuse(g, OP_RESHAPE, "%s has %s elements, %s has %s", build_type_text(g, x),
                             build_dim(g, from), build_shape(g, &shape), build_dim(g, to));
     return graph_node(g, OP_RESHAPE, build_of(x->type.dtype, shape), &x, 1);
 }
@@ -22,7 +22,7 @@ Node *op_permute(Graph *g, Node *x, const int *axes) {
     for (int i = 0; i < shape.rank; i++) {
         if (axes[i] < 0 || axes[i] >= shape.rank || (seen >> axes[i] & 1))
             return build_misuse(g, OP_PERMUTE, "the axes are no permutation of those of %s",
-                                build_type(g, x));
+                                build_type_text(g, x));
         seen |= 1u << axes[i];
         shape.dims[i] = x->type.shape.dims[axes[i]];
     }
@@ -37,12 +37,12 @@ Node *op_expand(Graph *g, Node *x, Shape shape, const int *axes) {
     for (int i = 0; i < x->type.shape.rank; i++) {
         if (axes[i] <= previous || axes[i] >= shape.rank)
             return build_misuse(g, OP_EXPAND, "axis %d of %s has no place in %s", i,
-                                build_type(g, x), build_shape(g, &shape));
+                                build_type_text(g, x), build_shape(g, &shape));
         previous = axes[i];
         if (!dim_is(x->type.shape.dims[i], 1) &&
             !build_same_dim(g, x->type.shape.dims[i], shape.dims[axes[i]]))
             return build_misuse(g, OP_EXPAND, "axis %d of %s does not stretch to %s", i,
-                                build_type(g, x), build_dim(g, shape.dims[axes[i]]));
+                                build_type_text(g, x), build_dim(g, shape.dims[axes[i]]));
     }
     Node *node = graph_node(g, OP_EXPAND, build_of(x->type.dtype, shape), &x, 1);
     if (node && x->type.shape.rank)
@@ -70,7 +70,7 @@ static bool slice_axis_fits(Graph *g, const Dim *length, const Dim *begin, const
 Node *op_slice(Graph *g, Node *x, const Dim *const *begin, const int64_t *step, Shape shape) {
     if (!x) return NULL;
     if (shape.rank != x->type.shape.rank)
-        return build_misuse(g, OP_SLICE, "%s sliced to %s: the ranks differ", build_type(g, x),
+        return build_misuse(g, OP_SLICE, "%s sliced to %s: the ranks differ", build_type_text(g, x),
                             build_shape(g, &shape));
     for (int i = 0; i < shape.rank; i++) {
         if (step[i] == 0) return build_misuse(g, OP_SLICE, "step 0 on axis %d", i);
@@ -79,7 +79,7 @@ Node *op_slice(Graph *g, Node *x, const Dim *const *begin, const int64_t *step, 
         if (!slice_axis_fits(g, x->type.shape.dims[i], begin[i], shape.dims[i], step[i]))
             return build_misuse(g, OP_SLICE, "%s elements from %s by %lld leave axis %d of %s",
                                 build_dim(g, shape.dims[i]), build_dim(g, begin[i]),
-                                (long long)step[i], i, build_type(g, x));
+                                (long long)step[i], i, build_type_text(g, x));
     }
     Node *node = graph_node(g, OP_SLICE, build_of(x->type.dtype, shape), &x, 1);
     if (!node) return NULL;
@@ -94,7 +94,7 @@ Node *op_slice_axis(Graph *g, Node *x, int axis, const Dim *begin, const Dim *ex
                     int64_t step) {
     if (!x) return NULL;
     if (axis < 0 || axis >= x->type.shape.rank)
-        return build_misuse(g, OP_SLICE, "axis %d of %s", axis, build_type(g, x));
+        return build_misuse(g, OP_SLICE, "axis %d of %s", axis, build_type_text(g, x));
     const Dim *begins[SHAPE_MAX_RANK];
     int64_t steps[SHAPE_MAX_RANK];
     Shape shape = x->type.shape;
@@ -112,7 +112,7 @@ Node *op_pad(Graph *g, Node *x, Node *fill, const Dim *const *low, const Dim *co
     if (!x || !fill) return NULL;
     if (fill->type.shape.rank != 0 || fill->type.dtype != x->type.dtype)
         return build_misuse(g, OP_PAD, "the fill is one %s, not %s", dtype_name(x->type.dtype),
-                            build_type(g, fill));
+                            build_type_text(g, fill));
     Shape shape = x->type.shape;
     for (int i = 0; i < shape.rank; i++)
         shape.dims[i] = dim_add(g->dims, shape.dims[i], dim_add(g->dims, low[i], high[i]));
@@ -131,7 +131,7 @@ Node *op_concat(Graph *g, Node *const *xs, int count, int axis) {
         if (!xs[i]) return NULL;
     Shape shape = xs[0]->type.shape;
     if (axis < 0 || axis >= shape.rank)
-        return build_misuse(g, OP_CONCAT, "axis %d of %s", axis, build_type(g, xs[0]));
+        return build_misuse(g, OP_CONCAT, "axis %d of %s", axis, build_type_text(g, xs[0]));
     for (int i = 1; i < count; i++) {
         const TensorType *t = &xs[i]->type;
         bool fits = t->dtype == xs[0]->type.dtype && t->shape.rank == shape.rank;
@@ -139,7 +139,7 @@ Node *op_concat(Graph *g, Node *const *xs, int count, int axis) {
             fits = j == axis || build_same_dim(g, t->shape.dims[j], shape.dims[j]);
         if (!fits)
             return build_misuse(g, OP_CONCAT, "%s and %s differ outside axis %d",
-                                build_type(g, xs[0]), build_type(g, xs[i]), axis);
+                                build_type_text(g, xs[0]), build_type_text(g, xs[i]), axis);
         shape.dims[axis] = dim_add(g->dims, shape.dims[axis], t->shape.dims[axis]);
     }
     Node *node = graph_node(g, OP_CONCAT, build_of(xs[0]->type.dtype, shape), xs, count);
@@ -166,7 +166,7 @@ Node *op_unfold(Graph *g, Node *x, int axis, int64_t size, int64_t stride, int64
     if (!x) return NULL;
     Shape shape = x->type.shape;
     if (axis < 0 || axis >= shape.rank)
-        return build_misuse(g, OP_UNFOLD, "axis %d of %s", axis, build_type(g, x));
+        return build_misuse(g, OP_UNFOLD, "axis %d of %s", axis, build_type_text(g, x));
     if (!window_is_sane(g, OP_UNFOLD, size, stride, dilation)) return NULL;
     if (shape.rank == SHAPE_MAX_RANK)
         return build_misuse(g, OP_UNFOLD, "a tensor has at most %d axes", SHAPE_MAX_RANK);
@@ -175,7 +175,7 @@ Node *op_unfold(Graph *g, Node *x, int axis, int64_t size, int64_t stride, int64
     if (shape.dims[axis] &&
         dim_less_equal(g->dims, shape.dims[axis], dim_const(g->dims, -1)) == DIM_YES)
         return build_misuse(g, OP_UNFOLD, "no window of %lld fits axis %d of %s", (long long)size,
-                            axis, build_type(g, x));
+                            axis, build_type_text(g, x));
     shape.dims[shape.rank++] = dim_const(g->dims, size);
     Node *node = graph_node(g, OP_UNFOLD, build_of(x->type.dtype, shape), &x, 1);
     if (node) node->attr.window = (WindowAttr){axis, size, stride, dilation, extent};
@@ -187,9 +187,9 @@ Node *op_fold(Graph *g, Node *x, int axis, const Dim *extent, int64_t stride, in
     Shape shape = x->type.shape;
     int64_t size;
     if (axis < 0 || axis >= shape.rank - 1)
-        return build_misuse(g, OP_FOLD, "axis %d of %s", axis, build_type(g, x));
+        return build_misuse(g, OP_FOLD, "axis %d of %s", axis, build_type_text(g, x));
     if (!dim_is_const(shape.dims[shape.rank - 1], &size))
-        return build_misuse(g, OP_FOLD, "the last axis of %s is no window", build_type(g, x));
+        return build_misuse(g, OP_FOLD, "the last axis of %s is no window", build_type_text(g, x));
     if (x->type.dtype == DTYPE_BOOL) return build_misuse(g, OP_FOLD, "not defined for dtype bool");
     if (!window_is_sane(g, OP_FOLD, size, stride, dilation)) return NULL;
     const Dim *count = build_window_count(g->dims, extent, size, stride, dilation);

@@ -20,7 +20,7 @@ void type_print(Text *out, const TensorType *type) {
     if (type->shape.rank) shape_print(out, &type->shape);
 }
 
-const char *build_type(Graph *g, const Node *x) {
+const char *build_type_text(Graph *g, const Node *x) {
     Text text = text_new(g->arena);
     type_print(&text, &x->type);
     return text.data;
