@@ -27,6 +27,10 @@ typedef struct Frame {
     Value result;
     bool breaking, continuing;
     ValueList *yields;    /* inside a scan body */
+    bool interpolates;    /* strings of extra_repr */
+    Scope *dims;          /* what the signature bound: dims, dtypes, spreads ("...S") */
+    Span result_span;     /* of the returned expression */
+    bool declares;        /* a module's body: param, buffer and state may stand here */
 } Frame;
 
 struct Lowerer {
@@ -56,8 +60,7 @@ struct Lowerer {
     VECTOR(CellState *) cells;
     VECTOR(Instance *) instances; /* all that were made, for restoring train/eval flags after an entry */
     Scope *state_dims;     /* of the root: dim names in `state` types; entries bind the same symbols */
-    bool trains;           /* set by backward() and by grad() of a parameter.  An entry that sets it is executed
-                              again from the start with training = true */
+    struct OwnDerivative *deriving; /* vjp.c: functions whose vjp is being built; calls of them in it are plain */
     CellState *init_cell;  /* its initialiser is running: draws take their site from its path */
     struct CellWork *work; /* cells*.c's own */
 };
@@ -89,10 +92,27 @@ bool eval_truth(Lowerer *lw, const Value *v, Span span, bool *out); /* tensors: 
 Value eval_library(Lowerer *lw, const char *name, const Value *args, int count, Span span);
 /* Calls with positional values. */
 Value eval_call_values(Lowerer *lw, const Value *callee, const Value *values, int count, Span span);
+/* Methods of list, str, tuple, dict: append, join, items, ... */
+bool host_attribute(Lowerer *lw, const Value *object, Name name, Span span, Value *out);
+bool host_compare(Lowerer *lw, Operator op, const Value *a, const Value *b, Span span, bool *out);
+Value eval_subscript(Lowerer *lw, const Value *object, const Value *items, int count, bool tuple, Span span);
+Value eval_name(Lowerer *lw, Name name, Span span);
+void eval_assign(Lowerer *lw, const Expr *target, Value value, Span span);
+/* Runs a closure on bound arguments in a new frame. */
+Value eval_call_closure(Lowerer *lw, const Closure *closure, const CallArguments *args, Span span);
+bool lower_step(Lowerer *lw, Span span); /* spends one step of the budget; false once it is spent */
+/* "did you mean": the closest candidate within distance 2, collected one by one. */
+typedef struct Suggestion { const char *wanted, *best; int distance; } Suggestion;
+void suggestion_add(Suggestion *s, const char *candidate);
+void suggestion_tell(const Suggestion *s, Diagnostic *d);
 /* Sets object.name = value as an assignment statement does. */
 void eval_set_attribute(Lowerer *lw, const Value *object, Name name, Value value, Span span);
 /* Iterates over tuple, list, dict keys, range, str, an instance's children, a tensor's first axis (constant). */
 bool eval_iterate(Lowerer *lw, const Value *v, Span span, ValueList **out);
+/* {name}, {name.member}, {name[0]}, {name!r} replaced by their text; {{ and }} are braces. */
+const char *eval_interpolate(Lowerer *lw, const char *text, Span span);
+/* param | buffer | state in a module's body, in the current frame. */
+void module_declare(Lowerer *lw, Instance *self, const Stmt *s);
 /* Binds arguments to a header's parameters in `scope` (defaults are evaluated there); `what` names the callee. */
 bool eval_bind_arguments(Lowerer *lw, const Param *params, int count, const CallArguments *args, const char *what,
                          Span span, Span declared, Scope *scope);
@@ -148,13 +168,12 @@ extern const Builtin gradient_builtins[];        /* grad(y, x), and methods back
 bool instance_attribute(Lowerer *lw, Instance *instance, Name name, Span span, Value *out);
 /* Creates the optimizer's instance: the parameter list is the implicit first argument. */
 Value optimizer_new(Lowerer *lw, ModuleClass *class_, const CallArguments *args, Span span);
-/* eval's STMT_DECLARE inside an optimizer's body: `state m = EXPR(p)` or `state t: i64 = 0`. */
-void optimizer_declare(Lowerer *lw, Instance *optimizer, const Stmt *declaration);
-/* A hyperparameter of a tensor dtype (`lr: f32`) of an optimizer or train block: a CELL_SCALAR and its value.
- * module_instantiate calls it for CLASS_KIND_OPTIMIZER and CLASS_KIND_TRAIN when the annotation is a dtype. */
+/* A hyperparameter of a tensor dtype (`lr: f32`) of an optimizer or train block: a CELL_SCALAR and its value. */
 Value cell_hyperparameter(Lowerer *lw, Instance *owner, Name name, DType dtype, const Value *number, Span span);
 /* self.optimizer.lr = value; false: `name` is not a run-time hyperparameter. */
-bool optimizer_assign(Lowerer *lw, Instance *optimizer, Name name, const Value *value, Span span);
+bool optimizer_assign(Lowerer *lw, Instance *self, Name name, const Value *value, Span span);
+/* eval's STMT_DECLARE inside an optimizer's body: `state m = EXPR(p)` or `state t: i64 = 0`. */
+void optimizer_declare(Lowerer *lw, Instance *optimizer, const Stmt *declaration);
 /* After the root's instance is constructed and has its paths: names all cells ("net.conv1.weight",
  * "optimizer.m.net.conv1.weight") and appends them to root->cells in registration order.  Gradient
  * cells follow in cells_finish_root. */
@@ -169,6 +188,8 @@ void cells_build_init(Lowerer *lw, Root *root);
 
 /* ---- structured ---- */
 void eval_scan(Lowerer *lw, const Stmt *scan);
+/* Whether a call of f is kept whole, with its vjp. */
+bool vjp_applies(Lowerer *lw, const Closure *closure, const Scope *bound);
 Value eval_vjp_call(Lowerer *lw, const Closure *closure, Scope *bound, Span span);
 
 /* ---- modules (module*.c) ----
@@ -176,7 +197,7 @@ Value eval_vjp_call(Lowerer *lw, const Closure *closure, Scope *bound, Span span
  * `self["0"] = m` in a body registers a member by text (Sequential, ModuleList); iterating, len and an int
  * subscript of an instance go over its child instances.  A member `_is_list = True` marks a list whose equal
  * neighbours print compressed.  Cells are declared with local names ("weight"); binding an instance under a
- * rooted `self` gives it its path and prefixes its cells' names (its optimizer_cells too).
+ * rooted `self` gives it its path.
  * A function of the `init` namespace whose name does not end in `_`, called from elsewhere, gives a partial
  * closure: its first parameter is the cell's value, given later by eval_call_values(initialiser, {cell}, 1). */
 /* New instance with its hyperparameters bound (those of type f32.. of optimizers and train blocks as
@@ -186,7 +207,7 @@ Instance *instance_begin(Lowerer *lw, ModuleClass *class_, const CallArguments *
 void instance_run_body(Lowerer *lw, Instance *self, const StmtList *body, Span span);
 /* The bound `def` of that name, or NULL. */
 const Value *instance_method(const Instance *self, const char *name);
-/* A new instance without path: binds hyperparameters, runs the body (module_new and optimizer_new use it). */
+/* A new instance without path: binds hyperparameters, runs the body; NULL after an error. */
 Instance *module_instantiate(Lowerer *lw, ModuleClass *class_, const CallArguments *args, Span span);
 Value module_new(Lowerer *lw, ModuleClass *class_, const CallArguments *args, Span span);
 /* self.name = value: registers children (path), parameters, plain values. */
@@ -198,8 +219,15 @@ typedef void (*CellVisitor)(void *user, CellState *cell, const char *name);
 void module_visit_cells(Instance *self, CellVisitor visit, void *user);
 bool instance_training(Lowerer *lw, Instance *instance);
 
-/* Registers a rooted subtree's cells in root->cells: parameters and buffers in torch's order, then the rest. */
-void module_register_cells(Lowerer *lw, Instance *self, Root *root);
+/* Gives a subtree its paths; does nothing where that has happened. */
+void module_set_path(Lowerer *lw, Instance *self, const char *path, Instance *parent);
+/* Builds the views of a tree for lower_instance_view; runs extra_repr. */
+void module_build_view(Lowerer *lw, Instance *root);
+/* Whether a value fits a host type (int, float, bool, str, list[..], tuples, unions, classes). */
+bool signature_host_value(Lowerer *lw, const TypeExpr *type, Scope *scope, const Value *v);
+void signature_print_type(Text *out, const TypeExpr *type);
+/* Members, hyperparameters, `def`s, `training`, `forward`; false: none of them. */
+bool module_attribute(Lowerer *lw, Instance *instance, Name name, Span span, Value *out);
 
 /* ---- entries (entry.c) ---- */
 /* One CHECK_DIM of the entry (merged with equal ones): '=' '<' '%' as in Check. */
@@ -211,6 +239,14 @@ void entry_collect_dims(Lowerer *lw, Entry *entry);
 /* ---- library (library.c) ---- */
 Namespace *library_namespace(Lowerer *lw, const char *name); /* nn F torch init optim math prim, parsed on demand */
 Value *namespace_find(Lowerer *lw, Namespace *home, Name name); /* one file's or namespace's own definitions */
+void library_begin(Lowerer *lw, const SourceUnit *unit); /* main_file and the eager definitions of a file */
+/* A name as an expression sees it from `home`: file, library, builtins, namespaces, dtypes. */
+bool library_lookup(Lowerer *lw, Namespace *home, Name name, Value *out);
+bool namespace_attribute(Lowerer *lw, Namespace *space, Name name, Span span, Value *out);
+/* A file's definition as a value: class or function with its vjp. */
+Value definition_value(Lowerer *lw, const StmtList *list, const Stmt *stmt, Namespace *home, Scope *captured,
+                       Instance *self);
+extern const Builtin math_builtins[];  /* math.sqrt, ...: ends in a NULL name */
 extern const Builtin host_builtins[]; /* range, len, ...: ends in a NULL name (eval_builtin.c) */
 
 /* ---- signatures (signature.c) ---- */
@@ -218,5 +254,12 @@ extern const Builtin host_builtins[]; /* range, len, ...: ends in a NULL name (e
 bool signature_bind(Lowerer *lw, const Function *function, Scope *scope, const Value *values, Span call_span);
 bool signature_check_results(Lowerer *lw, const Function *function, Scope *scope, Value *result, Span span);
 bool signature_type(Lowerer *lw, const TypeExpr *type, Scope *scope, TensorType *out); /* all dims known */
+/* Binds the dim names of a `state` type that are not known in `scope` to symbols of the root. */
+void signature_state_dims(Lowerer *lw, const TypeExpr *type, Scope *scope);
+/* Makes the inputs of an entry from a function's annotations: fresh symbols, `where` as facts and checks.
+ * `skip` parameters (self) come first.  false after an error. */
+bool signature_entry(Lowerer *lw, const Function *function, int skip, Entry *entry, Value *values);
+/* Whether every argument (and result) of an entry has a tensor or scalar type. */
+bool signature_is_typed(const Function *function, int skip);
 
 #endif

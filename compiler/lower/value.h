@@ -96,7 +96,7 @@ typedef struct Namespace {
     const SourceUnit *unit;  /* NULL for C-only namespaces (math, prim) */
     Scope *scope;            /* definitions; filled lazily for the library */
     bool is_prelude;
-    struct Namespace *outer; /* where unresolved names are looked up: the bare library names */
+    bool loading;            /* its imports are being read: meeting it again is a cycle */
 } Namespace;
 
 struct Closure {

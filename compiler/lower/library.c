@@ -1,0 +1,380 @@
+/* Files and namespaces: the library's parsed on demand, imports, and what a bare name means.
+ *
+ * A namespace's scope is filled with all definitions of its file when it is first needed; definitions are
+ * cheap (a class or closure is a pointer), only top-level constants are evaluated.  Names resolve to the
+ * file, then Python's builtins, then the tensor functions, namespaces and dtypes. */
+#include "lower/internal.h"
+
+#include "base/embedded.h"
+#include "base/file.h"
+#include "syntax/parse.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { IMPORT_LIMIT = 16 << 20 };
+
+typedef struct LibrarySpace {
+    const char *name, *file;
+} LibrarySpace;
+static const LibrarySpace library_spaces[] = {
+    {"nn", "nn.nn"}, {"F", "functional.nn"}, {"torch", "tensor.nn"}, {"init", "init.nn"}, {"optim", "optim.nn"}};
+enum { SPACE_COUNT = sizeof library_spaces / sizeof *library_spaces };
+
+/* ---- definitions ---- */
+
+static const Function *find_vjp(const StmtList *list, Name name) {
+    for (int i = 0; list && i < list->count; i++) {
+        const Stmt *s = list->items[i];
+        if (s->kind == STMT_FUNCTION && s->function->is_vjp && s->function->name == name) return s->function;
+    }
+    return NULL;
+}
+
+Value definition_value(Lowerer *lw, const StmtList *list, const Stmt *s, Namespace *home, Scope *captured,
+                       Instance *self) {
+    if (s->kind == STMT_FUNCTION) {
+        Closure *c = NEW(lw->arena, Closure);
+        *c = (Closure){.function = s->function,
+                       .home = home,
+                       .captured = captured,
+                       .self = self,
+                       .vjp = find_vjp(list, s->function->name)};
+        return (Value){.kind = VALUE_FUNCTION, .as.closure = c};
+    }
+    ModuleClass *class_ = NEW(lw->arena, ModuleClass);
+    *class_ = (ModuleClass){.kind = s->kind == STMT_MODULE      ? CLASS_KIND_MODULE
+                                    : s->kind == STMT_OPTIMIZER ? CLASS_KIND_OPTIMIZER
+                                                                : CLASS_KIND_TRAIN,
+                            .declaration = s,
+                            .home = home,
+                            .name = s->name};
+    return (Value){.kind = VALUE_CLASS, .as.class_ = class_};
+}
+
+static Namespace *load_import(Lowerer *lw, Namespace *from, const Stmt *s);
+
+static void define_import(Lowerer *lw, Namespace *home, const Stmt *s) {
+    Namespace *file = load_import(lw, home, s);
+    Value error = value_error();
+    if (s->kind == STMT_IMPORT) {
+        Value v = file ? (Value){.kind = VALUE_NAMESPACE, .as.namespace_ = file} : error;
+        Name name = s->name;
+        if (!name) {
+            const char *slash = strrchr(s->path, '/'), *base = slash ? slash + 1 : s->path;
+            const char *dot = strrchr(base, '.');
+            name = name_of_n(base, dot ? (size_t)(dot - base) : strlen(base));
+        }
+        scope_bind(lw, home->scope, name, v, s->span);
+        return;
+    }
+    for (int i = 0; i < s->import_count; i++) {
+        const ImportName *import = &s->imports[i];
+        const Value *v = file ? namespace_find(lw, file, import->name) : &error;
+        if (!v) {
+            Diagnostic *d = lower_error(lw, NN_IMPORT_NAME, import->span, "%s has no definition `%s`", s->path,
+                                        import->name->text);
+            Suggestion suggestion = {import->name->text, NULL, 0};
+            for (int k = 0; k < file->scope->bindings.count; k++)
+                suggestion_add(&suggestion, file->scope->bindings.data[k].name->text);
+            suggestion_tell(&suggestion, d);
+            v = &error;
+        }
+        scope_bind(lw, home->scope, import->alias ? import->alias : import->name, *v, import->span);
+    }
+}
+
+static void fill(Lowerer *lw, Namespace *space) {
+    const StmtList *top = &space->unit->top;
+    for (int i = 0; i < top->count; i++) {
+        const Stmt *s = top->items[i];
+        if (s->kind == STMT_IMPORT || s->kind == STMT_FROM) {
+            define_import(lw, space, s);
+        } else if (s->kind == STMT_FUNCTION && !s->function->is_vjp) {
+            Value v = definition_value(lw, top, s, space, NULL, NULL);
+            scope_bind(lw, space->scope, s->function->name, v, s->function->name_span);
+        } else if (s->kind == STMT_MODULE || s->kind == STMT_OPTIMIZER || s->kind == STMT_TRAIN) {
+            scope_bind(lw, space->scope, s->name, definition_value(lw, top, s, space, NULL, NULL), s->name_span);
+        }
+    }
+    /* Constants, in order: they may use everything above. */
+    Frame frame = {.caller = lw->frame, .home = space, .scope = space->scope};
+    Frame *saved = lw->frame;
+    lw->frame = &frame;
+    for (int i = 0; i < top->count; i++) {
+        Stmt *one = top->items[i];
+        if (one->kind != STMT_ASSIGN && one->kind != STMT_ASSERT) continue;
+        StmtList list = {.items = &one, .count = 1, .span = one->span};
+        eval_block(lw, &list);
+    }
+    lw->frame = saved;
+}
+
+static Namespace *space_new(Lowerer *lw, const char *name, const SourceUnit *unit, bool is_prelude) {
+    Namespace *space = NEW(lw->arena, Namespace);
+    space->name = name_of(name);
+    space->unit = unit;
+    space->scope = scope_new(lw, NULL);
+    space->is_prelude = is_prelude;
+    return space;
+}
+
+void library_begin(Lowerer *lw, const SourceUnit *unit) {
+    lw->main_file = space_new(lw, unit->file->path, unit, false);
+    vector_push(lw->arena, &lw->files, lw->main_file);
+    fill(lw, lw->main_file);
+}
+
+/* ---- the library ---- */
+
+static const SourceUnit *parse_embedded(Lowerer *lw, const char *file) {
+    for (const EmbeddedFile *f = prelude_files; f->name; f++) {
+        if (strcmp(f->name, file)) continue;
+        SourceFile *source = source_new(lw->arena, arena_printf(lw->arena, "<prelude>/%s", file), f->text, f->length);
+        source->is_prelude = true;
+        return syntax_parse(lw->arena, source, lw->sink);
+    }
+    return NULL;
+}
+
+static Namespace **space_slot(Lowerer *lw, const char *name) {
+    if (!strcmp(name, "nn")) return &lw->nn;
+    if (!strcmp(name, "F")) return &lw->functional;
+    if (!strcmp(name, "torch")) return &lw->torch;
+    if (!strcmp(name, "init")) return &lw->init;
+    if (!strcmp(name, "optim")) return &lw->optim;
+    if (!strcmp(name, "math")) return &lw->math;
+    if (!strcmp(name, "prim")) return &lw->prim;
+    return NULL;
+}
+
+static void fill_builtins(Lowerer *lw, Namespace *space, const Builtin *table) {
+    for (const Builtin *b = table; b->name; b++)
+        scope_bind(lw, space->scope, name_of(b->name), (Value){.kind = VALUE_BUILTIN, .as.builtin = b}, (Span){0});
+}
+
+static void fill_math(Lowerer *lw, Namespace *space) {
+    static const struct {
+        const char *name;
+        double value;
+    } constants[] = {{"pi", 3.14159265358979323846}, {"e", 2.71828182845904523536},
+                     {"tau", 6.28318530717958647692}, {"inf", INFINITY}, {"nan", NAN}};
+    fill_builtins(lw, space, math_builtins);
+    for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
+        scope_bind(lw, space->scope, name_of(constants[i].name), value_float(constants[i].value), (Span){0});
+}
+
+Namespace *library_namespace(Lowerer *lw, const char *name) {
+    Namespace **slot = space_slot(lw, name);
+    if (!slot) return NULL;
+    if (*slot) return *slot;
+    if (!strcmp(name, "math") || !strcmp(name, "prim")) {
+        *slot = space_new(lw, name, NULL, true);
+        if (name[0] == 'm') fill_math(lw, *slot);
+        else fill_builtins(lw, *slot, prim_builtins);
+        return *slot;
+    }
+    const SourceUnit *unit = NULL;
+    for (int i = 0; i < SPACE_COUNT; i++)
+        if (!strcmp(library_spaces[i].name, name)) unit = parse_embedded(lw, library_spaces[i].file);
+    *slot = space_new(lw, name, unit, true);
+    if (unit) fill(lw, *slot);
+    return *slot;
+}
+
+Value *namespace_find(Lowerer *lw, Namespace *home, Name name) {
+    for (int i = 0; i < home->scope->bindings.count; i++)
+        if (home->scope->bindings.data[i].name == name) return &home->scope->bindings.data[i].value;
+    return NULL;
+}
+
+static bool dtype_word(const char *word, DType *out) {
+    static const struct {
+        const char *name;
+        DType dtype;
+    } names[] = {{"float32", DTYPE_F32}, {"float", DTYPE_F32},   {"float64", DTYPE_F64}, {"double", DTYPE_F64},
+                 {"float16", DTYPE_F16}, {"half", DTYPE_F16},    {"bfloat16", DTYPE_BF16}, {"int8", DTYPE_I8},
+                 {"int16", DTYPE_I16},   {"short", DTYPE_I16},   {"int32", DTYPE_I32},   {"int", DTYPE_I32},
+                 {"int64", DTYPE_I64},   {"long", DTYPE_I64},    {"uint8", DTYPE_U8}};
+    if (dtype_parse(word, out)) return true;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i].name, word)) continue;
+        *out = names[i].dtype;
+        return true;
+    }
+    return false;
+}
+
+static Value dtype_of_word(Lowerer *lw, DType dtype) {
+    return value_dtype(dtype == DTYPE_F32 ? lw->options->default_dtype : dtype);
+}
+
+static Value space_value(Namespace *space) { return (Value){.kind = VALUE_NAMESPACE, .as.namespace_ = space}; }
+
+/* torch.nn, nn.functional, nn.init, nn.utils, torch.optim, torch.float32. */
+static bool nested_space(Lowerer *lw, const Namespace *space, const char *word, Value *out) {
+    const char *to = NULL;
+    DType dtype;
+    if (space == lw->torch) {
+        if (!strcmp(word, "nn") || !strcmp(word, "optim")) to = word;
+        if (!to && dtype_word(word, &dtype)) {
+            *out = dtype_of_word(lw, dtype);
+            return true;
+        }
+        Value *constant = namespace_find(lw, library_namespace(lw, "math"), name_of(word));
+        if (constant && constant->kind == VALUE_FLOAT) {
+            *out = *constant;
+            return true;
+        }
+    } else if (space == lw->nn) {
+        if (!strcmp(word, "functional")) to = "F";
+        if (!strcmp(word, "init")) to = "init";
+        if (!strcmp(word, "utils")) to = "torch";
+    }
+    if (!to) return false;
+    *out = space_value(library_namespace(lw, to));
+    return true;
+}
+
+bool namespace_attribute(Lowerer *lw, Namespace *space, Name name, Span span, Value *out) {
+    const Value *found = namespace_find(lw, space, name);
+    if (!found && nested_space(lw, space, name->text, out)) return true;
+    if (!found && space == lw->functional) found = namespace_find(lw, library_namespace(lw, "torch"), name);
+    if (!found && space == lw->torch) found = namespace_find(lw, library_namespace(lw, "F"), name);
+    if (found) {
+        *out = *found;
+        return true;
+    }
+    const char *word = space->unit && !space->is_prelude ? space->unit->file->path : space->name->text;
+    Diagnostic *d = lower_error(lw, NN_UNKNOWN_ATTRIBUTE, span, "%s has no `%s`", word, name->text);
+    Suggestion s = {name->text, NULL, 0};
+    for (int i = 0; i < space->scope->bindings.count; i++)
+        suggestion_add(&s, space->scope->bindings.data[i].name->text);
+    suggestion_tell(&s, d);
+    return false;
+}
+
+bool library_lookup(Lowerer *lw, Namespace *home, Name name, Value *out) {
+    const Value *found = home ? namespace_find(lw, home, name) : NULL;
+    DType dtype;
+    const Builtin *tables[2] = {host_builtins, gradient_builtins};
+    /* Inside the library `float`, `max` and the like are the language's, which pass tensors on. */
+    if (found && home->is_prelude)
+        for (const Builtin *b = host_builtins; b->name; b++)
+            if (!strcmp(b->name, name->text)) found = NULL;
+    for (int t = 0; !found && t < 2; t++) {
+        for (const Builtin *b = tables[t]; b->name; b++) {
+            if (strcmp(b->name, name->text)) continue;
+            *out = (Value){.kind = VALUE_BUILTIN, .as.builtin = b};
+            return true;
+        }
+    }
+    if (!found && strcmp(name->text, "prim") == 0 && home && home->is_prelude) {
+        *out = space_value(library_namespace(lw, "prim"));
+        return true;
+    }
+    if (!found && strcmp(name->text, "prim") && space_slot(lw, name->text)) {
+        *out = space_value(library_namespace(lw, name->text));
+        return true;
+    }
+    if (!found && dtype_parse(name->text, &dtype)) {
+        *out = dtype_of_word(lw, dtype);
+        return true;
+    }
+    if (!found) found = namespace_find(lw, library_namespace(lw, "torch"), name);
+    if (!found) return false;
+    *out = *found;
+    return true;
+}
+
+static void visit_file(const SourceUnit *unit, const char *space, bool bare,
+                       void (*visit)(void *user, const char *space, const char *name), void *user) {
+    for (int i = 0; i < unit->top.count; i++) {
+        const Stmt *s = unit->top.items[i];
+        const char *name = NULL;
+        if (s->kind == STMT_FUNCTION && !s->function->is_vjp) name = s->function->name->text;
+        if (s->kind == STMT_MODULE || s->kind == STMT_OPTIMIZER) name = s->name->text;
+        if (!name || name[0] == '_') continue;
+        visit(user, space, name);
+        if (bare) visit(user, "", name);
+    }
+}
+
+void lower_visit_library(void (*visit)(void *user, const char *namespace_, const char *name), void *user) {
+    Arena *arena = arena_new();
+    DiagnosticSink *sink = diagnostics_new(arena);
+    for (int i = 0; i < SPACE_COUNT; i++) {
+        for (const EmbeddedFile *f = prelude_files; f->name; f++) {
+            if (strcmp(f->name, library_spaces[i].file)) continue;
+            SourceFile *source = source_new(arena, f->name, f->text, f->length);
+            const SourceUnit *unit = syntax_parse(arena, source, sink);
+            visit_file(unit, library_spaces[i].name, !strcmp(library_spaces[i].name, "torch"), visit, user);
+        }
+        visit(user, "", library_spaces[i].name);
+    }
+    visit(user, "", "math");
+    const Builtin *tables[2] = {host_builtins, gradient_builtins};
+    for (int t = 0; t < 2; t++)
+        for (const Builtin *b = tables[t]; b->name; b++) visit(user, "", b->name);
+    for (const Builtin *b = math_builtins; b->name; b++) visit(user, "math", b->name);
+    static const char *const constants[] = {"pi", "e", "tau", "inf", "nan"};
+    for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) visit(user, "math", constants[i]);
+    for (int i = 0; i < DTYPE_COUNT; i++) visit(user, "", dtype_name((DType)i));
+    arena_free(arena);
+}
+
+/* ---- imports ---- */
+
+static char *read_import(Lowerer *lw, const Namespace *from, const Stmt *s, const char **path, size_t *length) {
+    const char *error = NULL, *here = from->unit->file->path, *slash = strrchr(here, '/');
+    if (s->path[0] == '/' || !slash) *path = s->path;
+    else *path = arena_printf(lw->arena, "%.*s/%s", (int)(slash - here), here, s->path);
+    char *text = file_read_all(lw->arena, *path, IMPORT_LIMIT, length, &error);
+    for (const char *const *folder = lw->options->include_paths; !text && folder && *folder; folder++) {
+        *path = arena_printf(lw->arena, "%s/%s", *folder, s->path);
+        text = file_read_all(lw->arena, *path, IMPORT_LIMIT, length, &error);
+    }
+    if (text) return text;
+    Diagnostic *d = lower_error(lw, NN_IMPORT_MISSING, s->path_span.file ? s->path_span : s->span, "cannot read %s: %s",
+                                s->path, error ? error : "no such file");
+    diagnostic_help(d, "the path is relative to %s, then to the folders of -I", here);
+    return NULL;
+}
+
+static void report_cycle(Lowerer *lw, const Namespace *again, const Stmt *s) {
+    Text chain = text_new(lw->arena);
+    bool inside = false;
+    for (int i = 0; i < lw->files.count; i++) {
+        const Namespace *f = lw->files.data[i];
+        inside |= f == again;
+        if (inside && f->loading) text_printf(&chain, "%s -> ", f->unit->file->path);
+    }
+    text_append(&chain, again->unit->file->path);
+    lower_error(lw, NN_IMPORT_CYCLE, s->path_span.file ? s->path_span : s->span, "the files import each other: %s",
+                chain.data);
+}
+
+static Namespace *load_import(Lowerer *lw, Namespace *from, const Stmt *s) {
+    const char *path;
+    size_t length;
+    char *text = read_import(lw, from, s, &path, &length);
+    if (!text) return NULL;
+    from->loading = true;
+    for (int i = 0; i < lw->files.count; i++) {
+        Namespace *known = lw->files.data[i];
+        if (strcmp(known->unit->file->path, path)) continue;
+        if (!known->loading) return known;
+        report_cycle(lw, known, s);
+        return NULL;
+    }
+    SourceFile *source = source_new(lw->arena, path, text, length);
+    int before = diagnostics_errors(lw->sink);
+    const SourceUnit *unit = syntax_parse(lw->arena, source, lw->sink);
+    if (diagnostics_errors(lw->sink) > before) return NULL;
+    Namespace *file = space_new(lw, path, unit, false);
+    vector_push(lw->arena, &lw->files, file);
+    file->loading = true;
+    fill(lw, file);
+    file->loading = false;
+    return file;
+}

@@ -1,0 +1,82 @@
+/* Where a mistake is reported: blame, error creation, the story of a tensor's shape, graphs whose
+ * complaints become diagnostics.  Invariant: after an error the caller returns VALUE_ERROR or false,
+ * and everything made of that is silent. */
+#include "lower/internal.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+Span lower_blame(Lowerer *lw, Span span) {
+    const Frame *frame = lw->frame;
+    while (frame && (!span.file || span.file->is_prelude)) {
+        span = frame->call_span;
+        frame = frame->caller;
+    }
+    return span;
+}
+
+Diagnostic *lower_error(Lowerer *lw, DiagnosticCode code, Span span, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    Text text = text_new(lw->arena);
+    text_vprintf(&text, format, args);
+    va_end(args);
+    Diagnostic *d = diagnose(lw->sink, code, lower_blame(lw, span), "%s", text.data);
+    const char *path = lw->instance ? lw->instance->path : NULL;
+    if (path && path[0]) diagnostic_story(d, "in module %s", path);
+    return d;
+}
+
+static void print_location(Text *text, Span span) {
+    if (span.file) text_printf(text, " :%d", span_line(span));
+}
+
+void lower_tell_story(Lowerer *lw, Diagnostic *d, const char *what, const Value *tensor) {
+    if (tensor->kind != VALUE_TENSOR || !tensor->story) return;
+    const Story *steps[64];
+    int count = 0;
+    for (const Story *s = tensor->story; s && count < 64; s = s->previous) steps[count++] = s;
+    Text text = text_new(lw->arena);
+    text_printf(&text, "shape of %s: ", what);
+    for (int i = count - 1; i >= 0; i--) {
+        if (count > 6 && i == count - 3) {
+            text_append(&text, " \xe2\x86\x92 \xe2\x80\xa6");
+            i = 2;
+            continue;
+        }
+        if (i < count - 1) text_append(&text, " \xe2\x86\x92 ");
+        text_append(&text, steps[i]->step);
+        text_char(&text, ' ');
+        if (i == count - 1)
+            type_print(&text, &steps[i]->node->type);
+        else
+            shape_print(&text, &steps[i]->node->type.shape);
+        print_location(&text, steps[i]->span);
+    }
+    diagnostic_story(d, "%s", text.data);
+}
+
+static void graph_complains(void *user, const char *message) {
+    Lowerer *lw = user;
+    Span span = lw->graph ? lw->graph->span : (Span){0};
+    lower_error(lw, NN_ARGUMENT_TYPE, span, "%s", message);
+}
+
+Graph *lower_graph_new(Lowerer *lw) {
+    Graph *g = graph_new(lw->arena, lw->dims);
+    g->complain = graph_complains;
+    g->complain_user = lw;
+    g->path = "";
+    return g;
+}
+
+bool lower_check_reach(Lowerer *lw, const Node *node, Span span) {
+    const Graph *g = lw->graph;
+    if (g && node->id >= 0 && node->id < g->nodes.count && g->nodes.data[node->id] == node)
+        return true;
+    Diagnostic *d = lower_error(lw, NN_FOREIGN_TENSOR, span,
+                                "this tensor was made in another computation");
+    diagnostic_help(d, "tensors live inside one entry or one scan body; keep a value between calls "
+                       "in `state` or `buffer`, and let it out of a scan by `yield` or a carry");
+    return false;
+}

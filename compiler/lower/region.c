@@ -1,0 +1,126 @@
+/* Moving a region of nodes into a subgraph; see region.h. */
+#include "lower/region.h"
+
+Region region_begin(Lowerer *lw) {
+    Region region = {.begin = lw->graph->nodes.count, .inputs_begin = lw->graph->inputs.count};
+    for (int i = 0; i < lw->cells.count; i++) {
+        const CellState *c = lw->cells.data[i];
+        Node *current = c->entry_serial == lw->entry_serial ? c->current : NULL;
+        vector_push(lw->arena, &region.before, current);
+    }
+    return region;
+}
+
+Node *region_parameter(Lowerer *lw, Region *region, Name name, TensorType type) {
+    Node *node = op_input(lw->graph, name, type);
+    if (node) vector_push(lw->arena, &region->parameters, node);
+    return node;
+}
+
+bool region_check_writes(Lowerer *lw, const Region *region, const char *what, Span span) {
+    bool ok = true;
+    for (int i = 0; i < lw->cells.count; i++) {
+        CellState *c = lw->cells.data[i];
+        Node *now = c->entry_serial == lw->entry_serial ? c->current : NULL;
+        Node *before = i < region->before.count ? region->before.data[i] : NULL;
+        if (now == before || now == NULL || now == c->read) continue;
+        Diagnostic *d = lower_error(lw, NN_SCAN_BODY, span, "`%s` cannot be written inside %s", c->cell->name->text, what);
+        diagnostic_help(d, "carry the value and write it after the loop");
+        c->current = before;
+        ok = false;
+    }
+    return ok;
+}
+
+static void append(Lowerer *lw, Graph *g, Node *node) {
+    node->id = g->nodes.count ? vector_last(&g->nodes)->id + 1 : 0;
+    vector_push(lw->arena, &g->nodes, node);
+}
+
+typedef struct Cut {
+    Lowerer *lw;
+    Graph *outer, *body;
+    Node **nodes; /* of the region, in order */
+    int count, first_id;
+    VECTOR(Node *) outside, inside; /* invariants and their inputs in the body */
+} Cut;
+
+static bool is_internal(const Cut *cut, const Node *node) {
+    int at = node->id - cut->first_id;
+    return at >= 0 && at < cut->count && cut->nodes[at] == node && node->op != OP_CELL;
+}
+
+static bool is_scalar_constant(const Node *node) { return node->op == OP_CONST && !node->attr.constant.data; }
+
+static void note_outside(Cut *cut, Node *node) {
+    if (is_internal(cut, node)) return;
+    for (int i = 0; i < cut->outside.count; i++)
+        if (cut->outside.data[i] == node) return;
+    vector_push(cut->lw->arena, &cut->outside, node);
+}
+
+static Node *replaced(const Cut *cut, Node *node) {
+    for (int i = 0; i < cut->outside.count; i++)
+        if (cut->outside.data[i] == node) return cut->inside.data[i];
+    return node;
+}
+
+static Cut take_nodes(Lowerer *lw, Region *region) {
+    Graph *g = lw->graph;
+    Cut cut = {.lw = lw, .outer = g, .count = g->nodes.count - region->begin};
+    cut.nodes = arena_copy(lw->arena, g->nodes.data + region->begin, (size_t)cut.count * sizeof(Node *));
+    cut.first_id = cut.count ? cut.nodes[0]->id : 0;
+    return cut;
+}
+
+static void keep_cells(Cut *cut, const Region *region) {
+    cut->outer->nodes.count = region->begin;
+    cut->outer->inputs.count = region->inputs_begin;
+    for (int i = 0; i < cut->count; i++)
+        if (cut->nodes[i]->op == OP_CELL) append(cut->lw, cut->outer, cut->nodes[i]);
+}
+
+void region_abandon(Lowerer *lw, Region *region) {
+    Cut cut = take_nodes(lw, region);
+    keep_cells(&cut, region);
+}
+
+Graph *region_extract(Lowerer *lw, Region *region, Node *const *results, int result_count, ValueList *invariants) {
+    Cut cut = take_nodes(lw, region);
+    for (int i = 0; i < cut.count; i++)
+        for (int k = 0; cut.nodes[i]->op != OP_CELL && k < cut.nodes[i]->input_count; k++)
+            note_outside(&cut, cut.nodes[i]->inputs[k]);
+    for (int i = 0; i < result_count; i++) note_outside(&cut, results[i]);
+    bool *internal = NEW_ARRAY(lw->arena, (size_t)cut.count + 1, bool);
+    for (int i = 0; i < cut.count; i++) internal[i] = is_internal(&cut, cut.nodes[i]);
+
+    keep_cells(&cut, region);
+    cut.body = lower_graph_new(lw);
+    for (int i = 0; i < region->parameters.count; i++) {
+        Node *p = region->parameters.data[i];
+        append(lw, cut.body, p);
+        p->attr.input.index = i;
+        vector_push(lw->arena, &cut.body->inputs, p);
+    }
+    for (int i = 0; i < cut.outside.count; i++) {
+        Node *node = cut.outside.data[i], *inside;
+        cut.body->span = node->span;
+        if (is_scalar_constant(node)) {
+            inside = op_like(cut.body, node, NULL);
+        } else {
+            inside = op_input(cut.body, name_of(arena_printf(lw->arena, "invariant%d", i)), node->type);
+            vector_push(lw->arena, &invariants->items, value_tensor(node));
+        }
+        vector_push(lw->arena, &cut.inside, inside);
+    }
+    for (int i = 0; i < cut.count; i++) {
+        Node *node = cut.nodes[i];
+        bool parameter = false;
+        for (int k = 0; k < region->parameters.count; k++) parameter |= region->parameters.data[k] == node;
+        if (!internal[i] || parameter) continue;
+        for (int k = 0; k < node->input_count; k++) node->inputs[k] = replaced(&cut, node->inputs[k]);
+        append(lw, cut.body, node);
+    }
+    for (int i = 0; i < result_count; i++) vector_push(lw->arena, &cut.body->results, replaced(&cut, results[i]));
+    return cut.body;
+}
