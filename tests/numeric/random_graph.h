@@ -77,7 +77,7 @@ static inline const Dim *rg_extent(RandomBuilder *b) {
     static const int extents[] = {0, 1, 2, 3, 7, 8, 9, 16, 17, 31, 33};
     if (b->symbol && rg_below(b, 5) == 0) return b->symbol;
     int which = rg_below(b, 11);
-    if (which == 0 && rg_below(b, 4)) which = 3; /* empty tensors, but not too often */
+    if (which == 0 && rg_below(b, 12)) which = 3; /* empty tensors, but not too often */
     return rg_dim(b, extents[which]);
 }
 
