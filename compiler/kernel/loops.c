@@ -50,7 +50,8 @@ static int level_of(Loops *x, const Node *n, bool top) {
 static int64_t product_hint(const Shape *s, const int *axes, int from, int count) {
     int64_t p = 1;
     for (int i = from; i < count; i++) {
-        if (!checked_mul(p, dim_hint(s->dims[axes[i]]), &p)) return INT64_MAX / 4;
+        int64_t e = dim_hint(s->dims[axes[i]]);
+        if (e > 1 && !checked_mul(p, e, &p)) return INT64_MAX / 1024;
         if (p > INT64_MAX / 1024) return INT64_MAX / 1024;
     }
     return p;
@@ -194,6 +195,13 @@ static void store_members(Loops *x, bool full) {
     Group *g = x->group;
     const Expr **values = NEW_ARRAY(x->l->arena, (size_t)g->members.count, const Expr *);
     const Index *const *at = full ? x->at : x->row;
+    for (int m = 0; m < g->members.count && full && !g->reduced; m++) {
+        /* A product that sums nothing is a value like any other. */
+        const Node *n = g->members.data[m];
+        if (!node_is_reduction(n)) continue;
+        const Expr *product = expr_cast(x->b, reduction_value(x, n), n->type.dtype);
+        gen_set(x->gen, n, at, builder_let_here(x->b, product, "product"));
+    }
     for (int pass = 0; pass < 2; pass++) {
         for (int m = 0; m < g->members.count; m++) {
             Node *n = g->members.data[m];
@@ -204,10 +212,7 @@ static void store_members(Loops *x, bool full) {
                 gen_store(x->gen, n, at, values[m]);
                 continue;
             }
-            if (node_is_reduction(n) && !g->reduced)
-                values[m] = expr_cast(x->b, reduction_value(x, n), n->type.dtype);
-            else
-                values[m] = gen_value(x->gen, n, at);
+            values[m] = gen_value(x->gen, n, at);
             /* All values before all stores: a store may change what another value reads. */
             if (values[m]->kind != EXPR_CONST) values[m] = builder_let_here(x->b, values[m], "out");
         }

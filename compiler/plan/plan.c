@@ -215,6 +215,20 @@ static void walk_steps(Lifetimes *l, Step *const *steps, int count, int buffers)
     }
 }
 
+/* After an odd number of exchanges the value of `current` lies in the memory of `next`. */
+static void tie_rotations(Lifetimes *l, Step *const *steps, int count) {
+    for (int i = 0; i < count; i++) {
+        const Step *s = steps[i];
+        if (s->kind != STEP_LOOP) continue;
+        tie_rotations(l, s->body.data, s->body.count);
+        for (int k = 0; k < s->rotations.count; k++) {
+            Interval *a = &l->intervals[s->rotations.data[k].current->id];
+            Interval *b = &l->intervals[s->rotations.data[k].next->id];
+            a->last = b->last = a->last > b->last ? a->last : b->last;
+        }
+    }
+}
+
 static const Dim *buffer_bytes(DimTable *dims, const Buffer *b) {
     const Dim *n = layout_elements(dims, b->layout, &b->shape);
     return plan_need(dim_mul(dims, n, dim_const(dims, (int64_t)dtype_bytes(b->dtype))));
@@ -255,6 +269,7 @@ static EntryPlan *plan_entry(Arena *arena, const Plan *plan, const KernelEntry *
     for (int i = 0; i < entry->checks.count; i++) touch(&l, entry->checks.data[i].flag, l.next);
     l.next++;
     walk_steps(&l, entry->steps.data, entry->steps.count, buffers);
+    tie_rotations(&l, entry->steps.data, entry->steps.count);
 
     Interval *used = NEW_ARRAY(arena, (size_t)buffers, Interval);
     int count = 0;
