@@ -3,6 +3,7 @@
  * An error leaves VALUE_ERROR in what the statement assigns, and execution goes on, so that one run
  * reports every independent mistake. */
 #include "lower/internal.h"
+#include "syntax/parse.h"
 
 #include <string.h>
 
@@ -325,29 +326,27 @@ void eval_block(Lowerer *lw, const StmtList *body) {
     }
 }
 
-/* ---- text with {names} ---- */
+/* ---- text with {expressions} ---- */
 
-static Value interpolated(Lowerer *lw, const char *path, size_t length, Span span) {
-    size_t i = 0;
-    while (i < length && path[i] != '.' && path[i] != '[') i++;
-    Value v = eval_name(lw, name_of_n(path, i), span);
-    while (i < length && v.kind != VALUE_ERROR) {
-        size_t start = ++i;
-        if (path[start - 1] == '.') {
-            while (i < length && path[i] != '.' && path[i] != '[') i++;
-            v = eval_attribute(lw, &v, name_of_n(path + start, i - start), span);
-        } else {
-            while (i < length && path[i] != ']') i++;
-            int64_t index;
-            if (!text_parse_int(path + start, i - start, &index)) {
-                lower_error(lw, NN_SUBSCRIPT, span, "only integer subscripts stand in an interpolated text");
-                return value_error();
-            }
-            Value item = value_int(index);
-            v = eval_subscript(lw, &v, &item, 1, false, span);
-            if (i < length) i++;
-        }
+/* The expression between braces, parsed as the right side of an assignment. */
+static Value interpolated(Lowerer *lw, const char *text, size_t length, Span span) {
+    char *line = arena_printf(lw->arena, "_ = %.*s\n", (int)length, text);
+    SourceFile *source = source_new(lw->arena, "<text>", line, strlen(line));
+    source->is_prelude = true; /* mistakes are reported at the text */
+    DiagnosticSink *sink = diagnostics_new(lw->arena);
+    const SourceUnit *unit = syntax_parse(lw->arena, source, sink);
+    if (diagnostics_errors(sink) || unit->top.count != 1 || unit->top.items[0]->kind != STMT_ASSIGN) {
+        lower_error(lw, NN_ASSERTION, span, "{%.*s} is not an expression; write {{ for a brace", (int)length, text);
+        return value_error();
     }
+    Frame frame = *lw->frame;
+    frame.caller = lw->frame;
+    frame.call_span = span;
+    frame.interpolates = false;
+    Frame *saved = lw->frame;
+    lw->frame = &frame;
+    Value v = eval_expr(lw, unit->top.items[0]->value);
+    lw->frame = saved;
     return v;
 }
 

@@ -109,7 +109,7 @@ void suggestion_tell(const Suggestion *s, Diagnostic *d);
 void eval_set_attribute(Lowerer *lw, const Value *object, Name name, Value value, Span span);
 /* Iterates over tuple, list, dict keys, range, str, an instance's children, a tensor's first axis (constant). */
 bool eval_iterate(Lowerer *lw, const Value *v, Span span, ValueList **out);
-/* {name}, {name.member}, {name[0]}, {name!r} replaced by their text; {{ and }} are braces. */
+/* {expression} and {expression!r} replaced by their text; {{ and }} are braces. */
 const char *eval_interpolate(Lowerer *lw, const char *text, Span span);
 /* param | buffer | state in a module's body, in the current frame. */
 void module_declare(Lowerer *lw, Instance *self, const Stmt *s);
