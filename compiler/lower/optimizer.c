@@ -145,6 +145,37 @@ void optimizer_declare(Lowerer *lw, Instance *optimizer, const Stmt *d) {
     }
 }
 
+Value cell_hyperparameter(Lowerer *lw, Instance *owner, Name name, DType dtype, const Value *number,
+                          Span span) {
+    if (number->kind == VALUE_CELL) return *number;
+    double value;
+    if (!value_as_float(lw, number, name->text, span, &value)) return value_error();
+    TensorType type = {.dtype = dtype, .shape = {.rank = 0}};
+    CellState *c = cell_declare(lw, owner, name, CELL_SCALAR, type, span);
+    c->initialiser = *number;
+    c->initialiser_span = span;
+    c->cell->default_value = true;
+    c->cell->default_number = value;
+    return value_cell(c);
+}
+
+bool optimizer_assign(Lowerer *lw, Instance *self, Name name, const Value *value, Span span) {
+    for (int i = 0; i < self->hyperparameters.count; i++) {
+        const Binding *b = &self->hyperparameters.data[i];
+        if (b->name != name || b->value.kind != VALUE_CELL) continue;
+        CellState *c = cell_resolve(b->value.as.cell);
+        double number;
+        if (lw->entry) {
+            cell_write(lw, c, cell_convert(lw, c, value, "the hyperparameter", span), span);
+        } else if (value_as_float(lw, value, name->text, span, &number)) {
+            c->initialiser = *value;
+            c->cell->default_number = number;
+        }
+        return true;
+    }
+    return false;
+}
+
 /* ---- step ---- */
 
 /* self.m means this parameter's m while update(self, p, g) runs. */

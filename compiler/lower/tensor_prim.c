@@ -491,6 +491,27 @@ static Value prim_is_floating(Lowerer *lw, const CallArguments *args, Span span)
     return value_bool(v[0].kind == VALUE_DTYPE && dtype_is_float(v[0].as.dtype));
 }
 
+/* Whether a number or dim is known while compiling. */
+static Value prim_is_constant(Lowerer *lw, const CallArguments *args, Span span) {
+    Value v[1];
+    if (!read(lw, args, "x", span, v, NULL)) return value_error();
+    return value_bool(v[0].kind == VALUE_INT || v[0].kind == VALUE_FLOAT ||
+                      v[0].kind == VALUE_BOOL);
+}
+
+/* The distance from 1 to the next number of a float dtype. */
+static Value prim_epsilon(Lowerer *lw, const CallArguments *args, Span span) {
+    Value v[1];
+    if (!read(lw, args, "dtype", span, v, NULL)) return value_error();
+    DType dtype = v[0].kind == VALUE_DTYPE ? v[0].as.dtype : DTYPE_BOOL;
+    if (dtype == DTYPE_F64) return value_float(0x1p-52);
+    if (dtype == DTYPE_F32) return value_float(0x1p-23);
+    if (dtype == DTYPE_F16) return value_float(0x1p-10);
+    if (dtype == DTYPE_BF16) return value_float(0x1p-7);
+    lower_error(lw, NN_TENSOR_DTYPE, span, "only floating-point dtypes have an epsilon");
+    return value_error();
+}
+
 static Value prim_result_dtype(Lowerer *lw, const CallArguments *args, Span span) {
     Value v[2];
     Operand operands[2];
@@ -543,6 +564,8 @@ const Builtin prim_builtins[] = {
     {"is_tensor", prim_is_tensor},
     {"is_floating", prim_is_floating},
     {"result_dtype", prim_result_dtype},
+    {"is_constant", prim_is_constant},
+    {"epsilon", prim_epsilon},
     {"check_range", prim_check_range},
     {"initialise", prim_initialise},
     {"children", prim_children},

@@ -65,6 +65,11 @@ static Interval interval_of(Lowerer *lw, const Node *n, int depth) {
             break;
         return (Interval){true, low, dim_sub(lw->dims, dim_add(lw->dims, a.high, b.high), one)};
     }
+    case OP_MOD: {
+        Interval b = interval_of(lw, n->inputs[1], depth - 1);
+        if (b.known && b.low > 0) return (Interval){true, 0, dim_sub(lw->dims, b.high, one)};
+        break;
+    }
     case OP_SELECT:
         return interval_join(lw, interval_of(lw, n->inputs[1], depth - 1),
                              interval_of(lw, n->inputs[2], depth - 1));

@@ -214,7 +214,7 @@ def lenet():
     out = Writer()
     x, y = lenet_batch(0)
     model = fill(LeNet())
-    out.put("infer.output", model(x).detach().reshape(-1).tolist())
+    out.put("infer.output", model(reals("x0", x.shape)).detach().reshape(-1).tolist())
     gradients(out, "net", LeNet(), x, y, F.mse_loss)
 
     def plain(model):
@@ -261,6 +261,138 @@ def custom():
     return out
 
 
+def weigh(y):
+    return (y * torch.cos(torch.arange(y.numel()) * 0.7).reshape(y.shape)).sum()
+
+
+def probe(ys, xs):
+    total = sum(weigh(y) for y in ys)
+    grads = torch.autograd.grad(total, xs)
+    return [torch.cat([y.flatten() for y in ys])] + [g.flatten() for g in grads]
+
+
+def library():
+    out = Writer()
+    m = nn.Module()
+    m.conv = nn.Conv2d(4, 6, (3, 2), stride=(2, 1), padding=1, groups=2)
+    m.dilated = nn.Conv2d(4, 3, 2, padding="same", dilation=2, bias=False)
+    m.line = nn.Conv1d(4, 5, 3, stride=2)
+    m.bn = nn.BatchNorm2d(4)
+    m.still = nn.BatchNorm2d(4)
+    m.ln = nn.LayerNorm([9, 8])
+    m.gn = nn.GroupNorm(2, 4)
+    m.rms = nn.RMSNorm(8)
+    m.embed = nn.Embedding(10, 7)
+    m.lstm = nn.LSTM(4, 3, num_layers=2, bidirectional=True)
+    m.first = nn.LSTM(4, 3, batch_first=True)
+    m.cell = nn.LSTMCell(4, 3)
+    m.prelu = nn.PReLU(4)
+    fill(m)
+
+    def real(name, *shape):
+        return reals(name + "0", shape).requires_grad_()
+    x = real("x", 3, 4, 9, 8)
+
+    def entry(name, results):
+        for k, r in enumerate(results):
+            out.tensor("%s.%d" % (name, k), r.double())
+
+    entry("convolutions", probe([m.conv(x), m.dilated(x)], [x, m.conv.weight, m.conv.bias, m.dilated.weight]))
+    z = real("z", 3, 4, 9)
+    entry("lines", probe([m.line(z), F.max_pool1d(z, 2), F.avg_pool1d(z, 3, stride=1)], [z, m.line.weight, m.line.bias]))
+    entry("pools", probe([F.max_pool2d(x, 3, stride=2, padding=1), nn.MaxPool2d((2, 3))(x), F.avg_pool2d(x, 3, 2, 1),
+                          F.avg_pool2d(x, 3, 2, 1, count_include_pad=False), nn.AdaptiveAvgPool2d((1, 1))(x),
+                          F.adaptive_avg_pool2d(x, (4, 3)), F.max_pool2d(x.round(), 2)], [x]))
+    entry("batch_norm", probe([m.bn(x)], [x, m.bn.weight, m.bn.bias])
+          + [m.bn.running_mean, m.bn.running_var, m.bn.num_batches_tracked])
+    m.still.eval()
+    entry("batch_norm_eval", probe([m.still(x)], [x, m.still.weight, m.still.bias]))
+    entry("norms", probe([m.ln(x), m.gn(x), m.rms(x)],
+                         [x, m.ln.weight, m.ln.bias, m.gn.weight, m.gn.bias, m.rms.weight]))
+    ids = integers("ids0", (3, 5), 10)
+    entry("embedding", probe([m.embed(ids)], [m.embed.weight]))
+    s = real("s", 5, 3, 4)
+    o, (h, c) = m.lstm(s)
+    o2, (h2, c2) = m.first(s)
+    h3, c3 = m.cell(s[0], m.cell(s[1]))
+    entry("recurrent", probe([o, h, c, o2, h2, c2, h3, c3],
+                             [s, m.lstm.weight_hh_l0, m.lstm.weight_ih_l1_reverse, m.lstm.bias_hh_l0_reverse,
+                              m.first.weight_ih_l0, m.cell.weight_hh]))
+    v = 4 * x
+    entry("activations", probe(
+        [F.relu(v), F.gelu(v), nn.GELU(approximate="tanh")(v), F.silu(v), F.elu(v, 0.7), F.selu(v), F.celu(v, 1.3),
+         F.leaky_relu(v, 0.2), F.softplus(v), F.softplus(30 * v), F.mish(v), F.hardswish(v), F.hardsigmoid(v),
+         F.hardtanh(v), F.relu6(v), F.logsigmoid(v), F.softsign(v), F.tanhshrink(v), F.softshrink(v),
+         F.hardshrink(v), F.glu(v, dim=1), m.prelu(v), torch.sigmoid(v), torch.tanh(v), F.threshold(v, 0.5, 2.0),
+         F.normalize(v, dim=1)], [x, m.prelu.weight]))
+    v = 5 * x
+    entry("softmaxes", probe([F.softmax(v, dim=1), nn.LogSoftmax(dim=-1)(v), nn.Softmin(dim=2)(v),
+                              torch.logsumexp(v, 1), v.softmax(0)], [x]))
+    logits, target, label = real("logits", 6, 10), real("target", 6, 10), integers("label0", (6,), 10)
+    w = torch.arange(10) * 0.1 + 0.5
+    q = target.abs()
+    p = q / q.sum(1, keepdim=True)
+    g = torch.sigmoid(logits)
+    ce = F.cross_entropy
+    entry("losses", probe(
+        [ce(logits, label), ce(logits, label, reduction="sum"), ce(logits, label, reduction="none"),
+         ce(logits, label, weight=w), ce(logits, label, ignore_index=3, weight=w, label_smoothing=0.2),
+         ce(logits, label, label_smoothing=0.1), ce(logits, p), ce(logits, p, label_smoothing=0.3),
+         F.nll_loss(F.log_softmax(logits, dim=1), label), nn.MSELoss()(logits, target), nn.L1Loss()(logits, target),
+         F.smooth_l1_loss(logits, target, beta=0.5), F.huber_loss(logits, target, delta=0.3),
+         F.binary_cross_entropy(g, q), F.binary_cross_entropy_with_logits(logits, q),
+         F.binary_cross_entropy_with_logits(logits, q, pos_weight=w),
+         F.kl_div(F.log_softmax(logits, 1), p, reduction="batchmean"),
+         nn.CrossEntropyLoss(reduction="sum")(logits.view(2, 3, 10).transpose(1, 2), label.view(2, 3))],
+        [logits, target]))
+    near = (torch.arange(9).unsqueeze(1) - torch.arange(9)).abs() < 3
+    q, k, v = 2 * x, x.flip(2), x * x
+    sdpa = F.scaled_dot_product_attention
+    entry("attention", probe([sdpa(q, k, v), sdpa(q, k, v, is_causal=True), sdpa(q, k, v, attn_mask=near, scale=0.4)], [x]))
+    biggest, where_ = x.max(dim=2)
+    smallest, _ = torch.min(x, dim=-1, keepdim=True)
+    entry("reductions", probe(
+        [x.sum(), x.sum(dim=(1, 3)), x.mean(-1, keepdim=True), x.std(), x.var(dim=1), x.var(dim=1, unbiased=False),
+         x.std(dim=(0, 2)), x.amax(dim=(1, 2)), x.amin(0), x.max(), x.min(), biggest, smallest, x.norm(), x.norm(dim=1),
+         x.norm(p=1, dim=2), x.norm(3, dim=1), x.prod(dim=3), x.cumsum(1), x.cumprod(3), (x > 0).double().mean(0),
+         x.round().amax(3), where_.double(), x.argmax().double(), x.argmin(dim=1).double()], [x]))
+    values, order = x.sort(dim=2, descending=True)
+    top, at = torch.topk(x, 3, dim=1)
+    i3 = torch.arange(4) % 3
+    a, b = x.chunk(2, dim=1)
+    c, d, e = x.split([2, 3, 4], dim=2)
+    entry("indexing", probe(
+        [x[1], x[:, 1:3], x[..., -1], x[:, :, ::2, 1::3], x[:, None, 2, ..., 3:], x[i3], x[:, i3, 2], values, top,
+         order.double(), at.double(), torch.gather(x, 1, at), x.index_select(1, i3), torch.cat([a, b * 2], 0),
+         torch.stack([a, b], dim=1), c, d, e, x.tril(), x.triu(1), x.flip(1, 3), x.roll(2, 2),
+         x[:, :1].expand(-1, 5, -1, -1), x[0, 0].repeat(2, 3), x[0, 0].repeat_interleave(2, 1),
+         F.pad(x, (1, 2, 0, 3), value=0.5), F.pad(x, (-1, 2)), x.permute(3, 0, 2, 1), x.transpose(1, 2),
+         x.movedim(1, -1), x.unsqueeze(1).squeeze(1), x.view(3, -1, 4), x.flatten(1, 2), x.unbind(1)[2],
+         torch.where(x > 0, x, x * 3)], [x]))
+    p, n, t = x.abs() + 0.1, x.roll(1, 3), torch
+    entry("elementwise", probe(
+        [t.exp(x), t.log(p), t.sqrt(p), t.rsqrt(p), x**2, p**1.7, 2**x, p**n, x / p, x.detach() // 0.3, x % 0.3, t.sin(x),
+         t.cos(x), t.tan(x), t.asin(x), t.acos(x * 0.9), t.atan(x), t.sinh(x), t.cosh(x), t.asinh(x), t.acosh(p + 1),
+         t.atanh(x * 0.9), t.erf(x), t.erfc(x), t.erfinv(x * 0.9), t.expm1(x), t.log1p(p), t.log2(p), t.log10(p),
+         t.exp2(x), x.abs(), t.sign(x), x.floor(), x.ceil(), x.round(), x.trunc(), x.frac(), t.clamp(x, -0.5, 0.3),
+         x.clamp(min=0.1), t.maximum(x, n), t.minimum(x, n), t.atan2(x, n), t.lerp(x, n, 0.3), x.reciprocal(),
+         t.addcmul(x, p, n, value=0.5), x % n, -x, +x, t.square(x), t.sigmoid(x), x.masked_fill(x > 0.5, 0.0)], [x]))
+    a, b, u, mm = real("a", 3, 4, 9, 8), real("b", 4, 8, 5), real("u", 8), real("m", 9, 8)
+    entry("products", probe(
+        [a @ b, a @ u, mm @ u, u @ mm.T, u @ u, t.einsum("nchw,cwk->nk", a, b), t.einsum("...w,hw->...h", a, mm),
+         t.bmm(a[0], b), t.outer(u, u), F.linear(a, mm), F.bilinear(u, u, mm.T.reshape(1, 8, 9)[:, :, :8]), t.dot(u, u),
+         mm.T @ mm, t.einsum("hw->wh", mm), t.einsum("hw->w", mm)], [a, b, u, mm]))
+    i = integers("i0", (3, 4), 10).to(t.int32)
+    j, k = integers("j0", (3, 4), 10).to(t.uint8), integers("k0", (4,), 10)
+    b = j > 4
+    entry("integers", [t.cat([v.double().flatten() for v in [
+        i + j, i - k, i * j, i / (j + 1), i // 3, i % 3, -i // 2, i**2, i & 6, i | j, i ^ k, ~i, b + b, b * b, b & ~b,
+        b ^ (i > 5), i == j, i < k, i.sum(), b.sum(), i.double().mean(), b.double().mean(0), i.max(), i.argmax(1),
+        i.cumsum(0), i.sort(1)[0], i.prod(1), b.any(1), b.all(0), k, F.one_hot(k, 10), i + 0.5, j / 2, i * True,
+        t.zeros_like(i), t.full((2,), 7), t.arange(3, 9, 2), t.eye(3), t.linspace(0, 1, 5), j - 1]])])
+    return out
+
+
 def compare(name, lines, path):
     with open(path) as f:
         committed = f.read().splitlines()
@@ -280,7 +412,7 @@ def compare(name, lines, path):
 def main():
     check = "--check" in sys.argv[1:]
     failed = False
-    for name, make in [("fashion_mnist", fashion), ("lenet", lenet), ("custom", custom)]:
+    for name, make in [("fashion_mnist", fashion), ("lenet", lenet), ("custom", custom), ("library", library)]:
         lines = make().lines
         path = os.path.join(HERE, "fixtures", name + ".txt")
         if check:

@@ -1,0 +1,229 @@
+/* Runs the entries of a program in the interpreter, in f64, from the parameters and inputs that
+ * torch_oracle.py uses, and compares with its fixtures. */
+#ifndef NNC_TESTS_PROGRAMS_AGREE_H
+#define NNC_TESTS_PROGRAMS_AGREE_H
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/diagnostic.h"
+#include "base/file.h"
+#include "lower/lower.h"
+#include "syntax/parse.h"
+#include "tensor/interpret.h"
+
+static uint32_t agree_hash(const char *text) {
+    uint32_t h = 2166136261u;
+    for (; *text; text++) h = (h ^ (unsigned char)*text) * 16777619u;
+    return h;
+}
+
+/* Element `index` of the stream `name`, in [0, 1): splitmix64. */
+static double agree_uniform(const char *name, int64_t index) {
+    uint64_t z = ((uint64_t)agree_hash(name) << 32) + (uint64_t)index + 0x9E3779B97F4A7C15u;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    z ^= z >> 31;
+    return (double)(z >> 11) * 0x1p-53;
+}
+
+/* ---- fixtures ---- */
+
+enum { AGREE_MAX_LINE = 1 << 16 };
+typedef struct Fixture {
+    char *key;
+    int count;
+    double *values;
+} Fixture;
+typedef struct Fixtures {
+    int count;
+    Fixture items[512];
+} Fixtures;
+
+static Fixtures *agree_read(Arena *arena, const char *program) {
+    Fixtures *all = NEW(arena, Fixtures);
+    FILE *in = fopen(arena_printf(arena, SOURCE_DIR "/tests/programs/fixtures/%s.txt", program), "r");
+    assert_non_null(in);
+    char *line = arena_alloc(arena, AGREE_MAX_LINE);
+    while (fgets(line, AGREE_MAX_LINE, in)) {
+        Fixture *f = &all->items[all->count++];
+        char *save = NULL, *word = strtok_r(line, " \n", &save);
+        f->key = arena_strdup(arena, word);
+        f->values = NEW_ARRAY(arena, 1024, double);
+        while ((word = strtok_r(NULL, " \n", &save))) f->values[f->count++] = strtod(word, NULL);
+    }
+    fclose(in);
+    return all;
+}
+
+static const Fixture *agree_find(const Fixtures *all, const char *key) {
+    for (int i = 0; i < all->count; i++)
+        if (!strcmp(all->items[i].key, key)) return &all->items[i];
+    fail_msg("no fixture %s", key);
+    return NULL;
+}
+
+static void agree_number(const char *key, int index, double have, double want) {
+    if (fabs(have - want) <= 1e-9 * fmax(1, fabs(want))) return;
+    fail_msg("%s[%d] is %.17g, torch has %.17g", key, index, have, want);
+}
+
+/* Norm, sum, first, middle and last element. */
+static void agree_tensor(const Fixtures *all, const char *key, const Tensor *t) {
+    const Fixture *f = agree_find(all, key);
+    assert_int_equal(f->count, 5);
+    double squares = 0, sum = 0;
+    for (int64_t i = 0; i < t->count; i++) squares += tensor_get(t, i) * tensor_get(t, i), sum += tensor_get(t, i);
+    agree_number(key, 0, sqrt(squares), f->values[0]);
+    agree_number(key, 1, sum, f->values[1]);
+    agree_number(key, 2, tensor_get(t, 0), f->values[2]);
+    agree_number(key, 3, tensor_get(t, t->count / 2), f->values[3]);
+    agree_number(key, 4, tensor_get(t, t->count - 1), f->values[4]);
+}
+
+/* ---- programs ---- */
+
+/* Lowers a file of the repository with f32 standing for f64; fails the test on any diagnostic. */
+static Program *agree_lower_as(Arena *arena, const char *path, DType default_dtype) {
+    names_init(arena);
+    size_t length;
+    const char *error;
+    const char *full = arena_printf(arena, SOURCE_DIR "/%s", path);
+    char *text = file_read_all(arena, full, 1 << 24, &length, &error);
+    assert_non_null(text);
+    DiagnosticSink *sink = diagnostics_new(arena);
+    const SourceFile *file = source_new(arena, full, text, length);
+    SourceUnit *unit = syntax_parse(arena, file, sink);
+    LowerOptions options = {.default_dtype = default_dtype};
+    Program *program = diagnostics_errors(sink) ? NULL : lower_program(arena, unit, &options, sink);
+    if (!program || diagnostics_errors(sink)) {
+        diagnostics_print(sink, stderr, FORM_TEXT, false);
+        fail_msg("%s does not lower", path);
+    }
+    return program;
+}
+
+static Program *agree_lower(Arena *arena, const char *path) { return agree_lower_as(arena, path, DTYPE_F64); }
+
+static const Root *agree_root(const Program *program, const char *name) {
+    for (int i = 0; i < program->roots.count; i++)
+        if (!strcmp(program->roots.data[i]->name->text, name)) return program->roots.data[i];
+    fail_msg("no root %s", name);
+    return NULL;
+}
+
+static const Entry *agree_entry(const Root *root, const char *name) {
+    for (int i = 0; i < root->entries.count; i++)
+        if (!strcmp(root->entries.data[i]->name->text, name)) return root->entries.data[i];
+    fail_msg("no entry %s", name);
+    return NULL;
+}
+
+/* A context whose parameters are the formula's. */
+static Environment *agree_environment(Arena *arena, const Program *program, const Root *root) {
+    Environment *env = environment_new(arena, root, program->dims);
+    env->seed = 1;
+    const char *error = interpret_entry(env, INTERPRET_VALUE, agree_entry(root, "init"), NULL, NULL, NULL);
+    if (error) fail_msg("init: %s", error);
+    for (int i = 0; i < root->cells.count; i++) {
+        const Cell *cell = root->cells.data[i];
+        if (cell->role != CELL_PARAMETER) continue;
+        Tensor *t = env->cells[i];
+        assert_non_null(t);
+        double scale = t->rank > 1 ? 1 / sqrt((double)(t->count / t->extents[0])) : 0.5;
+        for (int64_t k = 0; k < t->count; k++)
+            tensor_set(t, k, (2 * agree_uniform(cell->name->text, k) - 1) * scale);
+    }
+    return env;
+}
+
+/* The argument of call number `step`: ids and pixels are integers, all else lies in [-scale, scale). */
+static Tensor *agree_argument(Arena *arena, const Argument *argument, int step, int64_t batch) {
+    const char *name = argument->name->text;
+    char *stream = arena_printf(arena, "%s%d", name, step);
+    const TensorType *type = &argument->node->type;
+    int64_t extents[SHAPE_MAX_RANK];
+    for (int i = 0; i < type->shape.rank; i++)
+        if (!dim_is_const(type->shape.dims[i], &extents[i])) extents[i] = batch;
+    Tensor *t = tensor_new(arena, type->dtype, type->shape.rank, extents);
+    bool pixels = !strcmp(name, "image"), wide = !strcmp(name, "y");
+    for (int64_t i = 0; i < t->count; i++) {
+        double u = agree_uniform(stream, i);
+        tensor_set(t, i, dtype_is_float(type->dtype) ? (2 * u - 1) * (wide ? 3 : 1) : floor(u * (pixels ? 256 : 10)));
+    }
+    return t;
+}
+
+/* Calls an entry with the batch of `step`; results in the environment's arena. */
+static Tensor **agree_call(Environment *env, const Entry *entry, int step) {
+    Tensor **arguments = NEW_ARRAY(env->arena, entry->arguments.count, Tensor *);
+    Tensor **results = NEW_ARRAY(env->arena, entry->results.count, Tensor *);
+    for (int i = 0; i < entry->arguments.count; i++)
+        arguments[i] = agree_argument(env->arena, &entry->arguments.data[i], step, 6);
+    const char *error = interpret_entry(env, INTERPRET_VALUE, entry, NULL, arguments, results);
+    if (error) fail_msg("%s: %s", entry->name->text, error);
+    return results;
+}
+
+/* ---- the comparisons ---- */
+
+static void agree_inference(Arena *arena, const Program *program, const Fixtures *all) {
+    const Root *root = agree_root(program, "infer");
+    Environment *env = agree_environment(arena, program, root);
+    Tensor *out = agree_call(env, agree_entry(root, "infer"), 0)[0];
+    const Fixture *f = agree_find(all, "infer.output");
+    assert_int_equal(out->count, f->count);
+    for (int i = 0; i < f->count; i++) agree_number(f->key, i, tensor_get(out, i), f->values[i]);
+}
+
+/* Results of Gradients.step: the loss, then one tensor per parameter, then those of `extra`. */
+static void agree_gradients(Arena *arena, const Program *program, const Fixtures *all, const char *const *extra) {
+    const Root *root = agree_root(program, "Gradients");
+    Environment *env = agree_environment(arena, program, root);
+    const Entry *entry = agree_entry(root, "step");
+    Tensor **results = agree_call(env, entry, 0);
+    agree_number("Gradients.loss", 0, tensor_get(results[0], 0), agree_find(all, "Gradients.loss")->values[0]);
+    int at = 1;
+    for (int i = 0; i < root->cells.count; i++)
+        if (root->cells.data[i]->role == CELL_PARAMETER)
+            agree_tensor(all, arena_printf(arena, "grad.%s", root->cells.data[i]->name->text), results[at++]);
+    for (; *extra; extra++, at++) {
+        const Fixture *f = agree_find(all, *extra);
+        if (f->count == 1) agree_number(f->key, 0, tensor_get(results[at], 0), f->values[0]);
+        else agree_tensor(all, *extra, results[at]);
+    }
+    assert_int_equal(at, entry->results.count);
+}
+
+/* Ten calls: the losses, and the parameters afterwards.  `other` is called instead of step two times out of two. */
+static void agree_trajectory(Arena *arena, const Program *program, const Fixtures *all, const char *name,
+                             const char *other) {
+    const Root *root = agree_root(program, name);
+    Environment *env = agree_environment(arena, program, root);
+    const Entry *step = agree_entry(root, "step"), *even = other ? agree_entry(root, other) : step;
+    char *key = arena_printf(arena, "%s.loss", name);
+    const Fixture *losses = agree_find(all, key);
+    for (int k = 0; k < losses->count; k++)
+        agree_number(key, k, tensor_get(agree_call(env, k % 2 ? step : even, k)[0], 0), losses->values[k]);
+    for (int i = 0; i < root->cells.count; i++)
+        if (root->cells.data[i]->role == CELL_PARAMETER)
+            agree_tensor(all, arena_printf(arena, "%s.%s", name, root->cells.data[i]->name->text), env->cells[i]);
+}
+
+/* Every entry of a block, once: result k of entry e is the fixture "e.k".  Returns how many were compared. */
+static int agree_entries(Arena *arena, const Program *program, const Fixtures *all, const char *name) {
+    const Root *root = agree_root(program, name);
+    int count = 0;
+    for (int e = 0; e < root->entries.count; e++) {
+        const Entry *entry = root->entries.data[e];
+        if (entry->kind == ENTRY_INIT || entry->kind == ENTRY_RESET) continue;
+        Tensor **results = agree_call(agree_environment(arena, program, root), entry, 0);
+        for (int k = 0; k < entry->results.count; k++, count++)
+            agree_tensor(all, arena_printf(arena, "%s.%d", entry->name->text, k), results[k]);
+    }
+    return count;
+}
+
+#endif
