@@ -17,7 +17,7 @@ NN_INLINE nnv_f32 nnv_copysign_f32(nnv_f32 x, nnv_f32 s) {
 NN_INLINE nnv_f32 nnv_sign_f32(nnv_f32 x) {
     nnv_f32 zero = nnv_splat_f32(0.0f);
     return nnv_select_f32(nnv_gt_f32(x, zero), nnv_splat_f32(1.0f),
-                          nnv_select_f32(nnv_lt_f32(x, zero), nnv_splat_f32(-1.0f), x));
+                          nnv_select_f32(nnv_lt_f32(x, zero), nnv_splat_f32(-1.0f), zero));
 }
 /* Beyond 2^23 every float is an integer; below, the conversion is exact. */
 NN_INLINE nnv_f32 nnv_trunc_f32(nnv_f32 x) {
@@ -55,6 +55,36 @@ NN_INLINE nnv_f32 nnv_sqrt_f32(nnv_f32 x) {
 }
 NN_INLINE nnv_f32 nnv_rsqrt_f32(nnv_f32 x) { return nnv_splat_f32(1.0f) / nnv_sqrt_f32(x); }
 NN_INLINE nnv_f32 nnv_floordiv_f32(nnv_f32 a, nnv_f32 b) { return nnv_floor_f32(a / b); }
+
+/* ---- to integers: truncates, saturates, NaN becomes 0 ---- */
+#define NN_TO_INTEGER(T, S, F, FS, low, past, least, most)                                         \
+    NN_INLINE S nns_##T##_of_##F(FS x) {                                                           \
+        return (S)(x >= (past) ? (most) : x >= (low) ? (S)x : x < (low) ? (least) : 0);            \
+    }                                                                                              \
+    NN_INLINE nnv_##T nnv_##T##_of_##F(nnv_##F x) {                                                \
+        nnv_bool high = nnv_ge_##F(x, nnv_splat_##F(past)), below = nnv_lt_##F(x, nnv_splat_##F(low)); \
+        nnv_bool odd = high | below | nnv_ne_##F(x, x);                                            \
+        nnv_##F safe = nnv_select_##F(odd, nnv_splat_##F(0), x);                                   \
+        nnv_##T y = NN_NARROW_##T(safe);                                                           \
+        y = nnv_select_##T(high, nnv_splat_##T(most), y);                                          \
+        return nnv_select_##T(below, nnv_splat_##T(least), y);                                     \
+    }
+/* Compilers convert between bytes and floats well only by way of 32-bit integers. */
+#define NN_NARROW_i64(x) nnv_cast(i64, x)
+#define NN_NARROW_i32(x) nnv_cast(i32, x)
+#define NN_NARROW_i16(x) nnv_cast(i16, nnv_cast(i32, x))
+#define NN_NARROW_i8(x) nnv_cast(i8, nnv_cast(i32, x))
+#define NN_NARROW_u8(x) nnv_cast(u8, nnv_cast(i32, x))
+NN_TO_INTEGER(i64, int64_t, f32, float, -0x1p63f, 0x1p63f, INT64_MIN, INT64_MAX)
+NN_TO_INTEGER(i32, int32_t, f32, float, -0x1p31f, 0x1p31f, INT32_MIN, INT32_MAX)
+NN_TO_INTEGER(i16, int16_t, f32, float, -0x1p15f, 0x1p15f, INT16_MIN, INT16_MAX)
+NN_TO_INTEGER(i8, int8_t, f32, float, -0x1p7f, 0x1p7f, INT8_MIN, INT8_MAX)
+NN_TO_INTEGER(u8, uint8_t, f32, float, 0.0f, 0x1p8f, 0, UINT8_MAX)
+NN_TO_INTEGER(i64, int64_t, f64, double, -0x1p63, 0x1p63, INT64_MIN, INT64_MAX)
+NN_TO_INTEGER(i32, int32_t, f64, double, -0x1p31, 0x1p31, INT32_MIN, INT32_MAX)
+NN_TO_INTEGER(i16, int16_t, f64, double, -0x1p15, 0x1p15, INT16_MIN, INT16_MAX)
+NN_TO_INTEGER(i8, int8_t, f64, double, -0x1p7, 0x1p7, INT8_MIN, INT8_MAX)
+NN_TO_INTEGER(u8, uint8_t, f64, double, 0.0, 0x1p8, 0, UINT8_MAX)
 
 /* ---- exp and its family ---- */
 NN_INLINE nnv_f32 nnv_exp_f32(nnv_f32 x) {
@@ -154,7 +184,7 @@ NN_INLINE double nns_mod_f64(double a, double b) {
     double r = fmod(a, b);
     return r != 0.0 && (r < 0.0) != (b < 0.0) ? r + b : r;
 }
-NN_INLINE double nns_sign_f64(double x) { return x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : x; }
+NN_INLINE double nns_sign_f64(double x) { return x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : 0.0; }
 NN_INLINE double nns_sigmoid_f64(double x) {
     double e = exp(-fabs(x));
     return (x < 0.0 ? e : 1.0) / (1.0 + e);

@@ -15,6 +15,7 @@
 #if defined(__GNUC__)
 #pragma GCC diagnostic ignored "-Wpsabi"
 #pragma GCC diagnostic ignored "-Wtype-limits"
+#pragma GCC diagnostic ignored "-Wtautological-compare"
 #endif
 #if defined(__GNUC__) && !defined(NN_NO_VECTORS)
 #define NN_INLINE static inline __attribute__((always_inline, unused))
@@ -41,8 +42,11 @@
 #endif
 
 #if NN_LANES > 1
+/* Vectors wider than a register are aligned as one. */
+#define NN_VECTOR_ALIGN(S) (sizeof(S) < 4 ? NN_LANES * sizeof(S) : NN_LANES * 4)
 #define NN_VECTOR_TYPE(T, S)                                                                       \
-    typedef S nnv_##T __attribute__((vector_size(NN_LANES * sizeof(S))));                          \
+    typedef S nnv_##T                                                                              \
+        __attribute__((vector_size(NN_LANES * sizeof(S)), aligned(NN_VECTOR_ALIGN(S))));           \
     typedef S nnv_##T##_u                                                                          \
         __attribute__((vector_size(NN_LANES * sizeof(S)), aligned(sizeof(S)), may_alias));         \
     NN_INLINE nnv_##T nnv_splat_##T(S x) { return x - (nnv_##T){0}; }                              \

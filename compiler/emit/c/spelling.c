@@ -141,6 +141,8 @@ const char *scalar_cast(Writer *w, DType from, DType to, const char *a) {
     if (from == to) return a;
     if (to == DTYPE_BOOL) return writer_format(w, "(%s != 0)", a);
     if (is_half(to)) return writer_format(w, "nns_round_%s((float)%s)", dtype_name(to), a);
+    if (dtype_is_float(from) && !dtype_is_float(to))
+        return writer_format(w, "nns_%s_of_%s(%s)", dtype_name(to), lane_name(from), a);
     return writer_format(w, "((%s)%s)", scalar_type(to), a);
 }
 
@@ -156,9 +158,10 @@ const char *vector_cast(Writer *w, DType from, DType to, const char *a) {
         a = writer_format(w, "(%s & 1)", a);
         f = "i32";
     }
+    if (dtype_is_float(from) && !dtype_is_float(to))
+        return writer_format(w, "nnv_%s_of_%s(%s)", t, f, a);
     /* Compilers convert between bytes and floats well only by way of 32-bit integers. */
-    if ((is_narrow(from) && dtype_is_float(to)) || (dtype_is_float(from) && is_narrow(to)))
-        a = writer_format(w, "nnv_cast(i32, %s)", a);
+    if (is_narrow(from) && dtype_is_float(to)) a = writer_format(w, "nnv_cast(i32, %s)", a);
     if (strcmp(f, t)) a = writer_format(w, "nnv_cast(%s, %s)", t, a);
     return is_half(to) ? writer_format(w, "nnv_round_%s(%s)", dtype_name(to), a) : a;
 }

@@ -211,6 +211,12 @@ static const char *bound(Writer *w, const Index *x) {
     return writer_index(w, x);
 }
 
+static bool is_name(const char *text) {
+    for (; *text; text++)
+        if (*text == ' ' || *text == '(') return false;
+    return true;
+}
+
 static void write_vector_loop(Writer *w, const Stmt *s) {
     const char *axis = w->axis_names[s->axis], **names = w->register_names;
     const char **own = NEW_ARRAY(w->arena, (size_t)s->accumulator_count + 1, const char *);
@@ -231,6 +237,11 @@ static void write_vector_loop(Writer *w, const Stmt *s) {
     writer_line(w, "{");
     w->indent++;
     writer_line(w, "int64_t %s = %s;", axis, begin);
+    if (!is_name(end)) {
+        const char *name = writer_format(w, "%s_end", axis);
+        writer_line(w, "const int64_t %s = %s;", name, end);
+        end = name;
+    }
     w->vector_axis = s->axis;
     w->mode = MODE_WHOLE;
     writer_line(w, "for (; %s + NN_LANES <= %s; %s += NN_LANES) {", axis, end, axis);
@@ -275,6 +286,11 @@ static void write_loop(Writer *w, const Stmt *s) {
         declare_accumulator(w, &s->accumulators[i], is_vector_mode(w));
     const char *axis = w->axis_names[s->axis];
     const char *begin = bound(w, s->begin), *end = bound(w, s->end);
+    if (!is_name(end)) {
+        const char *name = writer_format(w, "%s_end%d", axis, w->next_temporary++);
+        writer_line(w, "const int64_t %s = %s;", name, end);
+        end = name;
+    }
     if (s->binding == BIND_UNROLL && !w->cuda) writer_line(w, "NN_UNROLL");
     writer_line(w, "for (int64_t %s = %s; %s < %s; %s++) {", axis, begin, axis, end, axis);
     write_body(w, s);

@@ -179,7 +179,7 @@ static void write_locate(TableWriter *t, const char *prefix, bool forms) {
     text_append(
         out,
         "    char *const nn_weights = (char *)ctx->weights, *const nn_state = (char *)ctx->state;\n"
-        "    (void)nn_weights, (void)nn_state, (void)bytes;\n");
+        "    (void)nn_weights, (void)nn_state, (void)at, (void)bytes;\n");
     if (forms) text_append(out, "    form->count = 0;\n");
     text_append(out, "    switch (cell) {\n");
     for (int i = 0; i < root->cells.count; i++) {
@@ -427,7 +427,8 @@ void source_tables(SourceWriter *w, const RootPlan *root) {
     text_printf(
         out,
         ", %d, %d, %d, %d,\n        nn_%s_cells, nn_%s_entries, (size_t)%s, 0, nn_%s_state,\n"
-        "        nn_%s_init, %s_prepare, nn_%s_get, nn_%s_set_cell, NULL, nn_%s_init_dims,\n        %s};\n"
+        "        nn_%s_init, %s_prepare, nn_%s_get, nn_%s_set_cell, NULL, nn_%s_init_dims,\n       "
+        " %s};\n"
         "    return &model;\n}\n\n",
         r->is_train, r->cells.count, entries, states, prefix, prefix,
         dim_text(t, root->weights_bytes, false), prefix, prefix, prefix, prefix, prefix, prefix,
