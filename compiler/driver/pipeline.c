@@ -7,7 +7,9 @@
 #include "base/file.h"
 #include "lower/lower.h"
 #include "sema/sema.h"
+#include "sema/sema.h"
 #include "syntax/parse.h"
+#include "tensor/ir.h"
 
 enum { SOURCE_LIMIT = 64 << 20 };
 
@@ -18,6 +20,60 @@ static void split_target(Pipeline *pipeline, const char *target) {
     if (!colon || (slash && slash > colon) || access(target, F_OK) == 0) return;
     pipeline->file = arena_strndup(pipeline->arena, target, (size_t)(colon - target));
     pipeline->name = colon[1] ? colon + 1 : NULL;
+}
+
+static bool names_module(const Pipeline *pipeline) {
+    const StmtList *top = &pipeline->unit->top;
+    for (int i = 0; pipeline->name && i < top->count; i++)
+        if (top->items[i]->kind == STMT_MODULE &&
+            !strcmp(top->items[i]->name->text, pipeline->name))
+            return true;
+    return false;
+}
+
+void pipeline_print_tree(const Pipeline *pipeline, Text *out) {
+    syntax_dump(out, pipeline->unit);
+}
+
+static void print_text(const Text *text) {
+    fwrite(text->data, 1, text->length, stdout);
+}
+
+/* Parse, sema, lower; stops where the user said so. */
+static void front_passes(Pipeline *pipeline, const SourceFile *file, DiagnosticSink *sink) {
+    Arena *arena = pipeline->arena;
+    PassControl *passes = pipeline->options.passes;
+    Text text = text_new(arena);
+    pass_begin(passes, "parse");
+    SourceUnit *unit = syntax_parse(arena, file, sink);
+    pipeline->unit = unit;
+    if (pass_end(passes, "parse")) {
+        syntax_dump(&text, unit);
+        print_text(&text);
+    }
+    if (passes && passes->stopped) return;
+    pass_begin(passes, "sema");
+    static const char *const words[] = {"u32", NULL};
+    SemaOptions sema = {.visit_library = lower_visit_library, .words = words};
+    bool readable = diagnostics_errors(sink) == 0;
+    sema_check(arena, unit, &sema, sink);
+    pass_end(passes, "sema");
+    if (!readable || (passes && passes->stopped)) return;
+    pass_begin(passes, "lower");
+    bool module = pipeline->options.modules && names_module(pipeline);
+    LowerOptions lower = {.default_dtype = pipeline->options.default_dtype,
+                          .include_paths = pipeline->options.include_paths,
+                          .only = module ? pipeline->name : NULL,
+                          .instantiate_only = module,
+                          .on_statement = pipeline->options.on_statement,
+                          .user = pipeline->options.user};
+    pipeline->program = lower_program(arena, unit, &lower, sink);
+    if (diagnostics_errors(sink)) pipeline->program = NULL;
+    if (pipeline->program) pipeline->program->source_path = pipeline->file;
+    if (pass_end(passes, "lower") && pipeline->program) {
+        program_print(&text, pipeline->program, IR_PLACES);
+        print_text(&text);
+    }
 }
 
 int pipeline_open(Pipeline *pipeline, Arena *arena, const char *target,
@@ -34,17 +90,14 @@ int pipeline_open(Pipeline *pipeline, Arena *arena, const char *target,
     }
     DiagnosticSink *sink = diagnostics_new(arena);
     diagnostics_set_werror(sink, options->werror);
-    SourceUnit *unit = syntax_parse(arena, source_new(arena, pipeline->file, text, length), sink);
-    SemaOptions names = {.visit_library = lower_visit_library};
-    sema_check(arena, unit, &names, sink);
-    if (diagnostics_errors(sink) == 0) {
-        LowerOptions lower = {.default_dtype = options->default_dtype,
-                              .include_paths = options->include_paths};
-        pipeline->program = lower_program(arena, unit, &lower, sink);
-        if (pipeline->program) pipeline->program->source_path = pipeline->file;
-    }
+    front_passes(pipeline, source_new(arena, pipeline->file, text, length), sink);
     diagnostics_print(sink, stderr, options->form, options->color);
-    return diagnostics_errors(sink) || !pipeline->program ? 1 : 0;
+    if (diagnostics_errors(sink)) return 1;
+    if (!pipeline->program && !(options->passes && options->passes->stopped)) {
+        fprintf(stderr, "nnc: internal error: lowering made no program and gave no reason\n");
+        return 70;
+    }
+    return 0;
 }
 
 static bool is_callable(const Entry *entry) {

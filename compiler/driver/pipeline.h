@@ -7,6 +7,7 @@
 #define NNC_DRIVER_PIPELINE_H
 
 #include "base/diagnostic.h"
+#include "driver/passes.h"
 #include "tensor/program.h"
 
 typedef struct PipelineOptions {
@@ -14,12 +15,20 @@ typedef struct PipelineOptions {
     DType default_dtype;              /* DTYPE_F32 unless --default-dtype says otherwise */
     DiagnosticForm form;
     bool color, werror;
+    PassControl *passes; /* NULL: nothing is asked of single passes */
+    /* check --shapes: after each statement that binds a tensor; may be NULL */
+    void (*on_statement)(void *user, Span statement, Name name, const TensorType *type);
+    void *user;
+    bool modules; /* the target's name may be a module's (summary) */
 } PipelineOptions;
+
+typedef struct SourceUnit SourceUnit;
 
 typedef struct Pipeline {
     Arena *arena;
     PipelineOptions options;
     Program *program;
+    const SourceUnit *unit;
     const char *file; /* the part of the target before the colon */
     const char *name; /* the part after it, or NULL */
 } Pipeline;
@@ -27,6 +36,9 @@ typedef struct Pipeline {
 /* Splits the target, parses, resolves and lowers the file. */
 int pipeline_open(Pipeline *pipeline, Arena *arena, const char *target,
                   const PipelineOptions *options);
+
+/* The syntax tree as text. */
+void pipeline_print_tree(const Pipeline *pipeline, Text *out);
 
 typedef enum PipelineWish { WISH_RUN, WISH_TRAIN, WISH_EXPORT } PipelineWish;
 /* The root and entry that the target's name means: an export, Block, Block.def, or a def that is

@@ -1,0 +1,418 @@
+/* nnc FILE: from a program to C, objects, libraries, binaries and the texts between.
+ *
+ * Everything is made in memory first and written at the end, each file in one step; an error leaves
+ * all files as they were. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/file.h"
+#include "driver/commands.h"
+#include "driver/exe.h"
+#include "driver/jit.h"
+#include "driver/process.h"
+#include "emit/emit.h"
+#include "tensor/ir.h"
+#include "tensor/simplify.h"
+#include "tensor/verify.h"
+
+typedef enum EmitKind {
+    EMIT_C = 1,
+    EMIT_HEADER = 2,
+    EMIT_EXE = 4,
+    EMIT_OBJ = 8,
+    EMIT_LIB = 16,
+    EMIT_AST = 32,
+    EMIT_IR = 64,
+    EMIT_KERNELS = 128,
+    EMIT_PLAN = 256,
+    EMIT_DOT = 512,
+} EmitKind;
+static const struct {
+    const char *name;
+    EmitKind kind;
+} kinds[] = {{"c", EMIT_C},     {"header", EMIT_HEADER},   {"exe", EMIT_EXE},
+             {"obj", EMIT_OBJ}, {"lib", EMIT_LIB},         {"ast", EMIT_AST},
+             {"ir", EMIT_IR},   {"kernels", EMIT_KERNELS}, {"plan", EMIT_PLAN},
+             {"dot", EMIT_DOT}};
+enum { EMIT_CODE = EMIT_C | EMIT_HEADER | EMIT_OBJ | EMIT_LIB, WORD_LIMIT = 64 };
+
+static const char *const object_flags[] = {
+    "-std=gnu11", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-w",
+    "-fPIC",      "-c"};
+
+typedef struct Compilation {
+    const CommandLine *line;
+    Arena *arena;
+    Pipeline pipeline;
+    PassControl passes;
+    unsigned kinds;
+    const char *output, *stem; /* -o, or NULL; the name without folder and extension */
+    const KernelProgram *kernels;
+    const Plan *plan;
+    Text header, source;
+    const char *header_name;
+} Compilation;
+
+static int read_kinds(Compilation *c) {
+    const char *text = c->line->value[OPTION_EMIT];
+    if (!text) {
+        c->kinds = EMIT_C | EMIT_HEADER;
+        return 0;
+    }
+    while (*text) {
+        size_t length = strcspn(text, ",");
+        unsigned found = 0;
+        for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+            if (strlen(kinds[i].name) == length && !strncmp(kinds[i].name, text, length))
+                found = kinds[i].kind;
+        if (!found)
+            return options_misuse(
+                c->line,
+                "--emit=%.*s: the kinds are c, header, exe, obj, lib, ast, ir, kernels, plan, dot",
+                (int)length, text);
+        c->kinds |= found;
+        text += length + (text[length] == ',');
+    }
+    if (c->kinds & EMIT_EXE && c->kinds != EMIT_EXE)
+        return options_misuse(c->line, "--emit=exe stands alone");
+    return 0;
+}
+
+static int read_pass_name(const Compilation *c, OptionId id, const char **out) {
+    *out = c->line->value[id];
+    if (!*out || pass_find(*out) >= 0) return 0;
+    const char *near = pass_suggest(*out);
+    if (near) return options_misuse(c->line, "unknown pass %s; did you mean %s?", *out, near);
+    return options_misuse(c->line, "unknown pass %s", *out);
+}
+
+/* ---- entries ---- */
+
+/* NAME, or BLOCK.def: keeps that root, and of a block only that def and what init needs. */
+static bool keep_named(Compilation *c, Root *root, const char *name) {
+    size_t length = root->name->length;
+    if (!strcmp(root->name->text, name)) return true;
+    if (strncmp(root->name->text, name, length) || name[length] != '.') return false;
+    Root *copy = root;
+    int kept = 0;
+    bool found = false;
+    for (int i = 0; i < copy->entries.count; i++) {
+        Entry *entry = copy->entries.data[i];
+        bool wanted = !strcmp(entry->name->text, name + length + 1);
+        found = found || wanted;
+        if (wanted || entry->kind == ENTRY_INIT || entry->kind == ENTRY_RESET)
+            copy->entries.data[kept++] = entry;
+    }
+    if (found) copy->entries.count = kept;
+    return found;
+}
+
+static int choose_entries(Compilation *c) {
+    Program *program = c->pipeline.program;
+    VECTOR(const char *) names = {0};
+    for (int i = 0; i < c->line->list[OPTION_ENTRY].count; i++)
+        vector_push(c->arena, &names, c->line->list[OPTION_ENTRY].data[i]);
+    if (c->pipeline.name) vector_push(c->arena, &names, c->pipeline.name);
+    if (!names.count) return 0;
+    int kept = 0;
+    bool *used = NEW_ARRAY(c->arena, (size_t)names.count, bool);
+    for (int r = 0; r < program->roots.count; r++) {
+        bool keep = false;
+        for (int i = 0; i < names.count && !keep; i++) {
+            keep = keep_named(c, program->roots.data[r], names.data[i]);
+            used[i] = used[i] || keep;
+        }
+        if (keep) program->roots.data[kept++] = program->roots.data[r];
+    }
+    for (int i = 0; i < names.count; i++) {
+        if (used[i]) continue;
+        fprintf(stderr, "nnc: %s has no entry `%s`; it has", c->pipeline.file, names.data[i]);
+        for (int r = 0; r < program->roots.count; r++)
+            fprintf(stderr, " %s", program->roots.data[r]->name->text);
+        fprintf(stderr, "\n");
+        return EXIT_USAGE;
+    }
+    program->roots.count = kept;
+    return 0;
+}
+
+/* ---- passes ---- */
+
+static int verify(const Compilation *c, const char *pass) {
+    if (!c->passes.verify_each) return 0;
+    const char *violation = program_verify(c->pipeline.program, c->arena);
+    if (!violation) return 0;
+    fprintf(stderr, "nnc: internal error: after pass %s: %s\n", pass, violation);
+    return EXIT_INTERNAL;
+}
+
+static void print_program(const Compilation *c) {
+    Text text = text_new(c->arena);
+    program_print(&text, c->pipeline.program, IR_PLACES);
+    fputs(text.data, stdout);
+}
+
+static int middle_passes(Compilation *c) {
+    int status = verify(c, "lower");
+    for (int i = 0; i < simplify_pass_count && !status && !c->passes.stopped; i++) {
+        pass_begin(&c->passes, simplify_passes[i].name);
+        simplify_passes[i].run(c->pipeline.program);
+        if (pass_end(&c->passes, simplify_passes[i].name)) print_program(c);
+        status = verify(c, simplify_passes[i].name);
+    }
+    return status;
+}
+
+static void print_text(const Text *text) {
+    fwrite(text->data, 1, text->length, stdout);
+}
+
+static void back_passes(Compilation *c) {
+    Text text = text_new(c->arena);
+    pass_begin(&c->passes, "kernels");
+    c->kernels = kernel_program_build(c->arena, c->pipeline.program);
+    if (pass_end(&c->passes, "kernels")) {
+        kernel_program_print(&text, c->kernels);
+        print_text(&text);
+    }
+    if (c->passes.stopped) return;
+    pass_begin(&c->passes, "plan");
+    c->plan = plan_build(c->arena, c->kernels);
+    if (pass_end(&c->passes, "plan")) {
+        plan_print(&text, c->plan);
+        print_text(&text);
+    }
+    if (c->passes.stopped || !(c->kinds & EMIT_CODE)) return;
+    pass_begin(&c->passes, "emit");
+    const char *slash = strrchr(c->pipeline.file, '/'), *target = c->line->value[OPTION_TARGET];
+    EmitOptions options = {.header_name = c->header_name,
+                           .source_name = slash ? slash + 1 : c->pipeline.file,
+                           .version = NNC_VERSION,
+                           .target = target && !strcmp(target, "c99") ? target : NULL,
+                           .info = !c->line->given[OPTION_NO_INFO]};
+    emit_header(c->plan, &options, &c->header);
+    emit_c(c->plan, &options, &c->source);
+    if (pass_end(&c->passes, "emit")) print_text(&c->source);
+}
+
+/* ---- output ---- */
+
+static int write_file(Compilation *c, const char *path, const char *data, size_t length, int mode) {
+    const char *error = file_write_all(c->arena, path, data, length, mode);
+    if (!error) return 0;
+    fprintf(stderr, "nnc: %s\n", error);
+    return EXIT_FILES;
+}
+
+/* The name with another extension, in the folder of -o. */
+static const char *sibling(const Compilation *c, const char *extension) {
+    const char *base = c->output ? c->output : c->stem;
+    const char *slash = strrchr(base, '/'), *dot = strrchr(base, '.');
+    size_t length =
+        c->output && dot && (!slash || dot > slash + 1) ? (size_t)(dot - base) : strlen(base);
+    return arena_printf(c->arena, "%.*s%s", (int)length, base, extension);
+}
+
+/* The header takes the place of its #include. */
+static void inline_header(const Compilation *c, Text *out) {
+    const char *include = arena_printf(c->arena, "#include \"%s\"\n", c->header_name);
+    const char *at = strstr(c->source.data, include);
+    size_t before = at ? (size_t)(at - c->source.data) : 0;
+    text_append_n(out, c->source.data, before);
+    text_append(out, c->header.data);
+    text_append(out, c->source.data + before + (at ? strlen(include) : 0));
+}
+
+static int run_tool(Compilation *c, const char *const *argv) {
+    NncError error = {{0}};
+    NncText output = {0};
+    int code = 0;
+    bool missing = false;
+    if (c->line->given[OPTION_VERBOSE]) {
+        for (int i = 0; argv[i]; i++) fprintf(stderr, "%s%s", i ? " " : "", argv[i]);
+        fprintf(stderr, "\n");
+    }
+    if (!process_run(argv, &output, &code, &missing, &error)) {
+        if (missing) jit_explain_missing(argv[0], &error);
+        fprintf(stderr, "nnc: %s\n", error.text);
+        return EXIT_FILES;
+    }
+    if (code == 0) return 0;
+    fprintf(stderr, "nnc: internal error: %s refuses the emitted code:\n%.*s\n", argv[0],
+            (int)output.length, output.data ? output.data : "");
+    return EXIT_INTERNAL;
+}
+
+/* model.c and model.h in a folder of their own, compiled to model.o, and packed for a library. */
+static int build_object(Compilation *c, const char *folder, bool library, const char **product) {
+    NncError error = {{0}};
+    if (!jit_write_file(folder, "model.c", c->source.data, c->source.length, &error) ||
+        !jit_write_file(folder, c->header_name, c->header.data, c->header.length, &error)) {
+        fprintf(stderr, "nnc: %s\n", error.text);
+        return EXIT_FILES;
+    }
+    char buffer[4096];
+    const char *words[WORD_LIMIT], *argv[WORD_LIMIT + 20];
+    int count = jit_compiler(c->line->value[OPTION_CC], buffer, words, WORD_LIMIT), n = 0;
+    if (!count) return options_misuse(c->line, "--cc is empty or too long");
+    for (int i = 0; i < count; i++) argv[n++] = words[i];
+    for (size_t i = 0; i < sizeof object_flags / sizeof *object_flags; i++)
+        argv[n++] = object_flags[i];
+    const char *target = c->line->value[OPTION_TARGET];
+    if (target && !strcmp(target, "native")) argv[n++] = "-march=native";
+    const char *object = arena_printf(c->arena, "%s/model.o", folder);
+    argv[n++] = arena_printf(c->arena, "%s/model.c", folder);
+    argv[n++] = "-o";
+    argv[n++] = object;
+    argv[n] = NULL;
+    *product = object;
+    int status = run_tool(c, argv);
+    if (status || !library) return status;
+    *product = arena_printf(c->arena, "%s/model.a", folder);
+    const char *const pack[] = {"ar", "rcsD", *product, object, NULL};
+    return run_tool(c, pack);
+}
+
+static int write_object(Compilation *c, bool library) {
+    char folder[4096];
+    NncError error = {{0}};
+    if (!jit_make_folder(folder, &error)) {
+        fprintf(stderr, "nnc: %s\n", error.text);
+        return EXIT_FILES;
+    }
+    const char *product, *problem = NULL;
+    int status = build_object(c, folder, library, &product);
+    if (!status) {
+        size_t length;
+        char *data = file_read_all(c->arena, product, (size_t)1 << 31, &length, &problem);
+        const char *path = c->output ? c->output : sibling(c, library ? ".a" : ".o");
+        if (data) status = write_file(c, path, data, length, 0644);
+        if (data && !status)
+            status = write_file(c, sibling(c, ".h"), c->header.data, c->header.length, 0644);
+        if (!data) {
+            fprintf(stderr, "nnc: %s\n", problem);
+            status = EXIT_FILES;
+        }
+    }
+    jit_remove_folder(folder);
+    return status;
+}
+
+/* Texts between the stages go to -o, or to standard output. */
+static int write_between(Compilation *c, const Text *text) {
+    return write_file(c, c->output ? c->output : "-", text->data, text->length, 0644);
+}
+
+static int write_code(Compilation *c) {
+    int status = 0;
+    if (c->kinds & EMIT_OBJ) status = write_object(c, false);
+    if (!status && c->kinds & EMIT_LIB) status = write_object(c, true);
+    bool standard = c->output && !strcmp(c->output, "-");
+    if (!status && c->kinds & EMIT_C && standard) {
+        Text out = text_new(c->arena);
+        inline_header(c, &out);
+        return write_file(c, "-", out.data, out.length, 0644);
+    }
+    if (!status && c->kinds & EMIT_HEADER)
+        status = write_file(c, c->kinds & EMIT_C || !c->output ? sibling(c, ".h") : c->output,
+                            c->header.data, c->header.length, 0644);
+    if (!status && c->kinds & EMIT_C)
+        status = write_file(c, c->output ? c->output : sibling(c, ".c"), c->source.data,
+                            c->source.length, 0644);
+    return status;
+}
+
+static int produce(Compilation *c) {
+    Text text = text_new(c->arena);
+    if (c->kinds & EMIT_AST) {
+        pipeline_print_tree(&c->pipeline, &text);
+        int status = write_between(c, &text);
+        if (status || c->kinds == EMIT_AST) return status;
+        text = text_new(c->arena);
+    }
+    int status = choose_entries(c);
+    if (!status) status = middle_passes(c);
+    if (status || c->passes.stopped) return status;
+    if (c->kinds & EMIT_IR) program_print(&text, c->pipeline.program, IR_PLACES);
+    if (c->kinds & EMIT_DOT)
+        for (int r = 0; r < c->pipeline.program->roots.count; r++) {
+            const Root *root = c->pipeline.program->roots.data[r];
+            for (int i = 0; i < root->entries.count; i++)
+                graph_to_dot(&text, root, root->entries.data[i], true);
+        }
+    if (c->kinds & (EMIT_CODE | EMIT_KERNELS | EMIT_PLAN)) back_passes(c);
+    if (c->passes.stopped) return 0;
+    if (c->kinds & EMIT_KERNELS) kernel_program_print(&text, c->kernels);
+    if (c->kinds & EMIT_PLAN) plan_print(&text, c->plan);
+    if (text.length) status = write_between(c, &text);
+    return status ? status : write_code(c);
+}
+
+static int make_executable(const Compilation *c, const char *target,
+                           const PipelineOptions *pipeline) {
+    if (!c->output) return options_misuse(c->line, "--emit=exe needs -o FILE");
+    const char *entry =
+        c->line->list[OPTION_ENTRY].count ? c->line->list[OPTION_ENTRY].data[0] : NULL;
+    const char *architecture = c->line->value[OPTION_TARGET];
+    ExeOptions options = {.target = entry ? arena_printf(c->arena, "%s:%s", target, entry) : target,
+                          .pipeline = *pipeline,
+                          .weights = c->line->value[OPTION_WEIGHTS],
+                          .labels = c->line->value[OPTION_LABELS],
+                          .output = c->output,
+                          .cc = c->line->value[OPTION_CC],
+                          .native = architecture && !strcmp(architecture, "native"),
+                          .verbose = c->line->given[OPTION_VERBOSE]};
+    return exe_command(&options);
+}
+
+static int read_target(const Compilation *c) {
+    const char *target = c->line->value[OPTION_TARGET];
+    static const char *const known[] = {"c99", "native", "x86-64", "portable"};
+    for (size_t i = 0; target && i < sizeof known / sizeof *known; i++)
+        if (!strcmp(target, known[i])) return 0;
+    return target ? options_misuse(c->line,
+                                   "--target is portable, c99, native or x86-64 (exe), not `%s`",
+                                   target)
+                  : 0;
+}
+
+int command_compile(const CommandLine *line) {
+    if (line->given[OPTION_PRINT_CFLAGS]) {
+        printf("-O3 -march=native -ffp-contract=fast -fno-math-errno -fno-trapping-math\n");
+        return 0;
+    }
+    Compilation *c = NEW(line->arena, Compilation);
+    *c = (Compilation){.line = line, .arena = line->arena, .output = line->value[OPTION_OUTPUT]};
+    const char *target;
+    PipelineOptions options;
+    int status = only_operand(line, "file", &target);
+    if (!status) status = pipeline_options(line, &options);
+    if (!status) status = read_kinds(c);
+    if (!status) status = read_target(c);
+    if (!status) status = read_pass_name(c, OPTION_PRINT_AFTER, &c->passes.print_after);
+    if (!status) status = read_pass_name(c, OPTION_STOP_AFTER, &c->passes.stop_after);
+    if (status) return status;
+    if (c->kinds & EMIT_EXE) return make_executable(c, target, &options);
+    c->passes.times = line->given[OPTION_TIME_REPORT];
+    c->passes.verify_each = line->given[OPTION_VERIFY_EACH];
+    c->passes.seconds = NEW_ARRAY(c->arena, (size_t)pass_count(), double);
+    options.passes = &c->passes;
+    status = pipeline_open(&c->pipeline, c->arena, target, &options);
+    if (!status && !c->passes.stopped) {
+        const char *file = c->pipeline.file, *slash = strrchr(file, '/'),
+                   *base = slash ? slash + 1 : file;
+        const char *dot = strrchr(base, '.');
+        c->stem = !strcmp(file, "-")  ? "model"
+                  : dot && dot > base ? arena_strndup(c->arena, base, (size_t)(dot - base))
+                                      : base;
+        const char *header = c->output && !strcmp(c->output, "-")
+                                 ? arena_printf(c->arena, "%s.h", c->stem)
+                                 : sibling(c, ".h");
+        const char *header_slash = strrchr(header, '/');
+        c->header_name = header_slash ? header_slash + 1 : header;
+        c->header = text_new(c->arena);
+        c->source = text_new(c->arena);
+        status = produce(c);
+    }
+    if (c->passes.times) pass_report_times(&c->passes);
+    return status;
+}

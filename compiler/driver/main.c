@@ -1,0 +1,195 @@
+/* nnc: reads the command line and calls the command.
+ *
+ * Failures that no command sees end here: memory (exit 3), a crash of the compiler (exit 70, with
+ * the pass), and standard output that cannot be written (exit 3). */
+#define _XOPEN_SOURCE 700
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "driver/commands.h"
+#include "driver/run.h"
+#include "driver/train.h"
+
+static jmp_buf memory_failed;
+
+static void on_memory_failure(size_t bytes, void *user) {
+    (void)user;
+    fprintf(stderr, "nnc: out of memory (%zu bytes were needed)\n", bytes);
+    longjmp(memory_failed, 1);
+}
+
+static void say(const char *text) {
+    ssize_t written = write(2, text, strlen(text));
+    (void)written;
+}
+
+static void on_crash(int number) {
+    say("nnc: internal error: signal ");
+    char digits[3] = {(char)('0' + number / 10), (char)('0' + number % 10), 0};
+    say(digits);
+    say(" in pass ");
+    say(pass_running());
+    say("; please report it with the model\n");
+    _exit(EXIT_INTERNAL);
+}
+
+static void catch_crashes(void) {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(NNC_SANITIZE)
+    static char stack[1 << 16];
+    stack_t alternative = {.ss_sp = stack, .ss_size = sizeof stack};
+    sigaltstack(&alternative, NULL);
+    struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_ONSTACK};
+    static const int signals[] = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        sigaction(signals[i], &action, NULL);
+#endif
+}
+
+/* ---- run and train ---- */
+
+static int engine_options(const CommandLine *line, EngineOptions *out) {
+    int engine, status = options_choice(line, OPTION_ENGINE, "c|interp", &engine);
+    int64_t threads;
+    if (!status) status = options_integer(line, OPTION_THREADS, 0, &threads);
+    if (status) return status;
+    if (threads > 1024) return options_misuse(line, "--threads is at most 1024");
+    *out = (EngineOptions){engine == 1, line->value[OPTION_CC], (int)threads,
+                           line->given[OPTION_VERBOSE]};
+    return 0;
+}
+
+static int dispatch_run(const CommandLine *line) {
+    int64_t seed;
+    RunOptions options = {.weights = line->value[OPTION_WEIGHTS],
+                          .init_weights = line->value[OPTION_INIT_WEIGHTS],
+                          .allow_missing = options_list(line, OPTION_ALLOW_MISSING),
+                          .allow_extra = options_list(line, OPTION_ALLOW_EXTRA),
+                          .inputs = options_list(line, OPTION_INPUT),
+                          .binds = options_list(line, OPTION_BIND),
+                          .sets = options_list(line, OPTION_SET),
+                          .output_dir = line->value[OPTION_OUTPUT_DIR],
+                          .save = line->value[OPTION_SAVE],
+                          .checkpoint = line->value[OPTION_CHECKPOINT],
+                          .resume = line->value[OPTION_RESUME]};
+    int status = only_operand(line, "file", &options.target);
+    if (!status) status = pipeline_options(line, &options.pipeline);
+    if (!status) status = engine_options(line, &options.engine);
+    if (!status) status = options_integer(line, OPTION_SEED, 0, &seed);
+    if (!status) status = options_integer(line, OPTION_REPEAT, 1, &options.repeat);
+    if (status) return status;
+    options.seed = (uint64_t)seed;
+    return run_command(&options);
+}
+
+static int dispatch_train(const CommandLine *line) {
+    int64_t seed;
+    TrainOptions options = {.data = options_list(line, OPTION_DATA),
+                            .test = options_list(line, OPTION_TEST),
+                            .binds = options_list(line, OPTION_BIND),
+                            .batch_dim = line->value[OPTION_BATCH_DIM],
+                            .lr = options_list(line, OPTION_LR),
+                            .args = options_list(line, OPTION_ARG),
+                            .schedule = line->value[OPTION_SCHEDULE],
+                            .weights = line->value[OPTION_WEIGHTS],
+                            .init_weights = line->value[OPTION_INIT_WEIGHTS],
+                            .allow_missing = options_list(line, OPTION_ALLOW_MISSING),
+                            .allow_extra = options_list(line, OPTION_ALLOW_EXTRA),
+                            .save = line->value[OPTION_SAVE],
+                            .checkpoint = line->value[OPTION_CHECKPOINT],
+                            .resume = line->value[OPTION_RESUME],
+                            .log = line->value[OPTION_LOG],
+                            .keep_best = line->given[OPTION_KEEP_BEST],
+                            .no_shuffle = line->given[OPTION_NO_SHUFFLE],
+                            .drop_last = line->given[OPTION_DROP_LAST],
+                            .quiet = line->given[OPTION_QUIET]};
+    int status = only_operand(line, "file", &options.target);
+    if (!status) status = pipeline_options(line, &options.pipeline);
+    if (!status) status = engine_options(line, &options.engine);
+    if (!status) status = options_integer(line, OPTION_SEED, 0, &seed);
+    if (!status) status = options_integer(line, OPTION_EPOCHS, 0, &options.epochs);
+    if (!status) status = options_integer(line, OPTION_BATCH, 0, &options.batch);
+    if (!status) status = options_integer(line, OPTION_WARMUP, 0, &options.warmup);
+    if (!status) status = options_integer(line, OPTION_LIMIT, 0, &options.limit);
+    if (!status)
+        status = options_integer(line, OPTION_CHECKPOINT_EVERY, 0, &options.checkpoint_every);
+    if (!status) status = options_integer(line, OPTION_STOP_AFTER_STEPS, 0, &options.stop_after);
+    if (status) return status;
+    options.seed = (uint64_t)seed;
+    return train_command(&options);
+}
+
+/* ---- commands ---- */
+
+static int dispatch_help(const CommandLine *line) {
+    if (line->operands.count == 0) {
+        usage_print(stdout);
+        return 0;
+    }
+    const char *word = line->operands.data[0];
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        if (!strcmp(command_rows[i].name, word)) {
+            usage_print_command(stdout, (CommandId)i);
+            return 0;
+        }
+    return options_misuse(line, "there is no command %s", word);
+}
+
+static int dispatch(const CommandLine *line, int argc) {
+    if (line->given[OPTION_VERSION]) {
+        usage_print_version(stdout);
+        return 0;
+    }
+    if (line->given[OPTION_HELP]) {
+        if (line->command == COMMAND_COMPILE)
+            usage_print(stdout);
+        else
+            usage_print_command(stdout, line->command);
+        return 0;
+    }
+    if (argc == 1) {
+        usage_print(stderr);
+        return EXIT_USAGE;
+    }
+    switch (line->command) {
+    case COMMAND_COMPILE: return command_compile(line);
+    case COMMAND_CHECK: return command_check(line);
+    case COMMAND_RUN: return dispatch_run(line);
+    case COMMAND_TRAIN: return dispatch_train(line);
+    case COMMAND_SUMMARY: return command_summary(line);
+    case COMMAND_GRAPH: return command_graph(line);
+    case COMMAND_FMT: return command_fmt(line);
+    case COMMAND_EXPLAIN: return command_explain(line);
+    case COMMAND_HELP: return dispatch_help(line);
+    case COMMAND_MANUAL: usage_print_manual(stdout); return 0;
+    case COMMAND_COMPLETION: {
+        const char *shell;
+        int status = only_operand(line, "shell", &shell);
+        if (status) return status;
+        if (usage_print_completion(stdout, shell)) return 0;
+        return options_misuse(line, "completions are for bash, zsh and fish, not %s", shell);
+    }
+    case COMMAND_COUNT: break;
+    }
+    return EXIT_INTERNAL;
+}
+
+int main(int argc, char **argv) {
+    if (setjmp(memory_failed)) {
+        arena_free_all();
+        return EXIT_FILES;
+    }
+    memory_set_failure(on_memory_failure, NULL);
+    catch_crashes();
+    Arena *arena = arena_new();
+    CommandLine line;
+    int status = options_parse(arena, argc, argv, &line);
+    if (!status) status = dispatch(&line, argc);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "nnc: cannot write standard output\n");
+        if (!status) status = EXIT_FILES;
+    }
+    arena_free(arena);
+    return status;
+}
