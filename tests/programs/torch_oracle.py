@@ -320,8 +320,8 @@ def library():
                               m.first.weight_ih_l0, m.cell.weight_hh]))
     v = 4 * x
     entry("activations", probe(
-        [F.relu(v), F.gelu(v), nn.GELU(approximate="tanh")(v), F.silu(v), F.elu(v, 0.7), F.selu(v), F.celu(v, 1.3),
-         F.leaky_relu(v, 0.2), F.softplus(v), F.softplus(30 * v), F.mish(v), F.hardswish(v), F.hardsigmoid(v),
+        [F.relu(v), F.gelu(v), nn.GELU(approximate="tanh")(v), F.silu(v), F.elu(v, 0.7), F.selu(v), F.celu(v, 2.0),
+         F.leaky_relu(v, 0.2), F.softplus(v), F.softplus(30 * v), F.mish(v), F.hardswish(v), F.hardsigmoid(v.detach()),
          F.hardtanh(v), F.relu6(v), F.logsigmoid(v), F.softsign(v), F.tanhshrink(v), F.softshrink(v),
          F.hardshrink(v), F.glu(v, dim=1), m.prelu(v), torch.sigmoid(v), torch.tanh(v), F.threshold(v, 0.5, 2.0),
          F.normalize(v, dim=1)], [x, m.prelu.weight]))
