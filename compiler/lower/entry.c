@@ -128,6 +128,7 @@ static bool block_names_backward(const StmtList *list) {
 }
 
 static bool lower_entry(Lowerer *lw, Root *root, const Source *source) {
+    if (lw->halted) return false;
     int before = diagnostics_errors(lw->sink);
     bool training = block_names_backward(&source->closure->function->body);
     Entry *entry = execute(lw, source, training);
@@ -258,6 +259,7 @@ static void lower_train(Lowerer *lw, const Stmt *s) {
     self->path = "";
     lw->root_instance = self;
     instance_run_body(lw, self, &s->body, s->name_span);
+    if (self->failed) return;
     if (diagnostics_errors(lw->sink) == before) cells_register_root(lw, root, self);
     for (int i = 0; i < s->body.count; i++) {
         const Stmt *def = s->body.items[i];
@@ -290,6 +292,7 @@ static void check_symbols(Lowerer *lw) {
                 Diagnostic *d = lower_error(lw, NN_SYMBOL_CLASH, entry->span, "two entries would be `%s` in C", entry->symbol);
                 diagnostic_label(d, seen.data[i]->span, "the other one");
                 diagnostic_help(d, "rename one of them");
+                return;
             }
             vector_push(lw->arena, &seen, entry);
         }

@@ -32,6 +32,11 @@ static Value builtin_range(Lowerer *lw, const CallArguments *args, Span span) {
     RangeValue *range = NEW(lw->arena, RangeValue);
     range->step = 1;
     const Value *stop = &args->values[args->count > 1 ? 1 : 0];
+    if (value_is_tensor(stop)) {
+        Diagnostic *d = lower_error(lw, NN_TENSOR_LOOP, span, "the number of rounds depends on a tensor");
+        diagnostic_help(d, "`for` is unrolled while compiling; a loop over time is `scan h = h0 for xt in x { ... }`");
+        return value_error();
+    }
     if (args->count > 1 && !value_as_int(lw, &args->values[0], "range's start", span, &range->start))
         return value_error();
     if (!value_as_dim(lw, stop, "range's stop", span, &range->stop)) return value_error();

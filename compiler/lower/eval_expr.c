@@ -207,6 +207,35 @@ static Value eval_comprehension(Lowerer *lw, const Expr *e) {
     return (Value){.kind = VALUE_LIST, .as.list = out};
 }
 
+/* "conv1", "flatten(1)": one step of a shape's story. */
+static const char *step_text(Lowerer *lw, const Expr *e, const CallArguments *args) {
+    Text text = text_new(lw->arena);
+    text_append(&text, e->left->name ? e->left->name->text : "call");
+    bool open = false;
+    for (int i = 0; i < args->count; i++) {
+        const Value *v = &args->values[i];
+        if (v->kind != VALUE_INT && v->kind != VALUE_BOOL && v->kind != VALUE_DIM && v->kind != VALUE_TUPLE) continue;
+        text_append(&text, open ? ", " : "(");
+        open = true;
+        value_print(&text, v, true);
+    }
+    if (open) text_char(&text, ')');
+    return text.data;
+}
+
+static bool is_library_text(Span span) { return !span.file || span.file->is_prelude; }
+
+/* A tensor that a library call in a user's file makes remembers what it was made from. */
+static Value with_step(Lowerer *lw, Value result, const Value *callee, const CallArguments *args, const Expr *e) {
+    if (result.kind != VALUE_TENSOR || !result.as.tensor || is_library_text(e->span)) return result;
+    const Value *from = callee->receiver && callee->receiver->kind == VALUE_TENSOR ? callee->receiver : NULL;
+    for (int i = 0; !from && i < args->count; i++)
+        if (args->values[i].kind == VALUE_TENSOR) from = &args->values[i];
+    bool changed = result.story && (!from || result.story != from->story);
+    if (!from || changed || from->as.tensor == result.as.tensor) return result;
+    return value_with_story(lw, result.as.tensor, from, step_text(lw, e, args), e->left->span);
+}
+
 static Value eval_call_expr(Lowerer *lw, const Expr *e) {
     Value callee = eval_expr(lw, e->left);
     VECTOR(Value) values = {0};
@@ -239,8 +268,7 @@ static Value eval_call_expr(Lowerer *lw, const Expr *e) {
     if (failed) return value_error();
     CallArguments args = {values.count, values.data, keywords.data, spans.data};
     /* The place of a call is the callee's text: `self.fc1`, not its arguments. */
-    Span place = span_join(e->left->span, e->left->span);
-    return eval_call(lw, &callee, &args, place);
+    return with_step(lw, eval_call(lw, &callee, &args, e->left->span), &callee, &args, e);
 }
 
 static Value eval_subscript_expr(Lowerer *lw, const Expr *e) {

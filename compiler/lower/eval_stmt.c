@@ -216,7 +216,9 @@ static void eval_assert(Lowerer *lw, const Stmt *s) {
     Diagnostic *d = lower_error(lw, NN_ASSERTION, s->value->span, "%s", text ? text : "the assertion does not hold");
     if (lw->frame->call_span.file && !lw->frame->call_span.file->is_prelude &&
         (blame.file != lw->frame->call_span.file || blame.begin != lw->frame->call_span.begin))
-        diagnostic_label(d, lw->frame->call_span, "made here");
+        diagnostic_label(d, lw->frame->call_span, lw->frame->declares ? "made here" : "called here");
+    lw->frame->returned = true; /* as an exception would */
+    lw->frame->result = value_error();
 }
 
 static void eval_no_grad(Lowerer *lw, const Stmt *s) {

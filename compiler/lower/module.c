@@ -126,6 +126,7 @@ void instance_run_body(Lowerer *lw, Instance *self, const StmtList *body, Span s
         const Binding *b = &frame.scope->bindings.data[i];
         scope_bind(lw, self->body_scope, b->name, b->value, b->span);
     }
+    self->failed = frame.returned;
     lw->frame = frame.caller;
     lw->instance = outer;
     lw->depth -= COST;
@@ -139,7 +140,7 @@ Instance *module_instantiate(Lowerer *lw, ModuleClass *class_, const CallArgumen
 
 Value module_new(Lowerer *lw, ModuleClass *class_, const CallArguments *args, Span span) {
     Instance *self = module_instantiate(lw, class_, args, span);
-    return self ? (Value){.kind = VALUE_INSTANCE, .as.instance = self} : value_error();
+    return self && !self->failed ? (Value){.kind = VALUE_INSTANCE, .as.instance = self} : value_error();
 }
 
 /* ---- cells of a body ---- */

@@ -265,7 +265,8 @@ static bool bind_tensor(Lowerer *lw, const Subject *s, const TypeExpr *type, con
         dtype = bound ? bound->as.dtype : actual->dtype;
     }
     if (dtype != actual->dtype) {
-        mismatch(lw, s, type, v, "");
+        const char *detail = arena_printf(lw->arena, "; convert it: `.to(%s)`", dtype_name(dtype));
+        mismatch(lw, s, type, v, detail);
         return false;
     }
     int spread = type->kind == TYPE_TENSOR ? spread_index(type) : -1;

@@ -134,6 +134,7 @@ struct Instance {
     bool training_override, training; /* m.train(), m.eval() */
     bool frozen;             /* requires_grad_(False) */
     bool rooted;             /* path is final */
+    bool failed;             /* an assertion of its body does not hold */
     /* optimizers */
     ValueList *parameters;   /* CELLs in order, when kind is OPTIMIZER */
     VECTOR(CellState *) optimizer_cells;
