@@ -237,6 +237,11 @@ static bool nested_space(Lowerer *lw, const Namespace *space, const char *word, 
 }
 
 bool namespace_attribute(Lowerer *lw, Namespace *space, Name name, Span span, Value *out) {
+    DType dtype;
+    if (space == lw->torch && dtype_word(name->text, &dtype)) { /* torch.bool is a dtype, x.bool() a function */
+        *out = dtype_of_word(lw, dtype);
+        return true;
+    }
     const Value *found = namespace_find(lw, space, name);
     if (!found && nested_space(lw, space, name->text, out)) return true;
     if (!found && space == lw->functional) found = namespace_find(lw, library_namespace(lw, "torch"), name);
