@@ -266,8 +266,9 @@ static void warn_idle_optimizers(Lowerer *lw) {
     for (int i = 0; i < work->steps.count; i++) {
         OptimizerUse *use = &work->steps.data[i];
         bool fed = false;
-        for (int k = 0; k < use->optimizer->parameters->items.count; k++) {
-            CellState *p = cell_resolve(use->optimizer->parameters->items.data[k].as.cell);
+        ValueList *all = optimizer_parameters(lw, use->optimizer);
+        for (int k = 0; k < all->items.count; k++) {
+            CellState *p = cell_resolve(all->items.data[k].as.cell);
             fed |= p->gradient && p->gradient->produced;
         }
         if (!fed)
@@ -336,9 +337,13 @@ void cells_register_root(Lowerer *lw, Root *root, Instance *instance) {
         CellRole role = c->cell->role;
         if (c->cell->index >= 0 || c->tied_to || (role != CELL_OPTIMIZER && role != CELL_SCALAR))
             continue;
-        const char *path = c->owner && c->owner->path ? c->owner->path : "";
+        const Instance *owner = c->owner, *optimizer = owner ? owner->group_of : NULL;
+        if (optimizer) owner = optimizer;
         Text key = text_new(lw->arena);
-        if (*path) text_printf(&key, "%s.", path);
+        if (owner && owner->path && *owner->path) text_printf(&key, "%s.", owner->path);
+        /* what a further group has of its own is numbered; states of parameters need no number */
+        for (int k = 0; optimizer && !c->parameter && k < optimizer->groups.count; k++)
+            if (optimizer->groups.data[k] == c->owner) text_printf(&key, "groups.%d.", k + 1);
         text_append(&key, c->cell->name->text);
         if (c->parameter) text_printf(&key, ".%s", cell_resolve(c->parameter)->cell->name->text);
         c->cell->name = name_of(key.data);

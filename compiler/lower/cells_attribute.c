@@ -334,8 +334,9 @@ static Value instance_zero_grad(Lowerer *lw, const CallArguments *args, Span spa
     Instance *self = v[0].as.instance;
     CellList list = {0};
     if (self->class_->kind == CLASS_KIND_OPTIMIZER) {
-        for (int i = 0; i < self->parameters->items.count; i++) {
-            CellState *c = cell_resolve(self->parameters->items.data[i].as.cell);
+        ValueList *all = optimizer_parameters(lw, self);
+        for (int i = 0; i < all->items.count; i++) {
+            CellState *c = cell_resolve(all->items.data[i].as.cell);
             vector_push(lw->arena, &list.cells, c);
         }
     } else {

@@ -52,6 +52,8 @@ typedef struct CellList {
 /* Cells of one role below an instance in torch's order, shared ones once. */
 CellList instance_cells(Lowerer *lw, Instance *instance, CellRole role);
 void optimizer_step(Lowerer *lw, Instance *optimizer, Span span);
+/* The parameters of all groups. */
+ValueList *optimizer_parameters(Lowerer *lw, Instance *optimizer);
 
 Value prim_children(Lowerer *lw, const CallArguments *args, Span span);
 Value prim_add_module(Lowerer *lw, const CallArguments *args, Span span);

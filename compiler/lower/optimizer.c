@@ -39,33 +39,95 @@ static bool read_parameters(Lowerer *lw, const Value *v, Span span, ValueList *o
     return false;
 }
 
+/* One parameter group: the optimizer's arguments, overridden by what its dict says. */
+static Instance *make_group(Lowerer *lw, ModuleClass *class_, const CallArguments *args, int skip,
+                            const Value *dict, ValueList *parameters, Span span) {
+    int extra = dict ? dict->as.list->items.count / 2 : 0, most = args->count + extra, count = 0;
+    Value *values = NEW_ARRAY(lw->arena, most, Value);
+    Name *keywords = NEW_ARRAY(lw->arena, most, Name);
+    Span *spans = NEW_ARRAY(lw->arena, most, Span);
+    for (int i = 0; i < extra; i++) {
+        const Value *key = &dict->as.list->items.data[2 * i];
+        if (!strcmp(key->as.text, "params")) continue;
+        keywords[count] = name_of(key->as.text);
+        values[count] = dict->as.list->items.data[2 * i + 1];
+        spans[count++] = span;
+    }
+    int overridden = count;
+    for (int i = 0; i < args->count; i++) {
+        Name keyword = args->keywords ? args->keywords[i] : NULL;
+        bool again = i == skip;
+        for (int k = 0; k < overridden; k++) again |= keyword && keywords[k] == keyword;
+        if (again) continue;
+        values[count] = args->values[i];
+        keywords[count] = keyword;
+        spans[count++] = args->spans ? args->spans[i] : span;
+    }
+    CallArguments all = {count, values, keywords, spans};
+    Instance *instance = instance_begin(lw, class_, &all, span);
+    if (!instance) return NULL;
+    instance->parameters = parameters;
+    instance_run_body(lw, instance, &class_->declaration->body, span);
+    return instance;
+}
+
+static const Value *dict_find(const Value *dict, const char *key) {
+    for (int i = 0; i + 1 < dict->as.list->items.count; i += 2) {
+        const Value *k = &dict->as.list->items.data[i];
+        if (k->kind == VALUE_STR && !strcmp(k->as.text, key))
+            return &dict->as.list->items.data[i + 1];
+    }
+    return NULL;
+}
+
+/* [{"params": list, "lr": 0.1}, ...]: the first group is the optimizer itself. */
+static Instance *make_groups(Lowerer *lw, ModuleClass *class_, const CallArguments *args, int first,
+                             Span span) {
+    const ValueList *dicts = args->values[first].as.list;
+    Instance *optimizer = NULL;
+    for (int i = 0; i < dicts->items.count; i++) {
+        const Value *dict = &dicts->items.data[i], *list = NULL;
+        if (dict->kind == VALUE_DICT) list = dict_find(dict, "params");
+        for (int k = 0; dict->kind == VALUE_DICT && k < dict->as.list->items.count; k += 2)
+            if (dict->as.list->items.data[k].kind != VALUE_STR) list = NULL;
+        if (!list) {
+            Diagnostic *d = lower_error(lw, NN_OPTIMIZER, span, "group %d has no \"params\"", i);
+            diagnostic_help(
+                d, "[{\"params\": self.body.parameters()}, {\"params\": ..., \"lr\": 1e-3}]");
+            return NULL;
+        }
+        ValueList *parameters = NEW(lw->arena, ValueList);
+        if (!read_parameters(lw, list, span, parameters)) return NULL;
+        Instance *group = make_group(lw, class_, args, first, dict, parameters, span);
+        if (!group) return NULL;
+        if (!optimizer) {
+            optimizer = group;
+        } else {
+            group->group_of = optimizer;
+            vector_push(lw->arena, &optimizer->groups, group);
+        }
+    }
+    return optimizer;
+}
+
 Value optimizer_new(Lowerer *lw, ModuleClass *class_, const CallArguments *args, Span span) {
-    ValueList *parameters = NEW(lw->arena, ValueList);
     int first = -1;
     for (int i = 0; i < args->count && first < 0; i++) {
         Name keyword = args->keywords ? args->keywords[i] : NULL;
         if (!keyword || !strcmp(keyword->text, "params")) first = i;
     }
-    Value none = value_none();
-    if (!read_parameters(lw, first < 0 ? &none : &args->values[first], span, parameters))
-        return value_error();
-    CallArguments rest = {0};
-    Value *values = NEW_ARRAY(lw->arena, args->count, Value);
-    Name *keywords = NEW_ARRAY(lw->arena, args->count, Name);
-    Span *spans = NEW_ARRAY(lw->arena, args->count, Span);
-    for (int i = 0; i < args->count; i++) {
-        if (i == first) continue;
-        values[rest.count] = args->values[i];
-        keywords[rest.count] = args->keywords ? args->keywords[i] : NULL;
-        spans[rest.count++] = args->spans ? args->spans[i] : span;
+    const Value *list = first < 0 ? NULL : &args->values[first];
+    Instance *instance;
+    if (list && list->kind == VALUE_LIST && list->as.list->items.count &&
+        list->as.list->items.data[0].kind == VALUE_DICT) {
+        instance = make_groups(lw, class_, args, first, span);
+    } else {
+        Value none = value_none();
+        ValueList *parameters = NEW(lw->arena, ValueList);
+        if (!read_parameters(lw, list ? list : &none, span, parameters)) return value_error();
+        instance = make_group(lw, class_, args, first, NULL, parameters, span);
     }
-    rest.values = values;
-    rest.keywords = keywords;
-    rest.spans = spans;
-    Instance *instance = instance_begin(lw, class_, &rest, span);
     if (!instance) return value_error();
-    instance->parameters = parameters;
-    instance_run_body(lw, instance, &class_->declaration->body, span);
     return (Value){.kind = VALUE_INSTANCE, .as.instance = instance};
 }
 
@@ -159,7 +221,7 @@ Value cell_hyperparameter(Lowerer *lw, Instance *owner, Name name, DType dtype, 
     return value_cell(c);
 }
 
-bool optimizer_assign(Lowerer *lw, Instance *self, Name name, const Value *value, Span span) {
+static bool assign_one(Lowerer *lw, Instance *self, Name name, const Value *value, Span span) {
     for (int i = 0; i < self->hyperparameters.count; i++) {
         const Binding *b = &self->hyperparameters.data[i];
         if (b->name != name || b->value.kind != VALUE_CELL) continue;
@@ -174,6 +236,13 @@ bool optimizer_assign(Lowerer *lw, Instance *self, Name name, const Value *value
         return true;
     }
     return false;
+}
+
+bool optimizer_assign(Lowerer *lw, Instance *self, Name name, const Value *value, Span span) {
+    bool found = assign_one(lw, self, name, value, span);
+    for (int i = 0; i < self->groups.count; i++)
+        found |= assign_one(lw, self->groups.data[i], name, value, span);
+    return found;
 }
 
 /* ---- step ---- */
@@ -206,8 +275,48 @@ static void guard_states(Lowerer *lw, Instance *optimizer, CellState *parameter,
     }
 }
 
+/* The new values of one group's parameters; NULL where there is no gradient.  False after an error.
+ */
+static bool step_group(Lowerer *lw, Instance *group, Node **updated, Span span) {
+    int count = group->parameters->items.count, states = group->optimizer_cells.count;
+    Node **before = NEW_ARRAY(lw->arena, states, Node *);
+    bool begun = false;
+    for (int i = 0; i < count; i++) {
+        CellState *p = cell_resolve(group->parameters->items.data[i].as.cell);
+        if (!p->requires_grad || cell_gradient_is_none(lw, p)) continue;
+        Value result;
+        if (!begun && instance_method(group, "begin") &&
+            !call_method(lw, group, "begin", NULL, 0, span, &result))
+            return false;
+        begun = true;
+        CellState *gradient = cell_gradient(lw, p);
+        Node *g = cell_read(lw, gradient, span);
+        Node *valid = gradient->valid;
+        bind_states(lw, group, p);
+        for (int k = 0; k < states; k++) {
+            CellState *c = group->optimizer_cells.data[k];
+            before[k] = valid && c->parameter == p ? cell_read(lw, c, span) : NULL;
+        }
+        Value arguments[2] = {value_cell(p), value_of_node(lw, g, NULL)};
+        if (!call_method(lw, group, "update", arguments, 2, span, &result)) return false;
+        if (result.kind == VALUE_NONE) {
+            lower_error(lw, NN_OPTIMIZER, span,
+                        "update(self, p, g) of %s returns nothing; it must return the new value",
+                        group->class_->name->text);
+            return false;
+        }
+        updated[i] = cell_convert(lw, p, &result, "the parameter", span);
+        if (!updated[i]) return false;
+        if (valid) {
+            guard_states(lw, group, p, valid, before);
+            Node *mask = tensor_broadcast_to(lw, valid, &p->cell->type.shape, span);
+            updated[i] = op_select(lw->graph, mask, updated[i], cell_read(lw, p, span));
+        }
+    }
+    return true;
+}
+
 void optimizer_step(Lowerer *lw, Instance *optimizer, Span span) {
-    int count = optimizer->parameters->items.count, states = optimizer->optimizer_cells.count;
     CellWork *work = cell_work(lw);
     OptimizerUse use = {optimizer, lower_blame(lw, span)};
     vector_push(lw->arena, &work->steps, use);
@@ -220,44 +329,32 @@ void optimizer_step(Lowerer *lw, Instance *optimizer, Span span) {
                     optimizer->class_->name->text);
         return;
     }
-    Node **updated = NEW_ARRAY(lw->arena, count, Node *),
-         **before = NEW_ARRAY(lw->arena, states, Node *);
-    bool no_grad = lw->graph->no_grad, begun = false;
+    bool no_grad = lw->graph->no_grad, ok = true;
     lw->graph->no_grad = true;
-    for (int i = 0; i < count; i++) {
-        CellState *p = cell_resolve(optimizer->parameters->items.data[i].as.cell);
-        if (!p->requires_grad || cell_gradient_is_none(lw, p)) continue;
-        Value result;
-        if (!begun && instance_method(optimizer, "begin") &&
-            !call_method(lw, optimizer, "begin", NULL, 0, span, &result))
-            break;
-        begun = true;
-        CellState *gradient = cell_gradient(lw, p);
-        Node *g = cell_read(lw, gradient, span);
-        Node *valid = gradient->valid;
-        bind_states(lw, optimizer, p);
-        for (int k = 0; k < states; k++) {
-            CellState *c = optimizer->optimizer_cells.data[k];
-            before[k] = valid && c->parameter == p ? cell_read(lw, c, span) : NULL;
-        }
-        Value arguments[2] = {value_cell(p), value_of_node(lw, g, NULL)};
-        if (!call_method(lw, optimizer, "update", arguments, 2, span, &result)) break;
-        if (result.kind == VALUE_NONE) {
-            lower_error(lw, NN_OPTIMIZER, span,
-                        "update(self, p, g) of %s returns nothing; it must return the new value",
-                        optimizer->class_->name->text);
-            break;
-        }
-        updated[i] = cell_convert(lw, p, &result, "the parameter", span);
-        if (!updated[i]) break;
-        if (valid) {
-            guard_states(lw, optimizer, p, valid, before);
-            Node *mask = tensor_broadcast_to(lw, valid, &p->cell->type.shape, span);
-            updated[i] = op_select(lw->graph, mask, updated[i], cell_read(lw, p, span));
-        }
+    int groups = 1 + optimizer->groups.count;
+    Node ***updated = NEW_ARRAY(lw->arena, groups, Node **);
+    for (int k = 0; k < groups && ok; k++) {
+        Instance *group = k ? optimizer->groups.data[k - 1] : optimizer;
+        updated[k] = NEW_ARRAY(lw->arena, group->parameters->items.count, Node *);
+        ok = step_group(lw, group, updated[k], span);
     }
-    for (int i = 0; i < count; i++)
-        if (updated[i])
-            cell_write(lw, optimizer->parameters->items.data[i].as.cell, updated[i], span);
+    for (int k = 0; k < groups && ok; k++) {
+        Instance *group = k ? optimizer->groups.data[k - 1] : optimizer;
+        for (int i = 0; i < group->parameters->items.count; i++)
+            if (updated[k][i])
+                cell_write(lw, group->parameters->items.data[i].as.cell, updated[k][i], span);
+    }
     lw->graph->no_grad = no_grad;
+}
+
+ValueList *optimizer_parameters(Lowerer *lw, Instance *optimizer) {
+    if (!optimizer->groups.count) return optimizer->parameters;
+    ValueList *all = NEW(lw->arena, ValueList);
+    for (int k = 0; k <= optimizer->groups.count; k++) {
+        const ValueList *part =
+            k ? optimizer->groups.data[k - 1]->parameters : optimizer->parameters;
+        for (int i = 0; i < part->items.count; i++)
+            vector_push(lw->arena, &all->items, part->items.data[i]);
+    }
+    return all;
 }

@@ -334,22 +334,11 @@ Value prim_unfold(Lowerer *lw, const CallArguments *args, Span span) {
     int64_t reach;
     if (!checked_mul(size - 1, dilation, &reach) || !checked_add(reach, 1, &reach))
         return value_error();
-    DimTruth fits = dim_less_equal(lw->dims, dim_const(lw->dims, reach), extent);
-    if (fits == DIM_NO) {
+    if (!dims_require_order(lw, dim_const(lw->dims, reach), extent, span)) {
         lower_error(lw, NN_WINDOW, span,
                     "a window of %lld does not fit into axis %d of %s (padding included)",
                     (long long)reach, axis, type_text(lw, &x->type));
         return value_error();
-    }
-    if (fits == DIM_UNKNOWN && lw->entry) {
-        Check check = {.kind = CHECK_DIM,
-                       .relation = '<',
-                       .left = dim_const(lw->dims, reach),
-                       .right = extent,
-                       .span = lower_blame(lw, span)};
-        check.message =
-            arena_printf(lw->arena, "%lld <= %s", (long long)reach, dim_text(lw, extent));
-        vector_push(lw->arena, &lw->entry->checks, check);
     }
     return value_of_node(lw, op_unfold(lw->graph, x, axis, size, stride, dilation), &v[0]);
 }

@@ -199,15 +199,23 @@ bool dims_unify(Lowerer *lw, const Dim *a, const Dim *b, const char *what, Span 
                         dim_text(lw, a), dim_text(lw, b));
         return false;
     }
-    Check check = {
-        .kind = CHECK_DIM, .relation = '=', .left = a, .right = b, .span = lower_blame(lw, span)};
-    check.message = arena_printf(lw->arena, "%s == %s", dim_text(lw, a), dim_text(lw, b));
-    vector_push(lw->arena, &lw->entry->checks, check);
+    const char *message = arena_printf(lw->arena, "%s == %s", dim_text(lw, a), dim_text(lw, b));
+    entry_add_dim_check(lw, '=', a, b, message, span);
     if (!dim_assume_equal(lw->dims, a, b)) {
         lower_error(lw, NN_BROADCAST, span, "%s: %s is not %s", what, dim_text(lw, a),
                     dim_text(lw, b));
         return false;
     }
+    return true;
+}
+
+bool dims_require_order(Lowerer *lw, const Dim *left, const Dim *right, Span span) {
+    DimTruth truth = left && right ? dim_less_equal(lw->dims, left, right) : DIM_NO;
+    if (truth == DIM_YES) return true;
+    if (truth == DIM_NO || !lw->entry) return false;
+    const char *message =
+        arena_printf(lw->arena, "%s <= %s", dim_text(lw, left), dim_text(lw, right));
+    entry_add_dim_check(lw, '<', left, right, message, span);
     return true;
 }
 

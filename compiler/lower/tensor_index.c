@@ -7,21 +7,10 @@
 /* left <= right: proved, or checked at the entry; false after an error. */
 static bool require_less_equal(Lowerer *lw, const Dim *left, const Dim *right, const char *what,
                                Span span) {
-    DimTruth truth = dim_less_equal(lw->dims, left, right);
-    if (truth == DIM_YES) return true;
-    if (truth == DIM_NO || !lw->entry) {
-        lower_error(lw, NN_TENSOR_INDEX, span, "%s: %s is more than %s", what, dim_text(lw, left),
-                    dim_text(lw, right));
-        return false;
-    }
-    Check check = {.kind = CHECK_DIM,
-                   .relation = '<',
-                   .left = left,
-                   .right = right,
-                   .span = lower_blame(lw, span)};
-    check.message = arena_printf(lw->arena, "%s <= %s", dim_text(lw, left), dim_text(lw, right));
-    vector_push(lw->arena, &lw->entry->checks, check);
-    return true;
+    if (dims_require_order(lw, left, right, span)) return true;
+    lower_error(lw, NN_TENSOR_INDEX, span, "%s: %s is more than %s", what, dim_text(lw, left),
+                dim_text(lw, right));
+    return false;
 }
 
 /* A bound of a slice: negative constants count from the end, and constants are clamped as in

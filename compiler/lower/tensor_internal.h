@@ -34,6 +34,10 @@ Value value_of_node(Lowerer *lw, Node *node, const Value *from);
 /* The graph where cells and checks live: the entry's, also inside scan bodies. */
 Graph *entry_graph(Lowerer *lw);
 
+/* left <= right: proved, or checked at the entry; false where it is certainly wrong (nothing
+ * reported). */
+bool dims_require_order(Lowerer *lw, const Dim *left, const Dim *right, Span span);
+
 /* A list of dims, ints or nested tuples; -1 stays as the constant -1. */
 bool value_flatten_dims(Lowerer *lw, const Value *v, const char *what, Span span, const Dim **out,
                         int max, int *count);

@@ -244,20 +244,10 @@ static Value prim_narrow(Lowerer *lw, const CallArguments *args, Span span) {
         !value_as_dim(lw, &v[3], "extent", span, &extent))
         return value_error();
     const Dim *end = dim_add(lw->dims, start, extent);
-    if (!end || dim_less_equal(lw->dims, end, x->type.shape.dims[axis]) == DIM_NO) {
+    if (!dims_require_order(lw, end, x->type.shape.dims[axis], span)) {
         lower_error(lw, NN_TENSOR_INDEX, span, "the part from %s to %s of axis %d is outside of %s",
                     dim_text(lw, start), dim_text(lw, end), axis, type_text(lw, &x->type));
         return value_error();
-    }
-    if (dim_less_equal(lw->dims, end, x->type.shape.dims[axis]) == DIM_UNKNOWN && lw->entry) {
-        Check check = {.kind = CHECK_DIM,
-                       .relation = '<',
-                       .left = end,
-                       .right = x->type.shape.dims[axis],
-                       .span = lower_blame(lw, span)};
-        check.message =
-            arena_printf(lw->arena, "%s <= %s", dim_text(lw, end), dim_text(lw, check.right));
-        vector_push(lw->arena, &lw->entry->checks, check);
     }
     if (dim_is(start, 0) && extent == x->type.shape.dims[axis]) return value_of_node(lw, x, &v[0]);
     return value_of_node(lw, op_slice_axis(lw->graph, x, axis, start, extent, 1), &v[0]);
