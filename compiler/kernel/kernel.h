@@ -305,6 +305,7 @@ typedef struct KernelProgram {
     VECTOR(KernelRoot *) roots; /* as Program.roots */
     VECTOR(Kernel *) kernels;   /* interned, by id */
     VECTOR(Remark) remarks;
+    struct StoredForms *forms; /* of cells: see kernel_cell_layout */
 } KernelProgram;
 
 /* The whole stage.  Graphs are simplified and free of CALL.  Never fails: every primitive has a

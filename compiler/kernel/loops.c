@@ -11,6 +11,9 @@
 typedef struct Variant {
     bool rows_vector; /* the vector axis is the last parallel axis; else the last reduced axis */
     int flatten;      /* the vector axis is this axis of its list and all that follow, as one */
+    int panel_axis;   /* >= 0: the axis of the space that runs panel by panel, a panel being the
+                         vector axis */
+    int64_t panel;
 } Variant;
 
 typedef struct Loops {
@@ -107,6 +110,29 @@ static int open_axes(Loops *x, const int *axes, int count, bool vector, bool til
         if (is_vector) break;
     }
     return opened;
+}
+
+/* The space of a group without reductions, one panel of an axis after the other, as stored panels
+ * lie. */
+static void open_panels(Loops *x) {
+    Builder *b = x->b;
+    const Shape *space = &x->group->space;
+    int axis = x->variant.panel_axis;
+    const Dim *width = dim_const(b->dims, x->variant.panel);
+    const Dim *tiles = dim_need(dim_floordiv(
+        b->dims, dim_add(b->dims, space->dims[axis], dim_const(b->dims, x->variant.panel - 1)),
+        width));
+    const Index *begin = index_scale(b->table, builder_tile(b, "panel", tiles), width);
+    for (int i = 0; i < space->rank; i++) {
+        if (i == axis) continue;
+        int loop = builder_axis(b, "i", space->dims[i]);
+        builder_open(b, loop, NULL, NULL, BIND_SEQ);
+        x->at[i] = builder_axis_index(b, loop);
+    }
+    const Index *rest = index_sub(b->table, index_dim(b->table, space->dims[axis]), begin);
+    int lane = builder_axis(b, "v", width);
+    builder_open(b, lane, NULL, index_min(b->table, index_dim(b->table, width), rest), BIND_VECTOR);
+    x->at[axis] = index_add(b->table, begin, builder_axis_index(b, lane));
 }
 
 static const Expr *reduction_value(Loops *x, const Node *n) {
@@ -244,7 +270,10 @@ static Loops *build(Lowering *l, Group *group, Variant variant) {
             x->kept[x->kept_count++] = i;
     }
     int64_t work = product_hint(&group->space, x->reduced, 0, x->reduced_count);
-    open_axes(x, x->kept, x->kept_count, variant.rows_vector, true, work);
+    if (variant.panel_axis >= 0)
+        open_panels(x);
+    else
+        open_axes(x, x->kept, x->kept_count, variant.rows_vector, true, work);
     for (int i = 0; i < x->kept_count; i++) x->row[i] = x->at[x->kept[i]];
     if (group->reduced) {
         int levels = 0;
@@ -338,6 +367,28 @@ static double stmt_score(Score *s, const Stmt *stmt) {
     return cost;
 }
 
+static double variant_cost(Loops *x) {
+    Score s = {x->b, -1};
+    double cost = stmt_score(&s, x->b->kernel->body);
+    for (int i = 0; i < x->b->kernel->tiles.count; i++)
+        cost *= (double)dim_hint(x->b->kernel->tiles.data[i].count);
+    return cost;
+}
+
+/* The width of the panels in which something that the group writes is stored, and their axis. */
+static int64_t stored_panel(Lowering *l, Group *group, int *axis) {
+    for (int m = 0; m < group->members.count; m++) {
+        const NodeState *s = lowering_state(l, group->members.data[m]);
+        for (int i = 0; i < s->targets.count; i++) {
+            const Layout *layout = s->targets.data[i]->layout;
+            if (!layout || s->targets.data[i]->shape.rank != group->space.rank) continue;
+            *axis = layout->axes[0].axis;
+            return layout->axes[0].divide;
+        }
+    }
+    return 0;
+}
+
 void schedule_loops(Lowering *l, Group *group) {
     int kept = 0, reduced = 0;
     for (int i = 0; i < group->space.rank; i++) {
@@ -348,13 +399,18 @@ void schedule_loops(Lowering *l, Group *group) {
     }
     Loops *best = NULL;
     double best_cost = 0;
+    int panel_axis;
+    int64_t panel = group->reduced ? 0 : stored_panel(l, group, &panel_axis);
+    if (panel) {
+        best = build(l, group, (Variant){true, 0, panel_axis, panel});
+        best_cost = variant_cost(best);
+    }
     for (int rows_vector = 0; rows_vector < 2; rows_vector++) {
         int count = rows_vector ? kept : reduced;
         if (count == 0 && (rows_vector ? reduced : 1)) continue;
         for (int flatten = 0; flatten < count || (count == 0 && flatten == 0); flatten++) {
-            Loops *x = build(l, group, (Variant){rows_vector, flatten});
-            Score s = {x->b, -1};
-            double cost = stmt_score(&s, x->b->kernel->body);
+            Loops *x = build(l, group, (Variant){rows_vector, flatten, -1, 0});
+            double cost = variant_cost(x);
             if (!best || cost < best_cost) {
                 best = x;
                 best_cost = cost;
