@@ -1,0 +1,27 @@
+# --emit=exe: a binary with its weights inside that needs libc and libm alone.
+. "$SOURCE_DIR/tests/runtime/common.bash"
+model=$here/models/small.nn
+make_data train 600 1
+make_data test 100 2
+"$NNC" train $model --data x=train/x.npy --data label=train/label.npy --epochs 8 --seed 5 --save w.safetensors >/dev/null 2>&1
+printf 'negative\npositive\n' >labels.txt
+"$NNC" $model:classifier --emit=exe --weights w.safetensors --labels labels.txt -o classify || fail "no binary"
+ldd ./classify >needs.txt
+! grep -vE 'linux-vdso|libc\.so|libm\.so|ld-linux' needs.txt || { cat needs.txt; fail "shared libraries"; }
+mkdir elsewhere
+mv w.safetensors labels.txt elsewhere
+expect 0 "1 positive" ./classify --describe
+expect 0 "right:" ./classify --expect test/label.npy test/x.npy
+percent=$(sed -n 's/.*right: \([0-9.]*\) %/\1/p' output.txt)
+awk "BEGIN { exit !($percent > 80) }" || fail "$percent % right"
+[ "$(grep -c '^x.npy\[' output.txt)" = 100 ] || fail "not a line for each sample"
+# The same answers as nnc run.
+"$NNC" run $model:classifier --weights elsewhere/w.safetensors --input x=test/x.npy --output-dir out >/dev/null
+./classify --expect out/label.npy test/x.npy | grep -q "100 of 100 right" || fail "other answers than nnc run"
+expect 2 "Usage" ./classify
+expect 3 "No such file" ./classify absent.npy
+expect 3 "the model reads f32[N, 8]" ./classify test/label.npy
+expect 2 "give their values with --weights" "$NNC" $model:classifier --emit=exe -o other
+printf 'a\nb\nc\n' >three.txt
+expect 3 "has 3 names" "$NNC" $model:classifier --emit=exe --weights elsewhere/w.safetensors --labels three.txt -o other
+[ ! -e other ] || fail "a binary after a mistake"
