@@ -263,7 +263,7 @@ bool nnc_checkpoint_init_dims(const NncTensorFile *file, int64_t *dims, int coun
 
 bool nnc_checkpoint_restore(NncSession *session, const NncTensorFile *file, NncError *error) {
     const nnc_model *model = session->model;
-    uint64_t seed, step;
+    uint64_t seed = 0, step = 0;
     int64_t init_dims[sizeof session->init_dims / sizeof session->init_dims[0]];
     const char *name = nnc_tensor_file_metadata(file, "nnc.model");
     if (!name || strcmp(name, model->name) != 0)

@@ -279,7 +279,7 @@ static int write_object(Compilation *c, bool library) {
         fprintf(stderr, "nnc: %s\n", error.text);
         return EXIT_FILES;
     }
-    const char *product, *problem = NULL;
+    const char *product = NULL, *problem = NULL;
     int status = build_object(c, folder, library, &product);
     if (!status) {
         size_t length;

@@ -164,7 +164,7 @@ int command_fmt(const CommandLine *line) {
 /* ---- explain ---- */
 
 int command_explain(const CommandLine *line) {
-    const char *text;
+    const char *text = NULL;
     int status = only_operand(line, "code", &text);
     if (status) return status;
     DiagnosticCode code;

@@ -140,7 +140,7 @@ Node *op_elementwise(Graph *g, Op op, Node *const *inputs, int count) {
     if (rule == RULE_SELECT && inputs[0]->type.dtype != DTYPE_BOOL)
         return build_misuse(g, op, "the condition is bool, not %s",
                             dtype_name(inputs[0]->type.dtype));
-    DType dtype = inputs[first]->type.dtype;
+    DType dtype = inputs[first < count ? first : 0]->type.dtype;
     for (int i = first + 1; i < count; i++)
         if (inputs[i]->type.dtype != dtype)
             return build_misuse(g, op, "operands of different dtypes %s and %s", dtype_name(dtype),
