@@ -49,9 +49,24 @@ static bool repeats(const Node *node, const Node *in) {
     return false;
 }
 
+/* A reshape that only added axes of extent 1 is a part of the expansion. */
+static Node *expand_of_reshape(Graph *g, const Node *node, const Node *in) {
+    Node *x = in->inputs[0];
+    const Shape *from = &x->type.shape, *to = &in->type.shape;
+    int axes[SHAPE_MAX_RANK], next = 0;
+    for (int i = 0; i < to->rank; i++) {
+        if (next < from->rank && from->dims[next] == to->dims[i])
+            axes[next++] = node->attr.axes[i];
+        else if (!dim_is(to->dims[i], 1))
+            return NULL;
+    }
+    return next == from->rank ? op_expand(g, x, node->type.shape, axes) : NULL;
+}
+
 static Node *expand(Graph *g, const Node *node, Node *in) {
     if (shape_equal(&in->type.shape, &node->type.shape)) return in;
     if (!repeats(node, in)) return op_reshape(g, in, node->type.shape);
+    if (in->op == OP_RESHAPE) return expand_of_reshape(g, node, in);
     if (in->op != OP_EXPAND) return NULL;
     int axes[SHAPE_MAX_RANK];
     Node *x = in->inputs[0];
@@ -179,16 +194,25 @@ static Node *concat(Graph *g, const Node *node, Node **in) {
                     node->type.shape);
 }
 
-/* Windows side by side: [.., O, .., K] -> [.., O, K, ..] -> [.., O*K, ..], padded or cropped. */
+/* Windows side by side: [.., O, .., K] -> [.., O, K, ..] -> [.., O*K, ..], and zeros up to the
+ * extent where the last window does not reach it. */
 static Node *fold(Graph *g, const Node *node, Node *in) {
     const WindowAttr *window = &node->attr.window;
     int axis = window->axis, rank = in->type.shape.rank, order[SHAPE_MAX_RANK];
     if (window->stride != window->size || (window->dilation != 1 && window->size != 1)) return NULL;
-    const Dim *covered =
+    Shape covered = node->type.shape;
+    const Dim *low[SHAPE_MAX_RANK], *high[SHAPE_MAX_RANK], *zero = dim_const(g->dims, 0);
+    covered.dims[axis] =
         dim_mul(g->dims, in->type.shape.dims[axis], dim_const(g->dims, window->size));
-    if (covered != node->type.shape.dims[axis]) return NULL;
-    for (int i = 0; i < rank; i++) order[i] = i <= axis ? i : i == axis + 1 ? rank - 1 : i - 1;
-    return op_reshape(g, op_permute(g, in, order), node->type.shape);
+    if (!covered.dims[axis]) return NULL;
+    for (int i = 0; i < rank; i++) {
+        order[i] = i <= axis ? i : i == axis + 1 ? rank - 1 : i - 1;
+        low[i] = high[i] = zero;
+    }
+    Node *joined = op_reshape(g, op_permute(g, in, order), covered);
+    high[axis] = dim_sub(g->dims, node->type.shape.dims[axis], covered.dims[axis]);
+    if (dim_is(high[axis], 0)) return joined;
+    return op_pad(g, joined, op_const(g, 0.0, (TensorType){node->type.dtype, {0}}), low, high);
 }
 
 /* A window of one element, at every place: an axis of extent 1 at the end. */

@@ -91,6 +91,14 @@ static const Rewrite rewrites[] = {
     {"windows side by side need no sum",
      "%0: f32[5, 2, 3] = input x\n%1 = fold %0 axis=1 extent=6 stride=3 dilation=1\nreturn %1\n",
      "%0: f32[5, 2, 3] = input x\n%1: f32[5, 6] = reshape %0\nreturn %1\n"},
+    {"windows side by side that end early",
+     "%0: f32[5, 2, 3] = input x\n%1 = fold %0 axis=1 extent=8 stride=3 dilation=1\nreturn %1\n",
+     "%0: f32[5, 2, 3] = input x\n%1: f32[5, 6] = reshape %0\n%2: f32 = const 0.0\n"
+     "%3: f32[5, 8] = pad %1, %2 low=[0, 0] high=[0, 2]\nreturn %3\n"},
+    {"expand of axes of one",
+     X "%1: f32[2, 1, 3, 1] = reshape %0\n%2: f32[2, 4, 3, 5] = expand %1 axes=[0, 1, 2, 3]\n"
+       "return %2\n",
+     X "%1: f32[2, 4, 3, 5] = expand %0 axes=[0, 2]\nreturn %1\n"},
     {"windows that overlap stay",
      "%0: f32[5, 2, 3] = input x\n%1 = fold %0 axis=1 extent=5 stride=2 dilation=1\nreturn %1\n",
      "%0: f32[5, 2, 3] = input x\n%1: f32[5, 5] = fold %0 axis=1 extent=5 stride=2 dilation=1\n"
