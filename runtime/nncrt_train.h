@@ -17,7 +17,8 @@ NncPool *nnc_pool_create(int threads, NncError *error);
 void nnc_pool_destroy(NncPool *pool);
 int nnc_pool_threads(const NncPool *pool);
 int nnc_processor_count(void);
-/* An nnc_parallel: [0, n) is split into contiguous runs, one a thread.  user is the pool. */
+/* An nnc_parallel: [0, n) is split into contiguous runs; which thread takes which is not fixed.
+ * user is the pool.  A task must not start another job. */
 void nnc_pool_run(void *pool, int64_t n, nnc_task task, void *arg);
 
 /* --- Random ---------------------------------------------------------------------------------- */

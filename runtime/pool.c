@@ -1,8 +1,10 @@
 /* A fork-join thread pool for nnc_parallel.
- * Each worker sleeps on its own epoch counter (one cache line): it spins for about 20 us, then
- * waits in the kernel.  Tasks are cut into contiguous runs by index, so which thread runs a task is
- * fixed. Invariants: one job at a time; pool_run returns after every worker has finished its part.
- */
+ * A job is cut into as many contiguous chunks as there are threads.  Each thread first claims the
+ * chunk of its own number (its caches know it), then any that no one has begun: a worker that the
+ * system does not run at the moment holds up nobody.  Which thread runs a task changes no result.
+ * Workers spin for about 20 us, then wait in the kernel. Invariants: one job at a time; every chunk
+ * is claimed once; pool_run returns after all are done; a worker that comes late finds all chunks
+ * of its job claimed. */
 #define _GNU_SOURCE
 #include "nncrt_train.h"
 
@@ -21,25 +23,30 @@
 enum { LINE = 64, THREAD_LIMIT = 1024, SPIN_NANOSECONDS = 20000 };
 
 typedef struct Worker {
-    _Alignas(LINE) _Atomic uint32_t start; /* job number to run */
+    _Alignas(LINE) _Atomic uint32_t start; /* changes when there is a new job */
     _Atomic uint32_t sleeping;
-    _Alignas(LINE) _Atomic uint32_t done; /* job number that was run */
     NncPool *pool;
     int index;
     pthread_t thread;
 } Worker;
 
+typedef struct Chunk {
+    _Alignas(LINE) _Atomic uint64_t claimed; /* the last job that claimed it */
+} Chunk;
+
 struct NncPool {
-    _Alignas(LINE) int threads;
-    uint32_t job;
-    int64_t count;
-    nnc_task task;
-    void *arg;
-    bool stop;
+    _Alignas(LINE) _Atomic uint64_t current; /* job number * THREAD_LIMIT + chunks - 1 */
+    _Atomic int64_t count;
+    _Atomic(nnc_task) task;
+    _Atomic(void *) arg;
+    _Atomic bool stop;
+    int threads;
+    uint64_t job;
+    _Alignas(LINE) _Atomic uint32_t done; /* chunks of this job */
     _Alignas(
-        LINE) _Atomic uint32_t waiting; /* the caller sleeps on it until the last worker is done */
-    _Atomic int32_t running;
-    Worker *workers; /* [threads - 1] */
+        LINE) _Atomic uint32_t waiting; /* the caller sleeps on it until the last chunk is done */
+    Worker *workers;                    /* [threads - 1] */
+    Chunk *chunks;                      /* [threads] */
 };
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t value) {
@@ -80,13 +87,32 @@ static bool spin(_Atomic uint32_t *word, uint32_t old) {
     }
 }
 
-static void run_part(NncPool *pool, int index) {
-    int64_t count = pool->count, threads = pool->threads;
-    /* Equal runs; the first count % threads of them have one more. */
-    int64_t size = count / threads, rest = count % threads;
-    int64_t begin = size * index + (index < rest ? index : rest);
-    int64_t end = begin + size + (index < rest);
-    for (int64_t i = begin; i < end; ++i) pool->task(pool->arg, i, index);
+static void run_chunk(NncPool *pool, int64_t chunk, int64_t chunks, int index) {
+    int64_t count = atomic_load_explicit(&pool->count, memory_order_relaxed);
+    nnc_task task = atomic_load_explicit(&pool->task, memory_order_relaxed);
+    void *arg = atomic_load_explicit(&pool->arg, memory_order_relaxed);
+    /* Equal runs; the first count % chunks of them have one more. */
+    int64_t size = count / chunks, rest = count % chunks;
+    int64_t begin = size * chunk + (chunk < rest ? chunk : rest);
+    int64_t end = begin + size + (chunk < rest);
+    for (int64_t i = begin; i < end; ++i) task(arg, i, index);
+    if (atomic_fetch_add(&pool->done, 1) + 1 == (uint32_t)chunks &&
+        atomic_exchange(&pool->waiting, 0) == 1)
+        futex_wake(&pool->waiting);
+}
+
+/* Works on job `current` until all its chunks are claimed. */
+static void take_part(NncPool *pool, uint64_t current, int index) {
+    uint64_t job = current / THREAD_LIMIT;
+    int64_t chunks = (int64_t)(current % THREAD_LIMIT) + 1;
+    for (int64_t k = 0; k < chunks; ++k) {
+        int64_t chunk = (index + k) % chunks;
+        _Atomic uint64_t *claimed = &pool->chunks[chunk].claimed;
+        uint64_t last = atomic_load_explicit(claimed, memory_order_relaxed);
+        /* Job numbers only grow: a claim by a later job means that this one is over. */
+        if (last < job && atomic_compare_exchange_strong(claimed, &last, job))
+            run_chunk(pool, chunk, chunks, index);
+    }
 }
 
 static void *worker_main(void *argument) {
@@ -100,13 +126,8 @@ static void *worker_main(void *argument) {
             atomic_store(&worker->sleeping, 0);
         }
         seen = atomic_load_explicit(&worker->start, memory_order_acquire);
-        if (pool->stop) return NULL;
-        run_part(pool, worker->index);
-        atomic_store_explicit(&worker->done, seen, memory_order_release);
-        if (atomic_fetch_sub(&pool->running, 1) == 1) {
-            /* The last one; the caller may sleep. */
-            if (atomic_exchange(&pool->waiting, 0) == 1) futex_wake(&pool->waiting);
-        }
+        if (atomic_load(&pool->stop)) return NULL;
+        take_part(pool, atomic_load_explicit(&pool->current, memory_order_acquire), worker->index);
     }
 }
 
@@ -144,7 +165,10 @@ NncPool *nnc_pool_create(int threads, NncError *error) {
     if (!pool) return NULL;
     pool->threads = 1;
     pool->workers = nnc_allocate_zeroed((size_t)threads * sizeof *pool->workers, error);
-    if (!pool->workers) {
+    pool->chunks = nnc_allocate_zeroed((size_t)threads * sizeof *pool->chunks, error);
+    if (!pool->workers || !pool->chunks) {
+        nnc_release(pool->workers);
+        nnc_release(pool->chunks);
         nnc_release(pool);
         return NULL;
     }
@@ -171,20 +195,21 @@ NncPool *nnc_pool_create(int threads, NncError *error) {
 }
 
 static void start_workers(NncPool *pool) {
-    ++pool->job;
     for (int i = 0; i + 1 < pool->threads; ++i) {
         Worker *worker = &pool->workers[i];
-        atomic_store(&worker->start, pool->job);
+        atomic_store(&worker->start, (uint32_t)pool->job);
         if (atomic_load(&worker->sleeping)) futex_wake(&worker->start);
     }
 }
 
 void nnc_pool_destroy(NncPool *pool) {
     if (!pool) return;
-    pool->stop = true;
+    atomic_store(&pool->stop, true);
+    ++pool->job;
     start_workers(pool);
     for (int i = 0; i + 1 < pool->threads; ++i) pthread_join(pool->workers[i].thread, NULL);
     nnc_release(pool->workers);
+    nnc_release(pool->chunks);
     nnc_release(pool);
 }
 
@@ -198,22 +223,25 @@ void nnc_pool_run(void *user, int64_t n, nnc_task task, void *arg) {
         for (int64_t i = 0; i < n; ++i) task(arg, i, 0);
         return;
     }
-    pool->count = n;
-    pool->task = task;
-    pool->arg = arg;
-    atomic_store(&pool->running, pool->threads - 1);
+    uint32_t chunks = n < pool->threads ? (uint32_t)n : (uint32_t)pool->threads;
+    uint64_t current = ++pool->job * THREAD_LIMIT + chunks - 1;
+    atomic_store_explicit(&pool->count, n, memory_order_relaxed);
+    atomic_store_explicit(&pool->task, task, memory_order_relaxed);
+    atomic_store_explicit(&pool->arg, arg, memory_order_relaxed);
+    atomic_store(&pool->done, 0);
     atomic_store(&pool->waiting, 0);
+    atomic_store_explicit(&pool->current, current, memory_order_release);
     start_workers(pool);
-    run_part(pool, 0);
+    take_part(pool, current, 0);
     for (int64_t end = nanoseconds() + SPIN_NANOSECONDS; nanoseconds() < end;) {
         for (int i = 0; i < 64; ++i) {
-            if (atomic_load_explicit(&pool->running, memory_order_acquire) == 0) return;
+            if (atomic_load_explicit(&pool->done, memory_order_acquire) == chunks) return;
             relax();
         }
     }
     atomic_store(&pool->waiting, 1);
-    /* Sequentially consistent: either the last worker sees `waiting`, or we see `running` at 0. */
-    while (atomic_load(&pool->running) != 0) {
+    /* Sequentially consistent: either the last chunk sees `waiting`, or we see it done. */
+    while (atomic_load(&pool->done) != chunks) {
         if (atomic_load(&pool->waiting) == 0) continue;
         futex_wait(&pool->waiting, 1);
     }
