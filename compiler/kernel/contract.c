@@ -484,22 +484,33 @@ static int table_constant(Plan *p, const Index *entry, int axis, int64_t count) 
 /* A table of `entry` over `axis` (extent: a constant), for the leaf. */
 static MmaAccess make_access(Plan *p, const Dim *stride, const Index *entry, int axis,
                              const Index *count) {
-    MmaAccess access = {.stride = stride, .table_base = index_const(p->b->table, 0)};
+    Builder *b = p->b;
+    MmaAccess access = {.stride = stride, .table_base = index_const(b->table, 0)};
     if (stride) return access;
-    const Dim *extent = p->b->kernel->axes.data[axis].extent;
+    const Dim *extent = b->kernel->axes.data[axis].extent;
     int64_t known;
-    if (axis == p->depth_axis && dim_is_const(extent, &known) && known <= DEPTH_TABLE_MAX) {
+    if (dim_is_const(extent, &known) && known <= DEPTH_TABLE_MAX) {
         access.table_slot = table_constant(p, entry, axis, known);
         if (access.table_slot >= 0) return access;
     }
-    access.table_slot = builder_scratch(p->b, "offsets", DTYPE_I32, (Shape){1, {extent}});
-    int fill = builder_axis(p->b, "t", extent);
-    builder_open(p->b, fill, NULL, count, BIND_SEQ);
+    /* Filled where all that it depends on is known, so outside of the loops that it does not depend
+     * on. */
+    Scope saved[MAX_SCOPES];
+    int depth = builder_index_depth(b, without(p, entry, axis)),
+        inner = builder_index_depth(b, count);
+    int saved_depth = b->depth;
+    for (int i = 0; i < MAX_SCOPES; i++) saved[i] = b->scopes[i];
+    b->depth = depth > inner ? depth : inner;
+    access.table_slot = builder_scratch(b, "offsets", DTYPE_I32, (Shape){1, {extent}});
+    int fill = builder_axis(b, "t", extent);
+    builder_open(b, fill, NULL, count, BIND_SEQ);
     const Index **replacement = NEW_ARRAY(p->l->arena, (size_t)axis + 1, const Index *);
-    const Index *at = replacement[axis] = builder_axis_index(p->b, fill);
-    const Index *value = index_substitute(p->b->table, entry, replacement, axis + 1);
-    builder_store(p->b, access.table_slot, &at, 1, expr_index(p->b, value, DTYPE_I32), NULL);
-    builder_close(p->b);
+    const Index *at = replacement[axis] = builder_axis_index(b, fill);
+    const Index *value = index_substitute(b->table, entry, replacement, axis + 1);
+    builder_store(b, access.table_slot, &at, 1, expr_index(b, value, DTYPE_I32), NULL);
+    builder_close(b);
+    for (int i = 0; i < MAX_SCOPES; i++) b->scopes[i] = saved[i];
+    b->depth = saved_depth;
     return access;
 }
 

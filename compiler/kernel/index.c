@@ -1,7 +1,7 @@
 /* Index algebra: construction in normal form, simplification by ranges.
  *
  * Input: axes, dims, run-time values.  Output: hash-consed Index objects.
- * Invariants: terms sorted by atom id, no zero factor, no atom twice; a pair
+ * Invariants: terms sorted by the structure of their atoms, no zero factor, no atom twice; a pair
  * (d*f)*floordiv(x, d) + f*mod(x, d) is replaced by f*x, so that offsets of reshaped tensors become
  * linear. */
 #include "kernel/index.h"
@@ -109,10 +109,35 @@ typedef struct Sum {
     VECTOR(IndexTerm) terms;
 } Sum;
 
+static int compare_index(const Index *a, const Index *b);
+
+/* An order that does not depend on what other kernels made before: equal kernels print equal. */
+static int compare_atom(const IndexAtom *a, const IndexAtom *b) {
+    if (a == b) return 0;
+    if (a->kind != b->kind) return a->kind < b->kind ? -1 : 1;
+    if (a->axis != b->axis) return a->axis < b->axis ? -1 : 1;
+    if (a->divisor && a->divisor->hash != b->divisor->hash)
+        return a->divisor->hash < b->divisor->hash ? -1 : 1;
+    int c = a->left ? compare_index(a->left, b->left) : 0;
+    if (!c && a->right) c = compare_index(a->right, b->right);
+    return c ? c : a->id < b->id ? -1 : 1;
+}
+
+static int compare_index(const Index *a, const Index *b) {
+    if (a->count != b->count) return a->count < b->count ? -1 : 1;
+    for (int i = 0; i < a->count; i++) {
+        int c = compare_atom(a->terms[i].atom, b->terms[i].atom);
+        if (c) return c;
+        if (a->terms[i].factor->hash != b->terms[i].factor->hash)
+            return a->terms[i].factor->hash < b->terms[i].factor->hash ? -1 : 1;
+    }
+    return 0;
+}
+
 static void sum_term(IndexTable *t, Sum *s, const Dim *factor, const IndexAtom *atom) {
     if (dim_is(factor, 0)) return;
     int at = 0;
-    while (at < s->terms.count && s->terms.data[at].atom->id < atom->id) at++;
+    while (at < s->terms.count && compare_atom(s->terms.data[at].atom, atom) < 0) at++;
     if (at < s->terms.count && s->terms.data[at].atom == atom) {
         const Dim *sum = dim_need(dim_add(t->dims, s->terms.data[at].factor, factor));
         if (dim_is(sum, 0)) {

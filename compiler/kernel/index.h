@@ -24,7 +24,7 @@ typedef enum AtomKind {
 } AtomKind;
 typedef struct IndexAtom {
     AtomKind kind;
-    int id;                   /* order of creation: terms are sorted by it */
+    int id;                   /* order of creation */
     int axis;                 /* AXIS: in Kernel.axes */
     const Dim *extent;        /* AXIS: 0 <= axis < extent.  VALUE: the same promise, or NULL */
     const Index *left;        /* FLOORDIV, MOD, MIN, MAX */

@@ -315,9 +315,9 @@ static double access_cost(Score *s, int slot, const Index *const *indices) {
     switch (index_motion(offset, s->vector_axis, &stride)) {
     case MOTION_NONE: return 0.25;
     case MOTION_STRIDE: return dim_is(stride, 1) ? 1 : 12;
-    case MOTION_OTHER: return 24;
+    case MOTION_OTHER: break;
     }
-    return 24;
+    return 60; /* lane by lane, with divisions */
 }
 
 static double expr_score(Score *s, const Expr *e) {
