@@ -271,7 +271,7 @@ static void warn_idle_optimizers(Lowerer *lw) {
             CellState *p = cell_resolve(all->items.data[k].as.cell);
             fed |= p->gradient && p->gradient->produced;
         }
-        if (!fed)
+        if (!fed && diagnostics_errors(lw->sink) == 0)
             diagnose(lw->sink, NN_STEP_WITHOUT_GRADIENT, use->span,
                      "no entry computes a gradient for any parameter of this optimizer");
     }

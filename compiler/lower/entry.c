@@ -1,21 +1,27 @@
 /* Exports and train blocks to a Program: roots, their entries, symbols, checks, results.
  *
- * An entry is executed with self.training as its use of derivatives demands: if that shows only while
- * it runs, it runs again.  Invariant: cells keep their identity over the entries of a root, nodes do not. */
+ * An entry is executed with self.training as its use of derivatives demands: if that shows only
+ * while it runs, it runs again.  Invariant: cells keep their identity over the entries of a root,
+ * nodes do not. */
 #include "lower/internal.h"
 
 #include <string.h>
 
 /* ---- checks and dims ---- */
 
-void entry_add_dim_check(Lowerer *lw, char relation, const Dim *left, const Dim *right, const char *message,
-                         Span span) {
+void entry_add_dim_check(Lowerer *lw, char relation, const Dim *left, const Dim *right,
+                         const char *message, Span span) {
     Entry *entry = lw->entry;
     for (int i = 0; i < entry->checks.count; i++) {
         const Check *c = &entry->checks.data[i];
-        if (c->kind == CHECK_DIM && c->relation == relation && c->left == left && c->right == right) return;
+        if (c->kind == CHECK_DIM && c->relation == relation && c->left == left && c->right == right)
+            return;
     }
-    Check check = {.kind = CHECK_DIM, .relation = relation, .left = left, .right = right, .span = lower_blame(lw, span)};
+    Check check = {.kind = CHECK_DIM,
+                   .relation = relation,
+                   .left = left,
+                   .right = right,
+                   .span = lower_blame(lw, span)};
     check.message = arena_strdup(lw->arena, message);
     vector_push(lw->arena, &entry->checks, check);
 }
@@ -26,7 +32,8 @@ void entry_collect_dims(Lowerer *lw, Entry *entry) {
         for (int i = 0; scopes[s] && i < scopes[s]->bindings.count; i++) {
             const Value *v = &scopes[s]->bindings.data[i].value;
             bool known = v->kind != VALUE_DIM || !dim_as_symbol(v->as.dim);
-            for (int k = 0; !known && k < entry->dims.count; k++) known = entry->dims.data[k] == v->as.dim;
+            for (int k = 0; !known && k < entry->dims.count; k++)
+                known = entry->dims.data[k] == v->as.dim;
             if (!known) vector_push(lw->arena, &entry->dims, v->as.dim);
         }
     }
@@ -37,10 +44,12 @@ void entry_collect_dims(Lowerer *lw, Entry *entry) {
 static void add_result(Lowerer *lw, Entry *entry, const char *name, Value v, Span span) {
     if (v.kind == VALUE_TUPLE || v.kind == VALUE_LIST) {
         for (int i = 0; i < v.as.list->items.count; i++)
-            add_result(lw, entry, arena_printf(lw->arena, "%s%d", name, i), v.as.list->items.data[i], span);
+            add_result(lw, entry, arena_printf(lw->arena, "%s%d", name, i),
+                       v.as.list->items.data[i], span);
         return;
     }
-    bool number = v.kind == VALUE_INT || v.kind == VALUE_FLOAT || v.kind == VALUE_BOOL || v.kind == VALUE_DIM;
+    bool number =
+        v.kind == VALUE_INT || v.kind == VALUE_FLOAT || v.kind == VALUE_BOOL || v.kind == VALUE_DIM;
     lower_mark(lw, span);
     Node *node = number ? tensor_of(lw, &v, NULL, span) : value_node(lw, &v, span);
     if (!node) return;
@@ -50,10 +59,12 @@ static void add_result(Lowerer *lw, Entry *entry, const char *name, Value v, Spa
 
 static void add_results(Lowerer *lw, Entry *entry, const Function *f, Value result, Span span) {
     if (result.kind == VALUE_ERROR || result.kind == VALUE_NONE) return;
-    bool several = (result.kind == VALUE_TUPLE || result.kind == VALUE_LIST) && f->result_count != 1;
+    bool several =
+        (result.kind == VALUE_TUPLE || result.kind == VALUE_LIST) && f->result_count != 1;
     int count = several ? result.as.list->items.count : 1;
     for (int i = 0; i < count; i++) {
-        const char *name = i < f->result_count && f->results[i].name ? f->results[i].name->text : NULL;
+        const char *name =
+            i < f->result_count && f->results[i].name ? f->results[i].name->text : NULL;
         if (!name) name = count == 1 ? "output" : arena_printf(lw->arena, "output%d", i);
         add_result(lw, entry, name, several ? result.as.list->items.data[i] : result, span);
     }
@@ -71,14 +82,19 @@ typedef struct Source {
 } Source;
 
 static int self_count(const Closure *c) {
-    return c->self && c->function->param_count && !strcmp(c->function->params[0].name->text, "self");
+    return c->self && c->function->param_count &&
+           !strcmp(c->function->params[0].name->text, "self");
 }
 
 static Entry *execute(Lowerer *lw, const Source *source, bool training) {
     const Closure *closure = source->closure;
     const Function *f = closure->function;
     Entry *entry = NEW(lw->arena, Entry);
-    *entry = (Entry){.kind = ENTRY_INFER, .name = source->name, .symbol = source->symbol, .doc = source->doc, .span = source->span};
+    *entry = (Entry){.kind = ENTRY_INFER,
+                     .name = source->name,
+                     .symbol = source->symbol,
+                     .doc = source->doc,
+                     .span = source->span};
     entry->graph = lower_graph_new(lw);
     lw->entry = entry;
     lw->graph = entry->graph;
@@ -97,7 +113,8 @@ static Entry *execute(Lowerer *lw, const Source *source, bool training) {
     Value *values = NEW_ARRAY(lw->arena, (size_t)f->param_count + 1, Value);
     if (signature_entry(lw, f, skip, entry, values)) {
         entry_collect_dims(lw, entry);
-        Value result = eval_call_values(lw, &source->callee, values, f->param_count - skip, f->name_span);
+        Value result =
+            eval_call_values(lw, &source->callee, values, f->param_count - skip, f->name_span);
         add_results(lw, entry, f, result, f->name_span);
     }
     cells_end_entry(lw, entry);
@@ -121,7 +138,8 @@ static bool names_backward(const Expr *e) {
 static bool block_names_backward(const StmtList *list) {
     for (int i = 0; i < list->count; i++) {
         const Stmt *s = list->items[i];
-        if (names_backward(s->value) || block_names_backward(&s->body) || block_names_backward(&s->otherwise))
+        if (names_backward(s->value) || block_names_backward(&s->body) ||
+            block_names_backward(&s->otherwise))
             return true;
     }
     return false;
@@ -132,11 +150,12 @@ static bool lower_entry(Lowerer *lw, Root *root, const Source *source) {
     int before = diagnostics_errors(lw->sink);
     bool training = block_names_backward(&source->closure->function->body);
     Entry *entry = execute(lw, source, training);
-    if ((entry->kind == ENTRY_TRAIN) != training && !lw->halted) entry = execute(lw, source, !training);
+    if ((entry->kind == ENTRY_TRAIN) != training && !lw->halted)
+        entry = execute(lw, source, !training);
     if (diagnostics_errors(lw->sink) > before) return false;
     if (entry->results.count == 0 && !root->is_train) {
-        lower_error(lw, NN_RETURNS_NOTHING, source->closure->function->name_span, "the entry `%s` returns no tensor",
-                    source->name->text);
+        lower_error(lw, NN_RETURNS_NOTHING, source->closure->function->name_span,
+                    "the entry `%s` returns no tensor", source->name->text);
         return false;
     }
     vector_push(lw->arena, &root->entries, entry);
@@ -151,15 +170,17 @@ static bool check_typed(Lowerer *lw, const Closure *closure, Span span) {
     for (int i = self_count(closure); i < f->param_count; i++) {
         const Param *p = &f->params[i];
         if (p->type && signature_is_typed(&(Function){.params = p, .param_count = 1}, 0)) continue;
-        Diagnostic *d = lower_error(lw, NN_EXPORT_TYPES, p->span,
-                                    p->type ? "`%s` of an exported function must be a tensor or a scalar"
-                                            : "`%s` of an exported function needs a type",
-                                    p->name->text);
+        Diagnostic *d =
+            lower_error(lw, NN_EXPORT_TYPES, p->span,
+                        p->type ? "`%s` of an exported function must be a tensor or a scalar"
+                                : "`%s` of an exported function needs a type",
+                        p->name->text);
         if (span.file) diagnostic_label(d, span, "exported here");
         diagnostic_help(d, "write, for instance, `%s: f32[N, 10]`", p->name->text);
         return false;
     }
-    Diagnostic *d = lower_error(lw, NN_EXPORT_TYPES, f->name_span, "the result of an exported function needs a type");
+    Diagnostic *d = lower_error(lw, NN_EXPORT_TYPES, f->name_span,
+                                "the result of an exported function needs a type");
     if (span.file) diagnostic_label(d, span, "exported here");
     diagnostic_help(d, "write, for instance, `def %s(...) -> f32[N, 10]`", f->name->text);
     return false;
@@ -194,11 +215,14 @@ static void adopt_instance(Lowerer *lw, Root *root, Instance *instance) {
 
 static void export_error(Lowerer *lw, const Value *v, Span span) {
     if (v->kind == VALUE_ERROR) return;
-    Diagnostic *d = lower_error(lw, NN_EXPORT_VALUE, span, "%s cannot be exported", value_kind_name(v));
-    if (v->kind == VALUE_CLASS) diagnostic_help(d, "make an instance: `%s(...)`", v->as.class_->name->text);
+    Diagnostic *d =
+        lower_error(lw, NN_EXPORT_VALUE, span, "%s cannot be exported", value_kind_name(v));
+    if (v->kind == VALUE_CLASS)
+        diagnostic_help(d, "make an instance: `%s(...)`", v->as.class_->name->text);
 }
 
-static void lower_inference(Lowerer *lw, Value v, Name name, const char *doc, Span span, bool entry_optional) {
+static void lower_inference(Lowerer *lw, Value v, Name name, const char *doc, Span span,
+                            bool entry_optional) {
     int before = diagnostics_errors(lw->sink);
     Root *root = root_begin(lw, name, false, doc, span);
     Source source = {.callee = v, .name = name, .symbol = name->text, .doc = doc, .span = span};
@@ -222,9 +246,12 @@ static void lower_inference(Lowerer *lw, Value v, Name name, const char *doc, Sp
         export_error(lw, &v, span);
         return;
     }
-    bool typed = source.closure && signature_is_typed(source.closure->function, self_count(source.closure));
-    if (typed && (entry_optional || check_typed(lw, source.closure, span))) lower_entry(lw, root, &source);
-    else if (!entry_optional) check_typed(lw, source.closure, span);
+    bool typed =
+        source.closure && signature_is_typed(source.closure->function, self_count(source.closure));
+    if (typed && (entry_optional || check_typed(lw, source.closure, span)))
+        lower_entry(lw, root, &source);
+    else if (!entry_optional)
+        check_typed(lw, source.closure, span);
     root_finish(lw, root, before);
 }
 
@@ -233,7 +260,8 @@ static void lower_export(Lowerer *lw, const Stmt *s) {
     Value v = eval_expr(lw, s->value);
     if (v.kind == VALUE_ERROR) return;
     Name name = s->name;
-    if (!name && s->value->kind == EXPR_CALL && s->value->left->kind == EXPR_NAME) name = s->value->left->name;
+    if (!name && s->value->kind == EXPR_CALL && s->value->left->kind == EXPR_NAME)
+        name = s->value->left->name;
     if (!name && s->value->kind == EXPR_NAME) name = s->value->name;
     if (!name) {
         lower_error(lw, NN_EXPORT_VALUE, s->span, "the export needs a name: `export ... as name`");
@@ -244,7 +272,9 @@ static void lower_export(Lowerer *lw, const Stmt *s) {
 
 /* ---- train blocks ---- */
 
-static bool has_arguments(const Function *f, int skip) { return f->param_count > skip; }
+static bool has_arguments(const Function *f, int skip) {
+    return f->param_count > skip;
+}
 
 static void lower_train(Lowerer *lw, const Stmt *s) {
     int before = diagnostics_errors(lw->sink);
@@ -267,13 +297,15 @@ static void lower_train(Lowerer *lw, const Stmt *s) {
         const Value *method = instance_method(self, def->function->name->text);
         if (!method || method->as.closure->function != def->function) continue;
         int skip = self_count(method->as.closure);
-        if (!has_arguments(def->function, skip) || !signature_is_typed(def->function, skip)) continue;
-        Source source = {.callee = *method,
-                         .closure = method->as.closure,
-                         .name = def->function->name,
-                         .symbol = arena_printf(lw->arena, "%s_%s", s->name->text, def->function->name->text),
-                         .doc = def->function->doc,
-                         .span = def->function->name_span};
+        if (!has_arguments(def->function, skip) || !signature_is_typed(def->function, skip))
+            continue;
+        Source source = {
+            .callee = *method,
+            .closure = method->as.closure,
+            .name = def->function->name,
+            .symbol = arena_printf(lw->arena, "%s_%s", s->name->text, def->function->name->text),
+            .doc = def->function->doc,
+            .span = def->function->name_span};
         lower_entry(lw, root, &source);
     }
     root_finish(lw, root, before);
@@ -289,7 +321,8 @@ static void check_symbols(Lowerer *lw) {
             const Entry *entry = root->entries.data[e];
             for (int i = 0; i < seen.count; i++) {
                 if (strcmp(seen.data[i]->symbol, entry->symbol)) continue;
-                Diagnostic *d = lower_error(lw, NN_SYMBOL_CLASH, entry->span, "two entries would be `%s` in C", entry->symbol);
+                Diagnostic *d = lower_error(lw, NN_SYMBOL_CLASH, entry->span,
+                                            "two entries would be `%s` in C", entry->symbol);
                 diagnostic_label(d, seen.data[i]->span, "the other one");
                 diagnostic_help(d, "rename one of them");
                 return;
@@ -302,7 +335,8 @@ static void check_symbols(Lowerer *lw) {
 /* ---- what to lower ---- */
 
 static Name file_stem(const char *path) {
-    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path, *dot = strrchr(base, '.');
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path,
+               *dot = strrchr(base, '.');
     size_t length = dot && dot != base ? (size_t)(dot - base) : strlen(base);
     return name_of_n(base, length);
 }
@@ -310,7 +344,8 @@ static Name file_stem(const char *path) {
 static Name c_name(Lowerer *lw, Name name) {
     char *text = arena_strdup(lw->arena, name->text);
     for (char *c = text; *c; c++)
-        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9'))) *c = '_';
+        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9')))
+            *c = '_';
     return name_of(text[0] >= '0' && text[0] <= '9' ? arena_printf(lw->arena, "_%s", text) : text);
 }
 
@@ -332,17 +367,20 @@ static bool train_has_def(const Stmt *train, const char *name) {
 static bool wanted(const Stmt *s, const char *only) {
     if (!only) return true;
     if (s->name && !strcmp(s->name->text, only)) return true;
-    if (s->kind == STMT_EXPORT && !s->name && s->value->kind == EXPR_CALL && s->value->left->kind == EXPR_NAME)
+    if (s->kind == STMT_EXPORT && !s->name && s->value->kind == EXPR_CALL &&
+        s->value->left->kind == EXPR_NAME)
         return !strcmp(s->value->left->name->text, only);
     if (s->kind != STMT_TRAIN) return false;
     size_t length = s->name->length;
-    if (!strncmp(only, s->name->text, length) && only[length] == '.') return train_has_def(s, only + length + 1);
+    if (!strncmp(only, s->name->text, length) && only[length] == '.')
+        return train_has_def(s, only + length + 1);
     return train_has_def(s, only);
 }
 
 static void unknown_entry(Lowerer *lw, const StmtList *top, Span span) {
     const char *only = lw->options->only;
-    Diagnostic *d = lower_error(lw, NN_ENTRY_NAME, span, "the file has no entry or module `%s`", only);
+    Diagnostic *d =
+        lower_error(lw, NN_ENTRY_NAME, span, "the file has no entry or module `%s`", only);
     Suggestion s = {only, NULL, 0};
     for (int i = 0; i < top->count; i++)
         if (top->items[i]->name) suggestion_add(&s, top->items[i]->name->text);
@@ -363,8 +401,10 @@ static void lower_file(Lowerer *lw, const SourceUnit *unit) {
         entries++;
         if (!wanted(s, only)) continue;
         lowered++;
-        if (s->kind == STMT_EXPORT) lower_export(lw, s);
-        else lower_train(lw, s);
+        if (s->kind == STMT_EXPORT)
+            lower_export(lw, s);
+        else
+            lower_train(lw, s);
     }
     if (lowered) return;
     if (chosen) {
@@ -372,7 +412,8 @@ static void lower_file(Lowerer *lw, const SourceUnit *unit) {
     } else if (only) {
         unknown_entry(lw, top, start);
     } else if (!entries && last) {
-        lower_class(lw, last, c_name(lw, file_stem(unit->file->path)), lw->options->instantiate_only);
+        lower_class(lw, last, c_name(lw, file_stem(unit->file->path)),
+                    lw->options->instantiate_only);
     } else if (!entries) {
         lower_error(lw, NN_NO_ENTRY, start, "the file has no export, no train block and no module");
     }
@@ -380,7 +421,8 @@ static void lower_file(Lowerer *lw, const SourceUnit *unit) {
 
 enum { STEP_LIMIT = 50 * 1000 * 1000, DEPTH_LIMIT = 2500 };
 
-Program *lower_program(Arena *arena, const SourceUnit *unit, const LowerOptions *options, DiagnosticSink *sink) {
+Program *lower_program(Arena *arena, const SourceUnit *unit, const LowerOptions *options,
+                       DiagnosticSink *sink) {
     int before = diagnostics_errors(sink);
     Lowerer *lw = NEW(arena, Lowerer);
     LowerOptions *own = arena_copy(arena, options, sizeof *options);

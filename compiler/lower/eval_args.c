@@ -30,23 +30,29 @@ Value *scope_bind(Lowerer *lw, Scope *scope, Name name, Value value, Span span) 
         b->is_dim = false;
         return &b->value;
     }
-    vector_push(lw->arena, &scope->bindings, ((Binding){.name = name, .value = value, .span = span}));
+    vector_push(lw->arena, &scope->bindings,
+                ((Binding){.name = name, .value = value, .span = span}));
     return &vector_last(&scope->bindings).value;
 }
 
 /* ---- headers ---- */
 
-static const char *plural(int n) { return n == 1 ? "" : "s"; }
+static const char *plural(int n) {
+    return n == 1 ? "" : "s";
+}
 
-static bool too_many(Lowerer *lw, const char *what, int takes, int given, Span span, Span declared) {
-    Diagnostic *d = lower_error(lw, NN_CALL_ARGUMENTS, span, "%s takes %d argument%s but receives %d", what,
-                                takes, plural(takes), given);
+static bool too_many(Lowerer *lw, const char *what, int takes, int given, Span span,
+                     Span declared) {
+    Diagnostic *d =
+        lower_error(lw, NN_CALL_ARGUMENTS, span, "%s takes %d argument%s but receives %d", what,
+                    takes, plural(takes), given);
     if (declared.file && !declared.file->is_prelude) diagnostic_label(d, declared, "declared here");
     return false;
 }
 
-static bool bind_keyword(Lowerer *lw, const Param *params, int count, const CallArguments *args, int index,
-                         const char *what, Span span, bool *given, Value *values, Span *spans) {
+static bool bind_keyword(Lowerer *lw, const Param *params, int count, const CallArguments *args,
+                         int index, const char *what, Span span, bool *given, Value *values,
+                         Span *spans) {
     Name keyword = args->keywords[index];
     for (int i = 0; i < count; i++) {
         if (params[i].name != keyword || params[i].star) continue;
@@ -60,8 +66,9 @@ static bool bind_keyword(Lowerer *lw, const Param *params, int count, const Call
         spans[i] = args->spans[index];
         return true;
     }
-    Diagnostic *d = lower_error(lw, NN_CALL_ARGUMENTS, args->spans[index].file ? args->spans[index] : span,
-                                "%s has no argument `%s`", what, keyword->text);
+    Diagnostic *d =
+        lower_error(lw, NN_CALL_ARGUMENTS, args->spans[index].file ? args->spans[index] : span,
+                    "%s has no argument `%s`", what, keyword->text);
     Suggestion s = {keyword->text, NULL, 0};
     for (int i = 0; i < count; i++) suggestion_add(&s, params[i].name->text);
     suggestion_tell(&s, d);
@@ -90,7 +97,8 @@ bool eval_bind_arguments(Lowerer *lw, const Param *params, int count, const Call
             values[position++] = args->values[i];
         }
     }
-    if (star < 0 && positional > count) return too_many(lw, what, count, positional, span, declared);
+    if (star < 0 && positional > count)
+        return too_many(lw, what, count, positional, span, declared);
     for (int i = 0; i < args->count; i++)
         if (args->keywords && args->keywords[i] &&
             !bind_keyword(lw, params, count, args, i, what, span, given, values, spans))
@@ -98,13 +106,15 @@ bool eval_bind_arguments(Lowerer *lw, const Param *params, int count, const Call
     if (star >= 0) {
         given[star] = true;
         spans[star] = span;
-        values[star] = rest ? (Value){.kind = VALUE_TUPLE, .as.list = rest} : value_tuple(lw->arena, NULL, 0);
+        values[star] =
+            rest ? (Value){.kind = VALUE_TUPLE, .as.list = rest} : value_tuple(lw->arena, NULL, 0);
     }
     for (int i = 0; i < count; i++) {
         if (!given[i] && !params[i].default_value) {
-            Diagnostic *d = lower_error(lw, NN_CALL_ARGUMENTS, span, "%s misses the argument `%s`", what,
-                                        params[i].name->text);
-            if (declared.file && !declared.file->is_prelude) diagnostic_label(d, declared, "declared here");
+            Diagnostic *d = lower_error(lw, NN_CALL_ARGUMENTS, span, "%s misses the argument `%s`",
+                                        what, params[i].name->text);
+            if (declared.file && !declared.file->is_prelude)
+                diagnostic_label(d, declared, "declared here");
             return false;
         }
     }
@@ -131,11 +141,13 @@ static Value parse_default(Lowerer *lw, const char *text, size_t length) {
     if (text_parse_int(text + negative, length - negative, &integer))
         return value_int(negative ? -integer : integer);
     if (text_parse_double(text, length, &number)) return value_float(number);
-    if (length >= 2 && text[0] == '"') return value_str(arena_strndup(lw->arena, text + 1, length - 2));
+    if (length >= 2 && text[0] == '"')
+        return value_str(arena_strndup(lw->arena, text + 1, length - 2));
     return value_none();
 }
 
-bool args_get(Lowerer *lw, const CallArguments *args, const char *signature, Span span, Value *out) {
+bool args_get(Lowerer *lw, const CallArguments *args, const char *signature, Span span,
+              Value *out) {
     enum { MOST = 24 };
     const char *names[MOST];
     size_t lengths[MOST], default_lengths[MOST];
@@ -164,16 +176,18 @@ bool args_get(Lowerer *lw, const CallArguments *args, const char *signature, Spa
         if (!keyword) {
             at = position++;
             if (at >= count) {
-                lower_error(lw, NN_CALL_ARGUMENTS, span, "the function takes %d argument%s (%s)", count,
-                            plural(count), signature);
+                lower_error(lw, NN_CALL_ARGUMENTS, span, "the function takes %d argument%s (%s)",
+                            count, plural(count), signature);
                 return false;
             }
         } else {
             for (int k = 0; k < count; k++)
-                if (keyword->length == lengths[k] && !memcmp(keyword->text, names[k], lengths[k])) at = k;
+                if (keyword->length == lengths[k] && !memcmp(keyword->text, names[k], lengths[k]))
+                    at = k;
             if (at < 0 || given[at]) {
-                lower_error(lw, NN_CALL_ARGUMENTS, span, "the function has no argument `%s` to set (%s)",
-                            keyword->text, signature);
+                lower_error(lw, NN_CALL_ARGUMENTS, span,
+                            "the function has no argument `%s` to set (%s)", keyword->text,
+                            signature);
                 return false;
             }
         }
@@ -184,8 +198,8 @@ bool args_get(Lowerer *lw, const CallArguments *args, const char *signature, Spa
     for (int i = 0; i < count; i++) {
         if (given[i]) continue;
         if (!defaults[i]) {
-            lower_error(lw, NN_CALL_ARGUMENTS, span, "the argument `%.*s` is missing (%s)", (int)lengths[i],
-                        names[i], signature);
+            lower_error(lw, NN_CALL_ARGUMENTS, span, "the argument `%.*s` is missing (%s)",
+                        (int)lengths[i], names[i], signature);
             return false;
         }
         out[i] = parse_default(lw, defaults[i], default_lengths[i]);
@@ -203,9 +217,12 @@ static bool wrong(Lowerer *lw, const Value *v, const char *what, const char *exp
 }
 
 bool value_as_int(Lowerer *lw, const Value *v, const char *what, Span span, int64_t *out) {
-    if (v->kind == VALUE_INT) *out = v->as.integer;
-    else if (v->kind == VALUE_BOOL) *out = v->as.boolean;
-    else return wrong(lw, v, what, "an int", span);
+    if (v->kind == VALUE_INT)
+        *out = v->as.integer;
+    else if (v->kind == VALUE_BOOL)
+        *out = v->as.boolean;
+    else
+        return wrong(lw, v, what, "an int", span);
     return true;
 }
 
@@ -215,21 +232,28 @@ bool value_as_dim(Lowerer *lw, const Value *v, const char *what, Span span, cons
         return true;
     }
     int64_t integer;
-    if (v->kind != VALUE_INT && v->kind != VALUE_BOOL) return wrong(lw, v, what, "an int or a dim", span);
+    if (v->kind != VALUE_INT && v->kind != VALUE_BOOL)
+        return wrong(lw, v, what, "an int or a dim", span);
     value_as_int(lw, v, what, span, &integer);
     *out = dim_const(lw->dims, integer);
     return true;
 }
 
 bool value_as_float(Lowerer *lw, const Value *v, const char *what, Span span, double *out) {
-    if (v->kind == VALUE_FLOAT) *out = v->as.number;
-    else if (v->kind == VALUE_INT) *out = (double)v->as.integer;
-    else if (v->kind == VALUE_BOOL) *out = v->as.boolean;
-    else return wrong(lw, v, what, "a number", span);
+    if (v->kind == VALUE_FLOAT)
+        *out = v->as.number;
+    else if (v->kind == VALUE_INT)
+        *out = (double)v->as.integer;
+    else if (v->kind == VALUE_BOOL)
+        *out = v->as.boolean;
+    else
+        return wrong(lw, v, what, "a number", span);
     return true;
 }
 
-static bool is_sequence(const Value *v) { return v->kind == VALUE_TUPLE || v->kind == VALUE_LIST; }
+static bool is_sequence(const Value *v) {
+    return v->kind == VALUE_TUPLE || v->kind == VALUE_LIST;
+}
 
 static bool too_long(Lowerer *lw, const char *what, int max, Span span) {
     lower_error(lw, NN_HOST_TYPE, span, "%s has more than %d elements", what, max);
@@ -250,8 +274,8 @@ bool value_as_ints(Lowerer *lw, const Value *v, const char *what, Span span, int
     return true;
 }
 
-bool value_as_dims(Lowerer *lw, const Value *v, const char *what, Span span, const Dim **out, int max,
-                   int *count) {
+bool value_as_dims(Lowerer *lw, const Value *v, const char *what, Span span, const Dim **out,
+                   int max, int *count) {
     if (!is_sequence(v)) {
         *count = 1;
         return value_as_dim(lw, v, what, span, out);
@@ -269,7 +293,8 @@ bool value_as_axis(Lowerer *lw, const Value *v, int rank, Span span, int *axis) 
     if (!value_as_int(lw, v, "an axis", span, &i)) return false;
     int64_t least = rank ? rank : 1;
     if (i < -least || i >= least) {
-        lower_error(lw, NN_AXIS, span, "axis %lld is out of range for a tensor of rank %d", (long long)i, rank);
+        lower_error(lw, NN_AXIS, span, "axis %lld is out of range for a tensor of rank %d",
+                    (long long)i, rank);
         return false;
     }
     *axis = (int)(i < 0 ? i + least : i);

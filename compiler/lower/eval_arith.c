@@ -1,14 +1,22 @@
-/* Compile-time arithmetic and comparison, as Python defines them: ints are 64 bits and checked, `/` is
- * true division, `//` and `%` floor, dims keep their algebra.  Tensors go to tensor_*.c. */
+/* Compile-time arithmetic and comparison, as Python defines them: ints are 64 bits and checked, `/`
+ * is true division, `//` and `%` floor, dims keep their algebra.  Tensors go to tensor_*.c. */
 #include "lower/internal.h"
 
 #include <math.h>
 #include <string.h>
 
-static bool is_integral(const Value *v) { return v->kind == VALUE_INT || v->kind == VALUE_BOOL; }
-static bool is_number(const Value *v) { return is_integral(v) || v->kind == VALUE_FLOAT; }
-static bool is_dim(const Value *v) { return v->kind == VALUE_DIM || is_integral(v); }
-static int64_t integer_of(const Value *v) { return v->kind == VALUE_BOOL ? v->as.boolean : v->as.integer; }
+static bool is_integral(const Value *v) {
+    return v->kind == VALUE_INT || v->kind == VALUE_BOOL;
+}
+static bool is_number(const Value *v) {
+    return is_integral(v) || v->kind == VALUE_FLOAT;
+}
+static bool is_dim(const Value *v) {
+    return v->kind == VALUE_DIM || is_integral(v);
+}
+static int64_t integer_of(const Value *v) {
+    return v->kind == VALUE_BOOL ? v->as.boolean : v->as.integer;
+}
 static double number_of(const Value *v) {
     return v->kind == VALUE_FLOAT ? v->as.number : (double)integer_of(v);
 }
@@ -25,8 +33,8 @@ static Value division_by_zero(Lowerer *lw, Span span) {
 
 static Value operand_error(Lowerer *lw, Operator op, const Value *a, const Value *b, Span span) {
     if (b)
-        lower_error(lw, NN_OPERAND_TYPES, span, "`%s` is not defined for %s and %s", operator_text(op),
-                    value_kind_name(a), value_kind_name(b));
+        lower_error(lw, NN_OPERAND_TYPES, span, "`%s` is not defined for %s and %s",
+                    operator_text(op), value_kind_name(a), value_kind_name(b));
     else
         lower_error(lw, NN_OPERAND_TYPES, span, "`%s` is not defined for %s", operator_text(op),
                     value_kind_name(a));
@@ -65,7 +73,8 @@ static Value integer_binary(Lowerer *lw, Operator op, const Value *va, const Val
     if (op == OPERATOR_DIV || op == OPERATOR_FLOORDIV || op == OPERATOR_MOD) {
         if (b == 0) return division_by_zero(lw, span);
         if (op == OPERATOR_DIV) return value_float((double)a / (double)b);
-        if (a == INT64_MIN && b == -1) return op == OPERATOR_MOD ? value_int(0) : overflow(lw, span);
+        if (a == INT64_MIN && b == -1)
+            return op == OPERATOR_MOD ? value_int(0) : overflow(lw, span);
         int64_t q = floor_divide(a, b);
         return value_int(op == OPERATOR_FLOORDIV ? q : a - q * b);
     }
@@ -99,19 +108,24 @@ static Value dim_binary(Lowerer *lw, Operator op, const Value *va, const Value *
     const Dim *a = va->kind == VALUE_DIM ? va->as.dim : dim_const(lw->dims, integer_of(va));
     const Dim *b = vb->kind == VALUE_DIM ? vb->as.dim : dim_const(lw->dims, integer_of(vb));
     const Dim *r = NULL;
-    if (op == OPERATOR_ADD) r = dim_add(lw->dims, a, b);
-    else if (op == OPERATOR_SUB) r = dim_sub(lw->dims, a, b);
-    else if (op == OPERATOR_MUL) r = dim_mul(lw->dims, a, b);
+    if (op == OPERATOR_ADD)
+        r = dim_add(lw->dims, a, b);
+    else if (op == OPERATOR_SUB)
+        r = dim_sub(lw->dims, a, b);
+    else if (op == OPERATOR_MUL)
+        r = dim_mul(lw->dims, a, b);
     else if (op == OPERATOR_FLOORDIV || op == OPERATOR_MOD) {
         r = op == OPERATOR_MOD ? dim_mod(lw->dims, a, b) : dim_floordiv(lw->dims, a, b);
         if (!r) {
             Text text = text_new(lw->arena);
             dim_print(&text, b);
-            Diagnostic *d = lower_error(lw, NN_UNDECIDED_DIM, span, "the divisor %s may be zero", text.data);
+            Diagnostic *d =
+                lower_error(lw, NN_UNDECIDED_DIM, span, "the divisor %s may be zero", text.data);
             diagnostic_help(d, "state it in the signature: `where %s >= 1`", text.data);
             return value_error();
         }
-    } else if (op == OPERATOR_POW && vb->kind == VALUE_INT && vb->as.integer >= 0 && vb->as.integer <= 8) {
+    } else if (op == OPERATOR_POW && vb->kind == VALUE_INT && vb->as.integer >= 0 &&
+               vb->as.integer <= 8) {
         r = dim_const(lw->dims, 1);
         for (int64_t i = 0; i < vb->as.integer; i++) r = dim_mul(lw->dims, r, a);
     } else if (op == OPERATOR_DIV && lw->graph) {
@@ -137,7 +151,8 @@ static Value dim_as_tensor(Lowerer *lw, const Value *v, Span span) {
 static Value repeat(Lowerer *lw, const Value *sequence, int64_t times, Span span) {
     if (sequence->kind == VALUE_STR) {
         Text text = text_new(lw->arena);
-        for (int64_t i = 0; i < times && lower_step(lw, span); i++) text_append(&text, sequence->as.text);
+        for (int64_t i = 0; i < times && lower_step(lw, span); i++)
+            text_append(&text, sequence->as.text);
         return value_str(text.data);
     }
     ValueList *out = NEW(lw->arena, ValueList);
@@ -154,9 +169,12 @@ static bool is_sequence(const Value *v) {
 }
 
 static Value sequence_binary(Lowerer *lw, Operator op, const Value *a, const Value *b, Span span) {
-    if (op == OPERATOR_MUL && is_sequence(a) && is_integral(b)) return repeat(lw, a, integer_of(b), span);
-    if (op == OPERATOR_MUL && is_integral(a) && is_sequence(b)) return repeat(lw, b, integer_of(a), span);
-    if (op != OPERATOR_ADD || a->kind != b->kind || !is_sequence(a)) return operand_error(lw, op, a, b, span);
+    if (op == OPERATOR_MUL && is_sequence(a) && is_integral(b))
+        return repeat(lw, a, integer_of(b), span);
+    if (op == OPERATOR_MUL && is_integral(a) && is_sequence(b))
+        return repeat(lw, b, integer_of(a), span);
+    if (op != OPERATOR_ADD || a->kind != b->kind || !is_sequence(a))
+        return operand_error(lw, op, a, b, span);
     if (a->kind == VALUE_STR)
         return value_str(arena_printf(lw->arena, "%s%s", a->as.text, b->as.text));
     ValueList *out = NEW(lw->arena, ValueList);
@@ -194,7 +212,8 @@ Value eval_unary(Lowerer *lw, Operator op, const Value *a, Span span) {
         return eval_truth(lw, a, span, &truth) ? value_bool(!truth) : value_error();
     }
     if (value_is_tensor(a)) return tensor_unary(lw, op, a, span);
-    if (op == OPERATOR_POS && is_number(a)) return a->kind == VALUE_BOOL ? value_int(integer_of(a)) : *a;
+    if (op == OPERATOR_POS && is_number(a))
+        return a->kind == VALUE_BOOL ? value_int(integer_of(a)) : *a;
     if (op == OPERATOR_POS && a->kind == VALUE_DIM) return *a;
     if (op == OPERATOR_NEG && a->kind == VALUE_FLOAT) return value_float(-a->as.number);
     if (op == OPERATOR_NEG && is_integral(a)) {
@@ -233,19 +252,27 @@ bool eval_truth(Lowerer *lw, const Value *v, Span span, bool *out) {
     }
     case VALUE_TENSOR:
     case VALUE_CELL: {
-        Diagnostic *d = lower_error(lw, NN_TENSOR_CONDITION, span,
-                                    "the condition depends on a tensor, which has no value while compiling");
-        diagnostic_help(d, "choose element by element with `where(condition, a, b)`; a loop over time is "
-                           "`scan h = h0 for xt in x { ... }`");
+        Diagnostic *d =
+            lower_error(lw, NN_TENSOR_CONDITION, span,
+                        "the condition depends on a tensor, which has no value while compiling");
+        diagnostic_help(
+            d, "choose element by element with `where(condition, a, b)`; a loop over time is "
+               "`scan h = h0 for xt in x { ... }`");
         return false;
     }
-    case VALUE_DTYPE: case VALUE_SLICE: case VALUE_ELLIPSIS: case VALUE_CLASS: case VALUE_INSTANCE:
-    case VALUE_FUNCTION: case VALUE_BUILTIN: case VALUE_NAMESPACE: *out = true; return true;
+    case VALUE_DTYPE:
+    case VALUE_SLICE:
+    case VALUE_ELLIPSIS:
+    case VALUE_CLASS:
+    case VALUE_INSTANCE:
+    case VALUE_FUNCTION:
+    case VALUE_BUILTIN:
+    case VALUE_NAMESPACE: *out = true; return true;
     }
     Text text = text_new(lw->arena);
     value_print(&text, v, true);
-    Diagnostic *d = lower_error(lw, NN_UNDECIDED_DIM, span, "whether %s is zero is not known while compiling",
-                                text.data);
+    Diagnostic *d = lower_error(lw, NN_UNDECIDED_DIM, span,
+                                "whether %s is zero is not known while compiling", text.data);
     diagnostic_help(d, "state it in the signature: `where %s > 0`", text.data);
     return false;
 }
@@ -256,26 +283,32 @@ static bool undecided(Lowerer *lw, Operator op, const Value *a, const Value *b, 
     Text left = text_new(lw->arena), right = text_new(lw->arena);
     value_print(&left, a, true);
     value_print(&right, b, true);
-    Diagnostic *d = lower_error(lw, NN_UNDECIDED_DIM, span, "whether %s %s %s is not known while compiling",
-                                left.data, operator_text(op), right.data);
-    diagnostic_help(d, "state it in the signature: `where %s %s %s`", left.data, operator_text(op), right.data);
+    Diagnostic *d =
+        lower_error(lw, NN_UNDECIDED_DIM, span, "whether %s %s %s is not known while compiling",
+                    left.data, operator_text(op), right.data);
+    diagnostic_help(d, "state it in the signature: `where %s %s %s`", left.data, operator_text(op),
+                    right.data);
     return false;
 }
 
-static bool compare_dims(Lowerer *lw, Operator op, const Value *va, const Value *vb, Span span, bool *out) {
+static bool compare_dims(Lowerer *lw, Operator op, const Value *va, const Value *vb, Span span,
+                         bool *out) {
     const Dim *a = va->kind == VALUE_DIM ? va->as.dim : dim_const(lw->dims, integer_of(va));
     const Dim *b = vb->kind == VALUE_DIM ? vb->as.dim : dim_const(lw->dims, integer_of(vb));
     bool swap = op == OPERATOR_GE || op == OPERATOR_LT;
     bool negate = op == OPERATOR_NE || op == OPERATOR_LT || op == OPERATOR_GT;
     DimTruth truth;
-    if (op == OPERATOR_EQ || op == OPERATOR_NE) truth = dim_equal(lw->dims, a, b);
-    else truth = swap ? dim_less_equal(lw->dims, b, a) : dim_less_equal(lw->dims, a, b);
+    if (op == OPERATOR_EQ || op == OPERATOR_NE)
+        truth = dim_equal(lw->dims, a, b);
+    else
+        truth = swap ? dim_less_equal(lw->dims, b, a) : dim_less_equal(lw->dims, a, b);
     if (truth == DIM_UNKNOWN) return undecided(lw, op, va, vb, span);
     *out = (truth == DIM_YES) != negate;
     return true;
 }
 
-/* -1, 0, 1 of numbers and texts; sequences lexicographically. 2: unordered (nan); 3: not comparable. */
+/* -1, 0, 1 of numbers and texts; sequences lexicographically. 2: unordered (nan); 3: not
+ * comparable. */
 static int order(const Value *a, const Value *b) {
     if (is_integral(a) && is_integral(b)) {
         int64_t x = integer_of(a), y = integer_of(b);
@@ -300,15 +333,16 @@ static int order(const Value *a, const Value *b) {
     return 3;
 }
 
-static bool values_same(Lowerer *lw, Operator op, const Value *a, const Value *b, Span span, bool *out) {
+static bool values_same(Lowerer *lw, Operator op, const Value *a, const Value *b, Span span,
+                        bool *out) {
     if (is_dim(a) && is_dim(b) && (a->kind == VALUE_DIM || b->kind == VALUE_DIM))
         return compare_dims(lw, op, a, b, span, out);
     bool sequences = (a->kind == VALUE_TUPLE || a->kind == VALUE_LIST) && a->kind == b->kind;
     bool same = true;
     if (sequences && a->as.list->items.count == b->as.list->items.count) {
         for (int i = 0; i < a->as.list->items.count && same; i++)
-            if (!values_same(lw, OPERATOR_EQ, &a->as.list->items.data[i], &b->as.list->items.data[i], span,
-                             &same))
+            if (!values_same(lw, OPERATOR_EQ, &a->as.list->items.data[i],
+                             &b->as.list->items.data[i], span, &same))
                 return false;
     } else {
         same = value_equal(a, b);

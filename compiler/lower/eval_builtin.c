@@ -1,7 +1,7 @@
 /* Builtin functions of compile time: range, len, zip, ..., and math.*.
  *
- * Where Python's builtin also takes tensors (sum, min, max, abs, round), the library's function of that
- * name does the work. */
+ * Where Python's builtin also takes tensors (sum, min, max, abs, round), the library's function of
+ * that name does the work. */
 #include "lower/internal.h"
 
 #include <math.h>
@@ -13,17 +13,17 @@ static bool any_keyword(const CallArguments *args) {
     return false;
 }
 
-static bool count_between(Lowerer *lw, const CallArguments *args, const char *name, int least, int most,
-                          Span span) {
+static bool count_between(Lowerer *lw, const CallArguments *args, const char *name, int least,
+                          int most, Span span) {
     for (int i = 0; i < args->count; i++)
         if (args->values[i].kind == VALUE_ERROR) return false;
     if (args->count >= least && args->count <= most) return true;
     if (least == most)
-        lower_error(lw, NN_CALL_ARGUMENTS, span, "%s() takes %d argument%s but receives %d", name, least,
-                    least == 1 ? "" : "s", args->count);
+        lower_error(lw, NN_CALL_ARGUMENTS, span, "%s() takes %d argument%s but receives %d", name,
+                    least, least == 1 ? "" : "s", args->count);
     else
-        lower_error(lw, NN_CALL_ARGUMENTS, span, "%s() takes %d to %d arguments but receives %d", name, least,
-                    most, args->count);
+        lower_error(lw, NN_CALL_ARGUMENTS, span, "%s() takes %d to %d arguments but receives %d",
+                    name, least, most, args->count);
     return false;
 }
 
@@ -33,11 +33,14 @@ static Value builtin_range(Lowerer *lw, const CallArguments *args, Span span) {
     range->step = 1;
     const Value *stop = &args->values[args->count > 1 ? 1 : 0];
     if (value_is_tensor(stop)) {
-        Diagnostic *d = lower_error(lw, NN_TENSOR_LOOP, span, "the number of rounds depends on a tensor");
-        diagnostic_help(d, "`for` is unrolled while compiling; a loop over time is `scan h = h0 for xt in x { ... }`");
+        Diagnostic *d =
+            lower_error(lw, NN_TENSOR_LOOP, span, "the number of rounds depends on a tensor");
+        diagnostic_help(d, "`for` is unrolled while compiling; a loop over time is `scan h = h0 "
+                           "for xt in x { ... }`");
         return value_error();
     }
-    if (args->count > 1 && !value_as_int(lw, &args->values[0], "range's start", span, &range->start))
+    if (args->count > 1 &&
+        !value_as_int(lw, &args->values[0], "range's start", span, &range->start))
         return value_error();
     if (!value_as_dim(lw, stop, "range's stop", span, &range->stop)) return value_error();
     if (args->count > 2 && !value_as_int(lw, &args->values[2], "range's step", span, &range->step))
@@ -87,7 +90,8 @@ static Value builtin_enumerate(Lowerer *lw, const CallArguments *args, Span span
     int64_t start;
     ValueList *items;
     if (!args_get(lw, args, "iterable, start=0", span, in) ||
-        !value_as_int(lw, &in[1], "enumerate's start", span, &start) || !eval_iterate(lw, &in[0], span, &items))
+        !value_as_int(lw, &in[1], "enumerate's start", span, &start) ||
+        !eval_iterate(lw, &in[0], span, &items))
         return value_error();
     ValueList *out = NEW(lw->arena, ValueList);
     for (int i = 0; i < items->items.count; i++) {
@@ -102,7 +106,8 @@ static Value builtin_reversed(Lowerer *lw, const CallArguments *args, Span span)
     ValueList *items;
     if (!eval_iterate(lw, &args->values[0], span, &items)) return value_error();
     ValueList *out = NEW(lw->arena, ValueList);
-    for (int i = items->items.count - 1; i >= 0; i--) vector_push(lw->arena, &out->items, items->items.data[i]);
+    for (int i = items->items.count - 1; i >= 0; i--)
+        vector_push(lw->arena, &out->items, items->items.data[i]);
     return (Value){.kind = VALUE_LIST, .as.list = out};
 }
 
@@ -127,7 +132,8 @@ static Value builtin_sum(Lowerer *lw, const CallArguments *args, Span span) {
     return total;
 }
 
-static Value extreme(Lowerer *lw, const char *name, Operator better, const CallArguments *args, Span span) {
+static Value extreme(Lowerer *lw, const char *name, Operator better, const CallArguments *args,
+                     Span span) {
     if (any_keyword(args)) return library_instead(lw, name, args, span);
     for (int i = 0; i < args->count; i++)
         if (value_is_tensor(&args->values[i])) return library_instead(lw, name, args, span);
@@ -190,7 +196,8 @@ static Value builtin_round(Lowerer *lw, const CallArguments *args, Span span) {
     if (!value_as_float(lw, &args->values[0], "round()'s argument", span, &x)) return value_error();
     Value v = value_error();
     if (args->count == 1) return to_int(lw, nearbyint(x), span, &v) ? v : value_error();
-    if (!value_as_int(lw, &args->values[1], "round()'s digits", span, &digits)) return value_error();
+    if (!value_as_int(lw, &args->values[1], "round()'s digits", span, &digits))
+        return value_error();
     double scale = pow(10, (double)digits);
     return value_float(nearbyint(x * scale) / scale);
 }
@@ -202,10 +209,13 @@ static Value builtin_int(Lowerer *lw, const CallArguments *args, Span span) {
     int64_t parsed;
     if (v->kind == VALUE_DIM || v->kind == VALUE_INT) return *v;
     if (v->kind == VALUE_BOOL) return value_int(v->as.boolean);
-    if (v->kind == VALUE_FLOAT) return to_int(lw, trunc(v->as.number), span, &out) ? out : value_error();
-    if (v->kind == VALUE_STR && text_parse_int(v->as.text, strlen(v->as.text), &parsed)) return value_int(parsed);
+    if (v->kind == VALUE_FLOAT)
+        return to_int(lw, trunc(v->as.number), span, &out) ? out : value_error();
+    if (v->kind == VALUE_STR && text_parse_int(v->as.text, strlen(v->as.text), &parsed))
+        return value_int(parsed);
     if (value_is_tensor(v)) {
-        Diagnostic *d = lower_error(lw, NN_TENSOR_CONDITION, span, "a tensor has no int value while compiling");
+        Diagnostic *d =
+            lower_error(lw, NN_TENSOR_CONDITION, span, "a tensor has no int value while compiling");
         diagnostic_help(d, "`.long()` converts the elements");
         return value_error();
     }
@@ -221,7 +231,8 @@ static Value builtin_float(Lowerer *lw, const CallArguments *args, Span span) {
         const char *s = v->as.text;
         bool negative = s[0] == '-';
         const char *word = s + (negative || s[0] == '+');
-        if (!strcmp(word, "inf") || !strcmp(word, "infinity")) return value_float(negative ? -INFINITY : INFINITY);
+        if (!strcmp(word, "inf") || !strcmp(word, "infinity"))
+            return value_float(negative ? -INFINITY : INFINITY);
         if (!strcmp(word, "nan")) return value_float(NAN);
         if (text_parse_double(s, strlen(s), &x)) return value_float(x);
         lower_error(lw, NN_ARITHMETIC, span, "float() of the text \"%s\"", s);
@@ -236,12 +247,14 @@ static Value builtin_float(Lowerer *lw, const CallArguments *args, Span span) {
 
 static Value builtin_bool(Lowerer *lw, const CallArguments *args, Span span) {
     bool truth;
-    if (!count_between(lw, args, "bool", 1, 1, span) || !eval_truth(lw, &args->values[0], span, &truth))
+    if (!count_between(lw, args, "bool", 1, 1, span) ||
+        !eval_truth(lw, &args->values[0], span, &truth))
         return value_error();
     return value_bool(truth);
 }
 
-static Value printed(Lowerer *lw, const CallArguments *args, const char *name, bool repr, Span span) {
+static Value printed(Lowerer *lw, const CallArguments *args, const char *name, bool repr,
+                     Span span) {
     if (!count_between(lw, args, name, 1, 1, span)) return value_error();
     Text text = text_new(lw->arena);
     value_print(&text, &args->values[0], repr);
@@ -254,7 +267,8 @@ static Value builtin_repr(Lowerer *lw, const CallArguments *args, Span span) {
     return printed(lw, args, "repr", true, span);
 }
 
-static Value converted(Lowerer *lw, const CallArguments *args, const char *name, ValueKind kind, Span span) {
+static Value converted(Lowerer *lw, const CallArguments *args, const char *name, ValueKind kind,
+                       Span span) {
     if (!count_between(lw, args, name, 0, 1, span)) return value_error();
     ValueList *items = NEW(lw->arena, ValueList);
     if (args->count && !eval_iterate(lw, &args->values[0], span, &items)) return value_error();
@@ -274,7 +288,8 @@ static Value builtin_sorted(Lowerer *lw, const CallArguments *args, Span span) {
     for (int i = 1; i < v.as.list->items.count; i++)
         for (int k = i; k > 0; k--) {
             bool less;
-            if (!lower_step(lw, span) || !host_compare(lw, OPERATOR_LT, &items[k], &items[k - 1], span, &less))
+            if (!lower_step(lw, span) ||
+                !host_compare(lw, OPERATOR_LT, &items[k], &items[k - 1], span, &less))
                 return value_error();
             if (!less) break;
             Value swap = items[k];
@@ -284,11 +299,13 @@ static Value builtin_sorted(Lowerer *lw, const CallArguments *args, Span span) {
     return v;
 }
 
-static Value quantified(Lowerer *lw, const CallArguments *args, const char *name, bool all, Span span) {
+static Value quantified(Lowerer *lw, const CallArguments *args, const char *name, bool all,
+                        Span span) {
     if (args->count && (value_is_tensor(&args->values[0]) || any_keyword(args)))
         return library_instead(lw, name, args, span);
     ValueList *items;
-    if (!count_between(lw, args, name, 1, 1, span) || !eval_iterate(lw, &args->values[0], span, &items))
+    if (!count_between(lw, args, name, 1, 1, span) ||
+        !eval_iterate(lw, &args->values[0], span, &items))
         return value_error();
     for (int i = 0; i < items->items.count; i++) {
         bool truth;
@@ -311,11 +328,13 @@ static bool is_instance(const Value *v, const Value *of) {
         return false;
     }
     if (of->kind == VALUE_CLASS)
-        return v->kind == VALUE_INSTANCE && v->as.instance->class_->declaration == of->as.class_->declaration;
+        return v->kind == VALUE_INSTANCE &&
+               v->as.instance->class_->declaration == of->as.class_->declaration;
     if (of->kind == VALUE_NONE) return v->kind == VALUE_NONE;
     if (of->kind != VALUE_BUILTIN) return false;
     const char *name = of->as.builtin->name;
-    if (!strcmp(name, "int")) return v->kind == VALUE_INT || v->kind == VALUE_DIM || v->kind == VALUE_BOOL;
+    if (!strcmp(name, "int"))
+        return v->kind == VALUE_INT || v->kind == VALUE_DIM || v->kind == VALUE_BOOL;
     if (!strcmp(name, "float")) return v->kind == VALUE_FLOAT;
     if (!strcmp(name, "bool")) return v->kind == VALUE_BOOL;
     if (!strcmp(name, "str")) return v->kind == VALUE_STR;
@@ -331,12 +350,13 @@ static Value builtin_isinstance(Lowerer *lw, const CallArguments *args, Span spa
 }
 
 static Value builtin_tensor_class(Lowerer *lw, const CallArguments *args, Span span) {
-    lower_error(lw, NN_NOT_CALLABLE, span, "tensors are made by zeros, ones, full, arange, randn and the like");
+    lower_error(lw, NN_NOT_CALLABLE, span,
+                "tensors are made by zeros, ones, full, arange, randn and the like");
     return value_error();
 }
 
-static bool attribute_arguments(Lowerer *lw, const CallArguments *args, const char *name, int least, int most,
-                                Span span) {
+static bool attribute_arguments(Lowerer *lw, const CallArguments *args, const char *name, int least,
+                                int most, Span span) {
     if (!count_between(lw, args, name, least, most, span)) return false;
     if (args->values[0].kind == VALUE_INSTANCE && args->values[1].kind == VALUE_STR) return true;
     lower_error(lw, NN_OPERAND_TYPES, span, "%s() takes a module and a name", name);
@@ -353,25 +373,43 @@ static Value builtin_getattr(Lowerer *lw, const CallArguments *args, Span span) 
 }
 static Value builtin_setattr(Lowerer *lw, const CallArguments *args, Span span) {
     if (!attribute_arguments(lw, args, "setattr", 3, 3, span)) return value_error();
-    module_set_member(lw, args->values[0].as.instance, name_of(args->values[1].as.text), args->values[2], span);
+    module_set_member(lw, args->values[0].as.instance, name_of(args->values[1].as.text),
+                      args->values[2], span);
     return value_none();
 }
 static Value builtin_hasattr(Lowerer *lw, const CallArguments *args, Span span) {
     if (!attribute_arguments(lw, args, "hasattr", 2, 2, span)) return value_error();
     Value v;
-    return value_bool(module_attribute(lw, args->values[0].as.instance, name_of(args->values[1].as.text), span, &v));
+    return value_bool(module_attribute(lw, args->values[0].as.instance,
+                                       name_of(args->values[1].as.text), span, &v));
 }
 
-const Builtin host_builtins[] = {
-    {"range", builtin_range},     {"len", builtin_len},         {"zip", builtin_zip},
-    {"enumerate", builtin_enumerate}, {"reversed", builtin_reversed}, {"sum", builtin_sum},
-    {"min", builtin_min},         {"max", builtin_max},         {"abs", builtin_abs},
-    {"round", builtin_round},     {"int", builtin_int},         {"float", builtin_float},
-    {"bool", builtin_bool},       {"str", builtin_str},         {"repr", builtin_repr},
-    {"list", builtin_list},       {"tuple", builtin_tuple},     {"sorted", builtin_sorted},
-    {"all", builtin_all},         {"any", builtin_any},         {"isinstance", builtin_isinstance},
-    {"getattr", builtin_getattr}, {"setattr", builtin_setattr}, {"hasattr", builtin_hasattr},
-    {"Tensor", builtin_tensor_class}, {NULL, NULL}};
+const Builtin host_builtins[] = {{"range", builtin_range},
+                                 {"len", builtin_len},
+                                 {"zip", builtin_zip},
+                                 {"enumerate", builtin_enumerate},
+                                 {"reversed", builtin_reversed},
+                                 {"sum", builtin_sum},
+                                 {"min", builtin_min},
+                                 {"max", builtin_max},
+                                 {"abs", builtin_abs},
+                                 {"round", builtin_round},
+                                 {"int", builtin_int},
+                                 {"float", builtin_float},
+                                 {"bool", builtin_bool},
+                                 {"str", builtin_str},
+                                 {"repr", builtin_repr},
+                                 {"list", builtin_list},
+                                 {"tuple", builtin_tuple},
+                                 {"sorted", builtin_sorted},
+                                 {"all", builtin_all},
+                                 {"any", builtin_any},
+                                 {"isinstance", builtin_isinstance},
+                                 {"getattr", builtin_getattr},
+                                 {"setattr", builtin_setattr},
+                                 {"hasattr", builtin_hasattr},
+                                 {"Tensor", builtin_tensor_class},
+                                 {NULL, NULL}};
 
 /* ---- math ---- */
 
@@ -381,19 +419,20 @@ static Value math_result(Lowerer *lw, double y, const char *name, Span span) {
     return value_error();
 }
 
-#define MATH1(name)                                                                                \
-    static Value math_##name(Lowerer *lw, const CallArguments *args, Span span) {                  \
-        double x;                                                                                  \
-        if (!count_between(lw, args, "math." #name, 1, 1, span) ||                                 \
-            !value_as_float(lw, &args->values[0], "math." #name "'s argument", span, &x))          \
-            return value_error();                                                                  \
-        return math_result(lw, name(x), #name, span);                                              \
+#define MATH1(name)                                                                       \
+    static Value math_##name(Lowerer *lw, const CallArguments *args, Span span) {         \
+        double x;                                                                         \
+        if (!count_between(lw, args, "math." #name, 1, 1, span) ||                        \
+            !value_as_float(lw, &args->values[0], "math." #name "'s argument", span, &x)) \
+            return value_error();                                                         \
+        return math_result(lw, name(x), #name, span);                                     \
     }
-MATH1(sqrt) MATH1(exp) MATH1(log1p) MATH1(expm1) MATH1(log2) MATH1(log10) MATH1(sin) MATH1(cos) MATH1(tan)
-MATH1(asin) MATH1(acos) MATH1(atan) MATH1(sinh) MATH1(cosh) MATH1(tanh) MATH1(erf) MATH1(fabs)
+MATH1(sqrt)
+MATH1(exp) MATH1(log1p) MATH1(expm1) MATH1(log2) MATH1(log10) MATH1(sin) MATH1(cos) MATH1(tan)
+    MATH1(asin) MATH1(acos) MATH1(atan) MATH1(sinh) MATH1(cosh) MATH1(tanh) MATH1(erf) MATH1(fabs)
 #undef MATH1
 
-static Value math_log(Lowerer *lw, const CallArguments *args, Span span) {
+        static Value math_log(Lowerer *lw, const CallArguments *args, Span span) {
     double x, base = 0;
     if (!count_between(lw, args, "math.log", 1, 2, span) ||
         !value_as_float(lw, &args->values[0], "math.log's argument", span, &x) ||
@@ -415,11 +454,13 @@ static Value math_pow(Lowerer *lw, const CallArguments *args, Span span) {
     return math_result(lw, pow(x, y), "pow", span);
 }
 
-static Value rounded(Lowerer *lw, const CallArguments *args, const char *name, double (*f)(double), Span span) {
+static Value rounded(Lowerer *lw, const CallArguments *args, const char *name, double (*f)(double),
+                     Span span) {
     double x;
     Value v;
     if (!count_between(lw, args, name, 1, 1, span)) return value_error();
-    if (args->values[0].kind == VALUE_INT || args->values[0].kind == VALUE_DIM) return args->values[0];
+    if (args->values[0].kind == VALUE_INT || args->values[0].kind == VALUE_DIM)
+        return args->values[0];
     if (!value_as_float(lw, &args->values[0], name, span, &x)) return value_error();
     return to_int(lw, f(x), span, &v) ? v : value_error();
 }
@@ -435,7 +476,8 @@ static Value math_trunc(Lowerer *lw, const CallArguments *args, Span span) {
 
 static Value math_prod(Lowerer *lw, const CallArguments *args, Span span) {
     ValueList *items;
-    if (!count_between(lw, args, "math.prod", 1, 1, span) || !eval_iterate(lw, &args->values[0], span, &items))
+    if (!count_between(lw, args, "math.prod", 1, 1, span) ||
+        !eval_iterate(lw, &args->values[0], span, &items))
         return value_error();
     Value product = value_int(1);
     for (int i = 0; i < items->items.count; i++)

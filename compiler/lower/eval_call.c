@@ -1,12 +1,14 @@
 /* Calls: closures in a new frame, builtins, classes, instances; partial initialisers.
  *
- * The arguments are values already.  A call checks the callee's signature for this call's shapes, runs
- * the body, and checks the results; a mistake inside the library is blamed on the user's call. */
+ * The arguments are values already.  A call checks the callee's signature for this call's shapes,
+ * runs the body, and checks the results; a mistake inside the library is blamed on the user's call.
+ */
 #include "lower/internal.h"
 
 #include <string.h>
 
-static CallArguments prepend(Lowerer *lw, const Value *first, const CallArguments *args, Span span) {
+static CallArguments prepend(Lowerer *lw, const Value *first, const CallArguments *args,
+                             Span span) {
     int n = args->count + 1;
     Value *values = NEW_ARRAY(lw->arena, (size_t)n, Value);
     Name *keywords = NEW_ARRAY(lw->arena, (size_t)n, Name);
@@ -21,7 +23,8 @@ static CallArguments prepend(Lowerer *lw, const Value *first, const CallArgument
     return (CallArguments){n, values, keywords, spans};
 }
 
-static CallArguments concatenate(Lowerer *lw, const CallArguments *a, const CallArguments *b, Span span) {
+static CallArguments concatenate(Lowerer *lw, const CallArguments *a, const CallArguments *b,
+                                 Span span) {
     int n = a->count + b->count;
     Value *values = NEW_ARRAY(lw->arena, (size_t)n, Value);
     Name *keywords = NEW_ARRAY(lw->arena, (size_t)n, Name);
@@ -49,7 +52,8 @@ static bool is_initialiser_factory(Lowerer *lw, const Closure *closure) {
            name[length - 1] != '_' && !closure->partial;
 }
 
-static Value make_partial(Lowerer *lw, const Closure *closure, const CallArguments *args, Span span) {
+static Value make_partial(Lowerer *lw, const Closure *closure, const CallArguments *args,
+                          Span span) {
     Closure *copy = arena_copy(lw->arena, closure, sizeof *closure);
     CallArguments *partial = NEW(lw->arena, CallArguments);
     CallArguments none = {0, NULL, NULL, NULL};
@@ -58,24 +62,29 @@ static Value make_partial(Lowerer *lw, const Closure *closure, const CallArgumen
     return (Value){.kind = VALUE_FUNCTION, .as.closure = copy};
 }
 
-static Value run_closure(Lowerer *lw, const Closure *closure, const CallArguments *args, Span span) {
+static Value run_closure(Lowerer *lw, const Closure *closure, const CallArguments *args,
+                         Span span) {
     const Function *f = closure->function;
     Frame *frame = lw->frame;
     int skip = takes_self(closure);
     if (skip)
         scope_bind(lw, frame->scope, f->params[0].name,
-                   (Value){.kind = VALUE_INSTANCE, .as.instance = closure->self}, f->params[0].span);
+                   (Value){.kind = VALUE_INSTANCE, .as.instance = closure->self},
+                   f->params[0].span);
     if (!eval_bind_arguments(lw, f->params + skip, f->param_count - skip, args, f->name->text, span,
                              f->name_span, frame->scope))
         return value_error();
     Value *values = NEW_ARRAY(lw->arena, (size_t)f->param_count + 1, Value);
-    for (int i = skip; i < f->param_count; i++) values[i] = *scope_find(frame->scope, f->params[i].name);
+    for (int i = skip; i < f->param_count; i++)
+        values[i] = *scope_find(frame->scope, f->params[i].name);
     if (!signature_bind(lw, f, frame->scope, values, span)) return value_error();
-    if (vjp_applies(lw, closure, frame->scope)) return eval_vjp_call(lw, closure, frame->scope, span);
+    if (vjp_applies(lw, closure, frame->scope))
+        return eval_vjp_call(lw, closure, frame->scope, span);
     eval_block(lw, &f->body);
     Value result = frame->returned ? frame->result : value_none();
-    if (result.kind != VALUE_ERROR && !signature_check_results(lw, f, frame->scope, &result,
-                                                                 frame->returned ? frame->result_span : f->name_span))
+    if (result.kind != VALUE_ERROR &&
+        !signature_check_results(lw, f, frame->scope, &result,
+                                 frame->returned ? frame->result_span : f->name_span))
         return value_error();
     return result;
 }
@@ -92,13 +101,16 @@ Value eval_call_closure(Lowerer *lw, const Closure *closure, const CallArguments
         return value_error();
     }
     Instance *saved_instance = lw->instance;
-    Scope *parent = closure->captured ? closure->captured : closure->self ? closure->self->body_scope : NULL;
+    Scope *parent = closure->captured ? closure->captured
+                    : closure->self   ? closure->self->body_scope
+                                      : NULL;
     Frame frame = {.caller = lw->frame,
                    .closure = closure,
                    .home = closure->home,
                    .scope = scope_new(lw, parent),
                    .call_span = span,
-                   .interpolates = !strcmp(closure->function->name->text, "extra_repr")};
+                   .interpolates = lw->frame->interpolates ||
+                                   !strcmp(closure->function->name->text, "extra_repr")};
     lw->frame = &frame;
     if (closure->self) lw->instance = closure->self;
     Value result = run_closure(lw, closure, args, span);
@@ -108,7 +120,8 @@ Value eval_call_closure(Lowerer *lw, const Closure *closure, const CallArguments
     return result;
 }
 
-static Value call_initialiser(Lowerer *lw, const Closure *closure, const CallArguments *args, Span span) {
+static Value call_initialiser(Lowerer *lw, const Closure *closure, const CallArguments *args,
+                              Span span) {
     CallArguments none = {0, NULL, NULL, NULL};
     Value v = eval_call_closure(lw, closure, &none, span);
     if (v.kind == VALUE_FUNCTION && v.as.closure->partial) return eval_call(lw, &v, args, span);
@@ -147,15 +160,29 @@ Value eval_call(Lowerer *lw, const Value *callee, const CallArguments *args, Spa
                     callee->as.class_->name->text);
         return value_error();
     case VALUE_INSTANCE: return module_call(lw, callee->as.instance, args, span);
-    case VALUE_DTYPE: case VALUE_NONE: case VALUE_BOOL: case VALUE_INT: case VALUE_FLOAT: case VALUE_STR:
-    case VALUE_DIM: case VALUE_TUPLE: case VALUE_LIST: case VALUE_DICT: case VALUE_RANGE: case VALUE_SLICE:
-    case VALUE_ELLIPSIS: case VALUE_NAMESPACE: case VALUE_TENSOR: case VALUE_CELL: break;
+    case VALUE_DTYPE:
+    case VALUE_NONE:
+    case VALUE_BOOL:
+    case VALUE_INT:
+    case VALUE_FLOAT:
+    case VALUE_STR:
+    case VALUE_DIM:
+    case VALUE_TUPLE:
+    case VALUE_LIST:
+    case VALUE_DICT:
+    case VALUE_RANGE:
+    case VALUE_SLICE:
+    case VALUE_ELLIPSIS:
+    case VALUE_NAMESPACE:
+    case VALUE_TENSOR:
+    case VALUE_CELL: break;
     }
     lower_error(lw, NN_NOT_CALLABLE, span, "%s cannot be called", value_kind_name(callee));
     return value_error();
 }
 
-Value eval_call_values(Lowerer *lw, const Value *callee, const Value *values, int count, Span span) {
+Value eval_call_values(Lowerer *lw, const Value *callee, const Value *values, int count,
+                       Span span) {
     Name *keywords = NEW_ARRAY(lw->arena, (size_t)count + 1, Name);
     Span *spans = NEW_ARRAY(lw->arena, (size_t)count + 1, Span);
     for (int i = 0; i < count; i++) spans[i] = span;

@@ -44,11 +44,14 @@ static Value unknown_name(Lowerer *lw, Name name, Span span) {
     for (Scope *s = lw->frame->scope; s; s = s->parent)
         for (int i = 0; i < s->bindings.count; i++)
             suggestion_add(&search.suggestion, s->bindings.data[i].name->text);
-    const StmtList *top = lw->frame->home && lw->frame->home->unit ? &lw->frame->home->unit->top : NULL;
+    const StmtList *top =
+        lw->frame->home && lw->frame->home->unit ? &lw->frame->home->unit->top : NULL;
     for (int i = 0; top && i < top->count; i++) {
         const Stmt *s = top->items[i];
-        if (s->kind == STMT_FUNCTION) suggestion_add(&search.suggestion, s->function->name->text);
-        else if (s->name) suggestion_add(&search.suggestion, s->name->text);
+        if (s->kind == STMT_FUNCTION)
+            suggestion_add(&search.suggestion, s->function->name->text);
+        else if (s->name)
+            suggestion_add(&search.suggestion, s->name->text);
     }
     lower_visit_library(suggest_library, &search);
     Diagnostic *d = lower_error(lw, NN_UNKNOWN_NAME, span, "unknown name `%s`", name->text);
@@ -129,7 +132,8 @@ static Value eval_chain(Lowerer *lw, const Expr *e) {
     return v;
 }
 
-static Value eval_compare_pair(Lowerer *lw, Operator op, const Value *a, const Value *b, Span span) {
+static Value eval_compare_pair(Lowerer *lw, Operator op, const Value *a, const Value *b,
+                               Span span) {
     if (a->kind == VALUE_ERROR || b->kind == VALUE_ERROR) return value_error();
     bool identity = op == OPERATOR_IS || op == OPERATOR_IS_NOT;
     bool membership = op == OPERATOR_IN || op == OPERATOR_NOT_IN;
@@ -214,7 +218,9 @@ static const char *step_text(Lowerer *lw, const Expr *e, const CallArguments *ar
     bool open = false;
     for (int i = 0; i < args->count; i++) {
         const Value *v = &args->values[i];
-        if (v->kind != VALUE_INT && v->kind != VALUE_BOOL && v->kind != VALUE_DIM && v->kind != VALUE_TUPLE) continue;
+        if (v->kind != VALUE_INT && v->kind != VALUE_BOOL && v->kind != VALUE_DIM &&
+            v->kind != VALUE_TUPLE)
+            continue;
         text_append(&text, open ? ", " : "(");
         open = true;
         value_print(&text, v, true);
@@ -223,12 +229,16 @@ static const char *step_text(Lowerer *lw, const Expr *e, const CallArguments *ar
     return text.data;
 }
 
-static bool is_library_text(Span span) { return !span.file || span.file->is_prelude; }
+static bool is_library_text(Span span) {
+    return !span.file || span.file->is_prelude;
+}
 
 /* A tensor that a library call in a user's file makes remembers what it was made from. */
-static Value with_step(Lowerer *lw, Value result, const Value *callee, const CallArguments *args, const Expr *e) {
+static Value with_step(Lowerer *lw, Value result, const Value *callee, const CallArguments *args,
+                       const Expr *e) {
     if (result.kind != VALUE_TENSOR || !result.as.tensor || is_library_text(e->span)) return result;
-    const Value *from = callee->receiver && callee->receiver->kind == VALUE_TENSOR ? callee->receiver : NULL;
+    const Value *from =
+        callee->receiver && callee->receiver->kind == VALUE_TENSOR ? callee->receiver : NULL;
     for (int i = 0; !from && i < args->count; i++)
         if (args->values[i].kind == VALUE_TENSOR) from = &args->values[i];
     bool changed = result.story && (!from || result.story != from->story);
@@ -301,7 +311,8 @@ static Value eval_node(Lowerer *lw, const Expr *e) {
     case EXPR_INT: return value_int(e->integer);
     case EXPR_FLOAT: return value_float(e->number);
     case EXPR_STRING:
-        return value_str(lw->frame->interpolates ? eval_interpolate(lw, e->text, e->span) : e->text);
+        return value_str(lw->frame->interpolates ? eval_interpolate(lw, e->text, e->span)
+                                                 : e->text);
     case EXPR_TRUE: return value_bool(true);
     case EXPR_FALSE: return value_bool(false);
     case EXPR_NONE: return value_none();
@@ -310,11 +321,12 @@ static Value eval_node(Lowerer *lw, const Expr *e) {
     case EXPR_ATTRIBUTE: {
         Value object = eval_expr(lw, e->left);
         if (object.kind == VALUE_ERROR) return object;
-        return usable(lw, eval_attribute(lw, &object, e->name, e->name_span.file ? e->name_span : e->span),
-                      e->span);
+        return usable(
+            lw, eval_attribute(lw, &object, e->name, e->name_span.file ? e->name_span : e->span),
+            e->span);
     }
     case EXPR_CALL: return eval_call_expr(lw, e);
-    case EXPR_SUBSCRIPT: return eval_subscript_expr(lw, e);
+    case EXPR_SUBSCRIPT: return usable(lw, eval_subscript_expr(lw, e), e->span);
     case EXPR_SLICE: return eval_slice(lw, e);
     case EXPR_UNARY: {
         Value v = eval_expr(lw, e->right);
@@ -378,7 +390,8 @@ static Value tensor_or_cell_attribute(Lowerer *lw, const Value *object, Name nam
             return value_bound(lw->arena, (Value){.kind = VALUE_BUILTIN, .as.builtin = b}, object);
     v = library_method(lw, object, name);
     if (v.kind != VALUE_NONE) return v;
-    Diagnostic *d = lower_error(lw, NN_UNKNOWN_ATTRIBUTE, span, "a tensor has no attribute `%s`", name->text);
+    Diagnostic *d =
+        lower_error(lw, NN_UNKNOWN_ATTRIBUTE, span, "a tensor has no attribute `%s`", name->text);
     Suggestion s = {name->text, NULL, 0};
     lower_visit_library(suggest_method, &s);
     suggestion_tell(&s, d);
@@ -402,18 +415,32 @@ Value eval_attribute(Lowerer *lw, const Value *object, Name name, Span span) {
             const Instance *i = object->as.instance;
             Diagnostic *d = lower_error(lw, NN_UNKNOWN_ATTRIBUTE, span, "%s has no member `%s`",
                                         i->class_->name->text, name->text);
-            for (int k = 0; k < i->members.count; k++) suggestion_add(&s, i->members.data[k].name->text);
+            for (int k = 0; k < i->members.count; k++)
+                suggestion_add(&s, i->members.data[k].name->text);
             for (int k = 0; k < i->body_scope->bindings.count; k++)
                 suggestion_add(&s, i->body_scope->bindings.data[k].name->text);
             suggestion_tell(&s, d);
         }
         return value_error();
-    case VALUE_NONE: case VALUE_BOOL: case VALUE_INT: case VALUE_FLOAT: case VALUE_STR: case VALUE_DTYPE:
-    case VALUE_DIM: case VALUE_TUPLE: case VALUE_LIST: case VALUE_DICT: case VALUE_RANGE: case VALUE_SLICE:
-    case VALUE_ELLIPSIS: case VALUE_CLASS: case VALUE_FUNCTION: case VALUE_BUILTIN:
+    case VALUE_NONE:
+    case VALUE_BOOL:
+    case VALUE_INT:
+    case VALUE_FLOAT:
+    case VALUE_STR:
+    case VALUE_DTYPE:
+    case VALUE_DIM:
+    case VALUE_TUPLE:
+    case VALUE_LIST:
+    case VALUE_DICT:
+    case VALUE_RANGE:
+    case VALUE_SLICE:
+    case VALUE_ELLIPSIS:
+    case VALUE_CLASS:
+    case VALUE_FUNCTION:
+    case VALUE_BUILTIN:
         if (host_attribute(lw, object, name, span, &v)) return v;
-        lower_error(lw, NN_UNKNOWN_ATTRIBUTE, span, "%s has no attribute `%s`", value_kind_name(object),
-                    name->text);
+        lower_error(lw, NN_UNKNOWN_ATTRIBUTE, span, "%s has no attribute `%s`",
+                    value_kind_name(object), name->text);
         return value_error();
     }
     return value_error();
@@ -423,7 +450,8 @@ static bool slice_bounds(Lowerer *lw, const Value *slice, int64_t length, Span s
                          int64_t *to, int64_t *step) {
     const Value *part = slice->as.list->items.data;
     *step = 1;
-    if (part[2].kind != VALUE_NONE && !value_as_int(lw, &part[2], "a slice's step", span, step)) return false;
+    if (part[2].kind != VALUE_NONE && !value_as_int(lw, &part[2], "a slice's step", span, step))
+        return false;
     if (*step == 0) {
         lower_error(lw, NN_SUBSCRIPT, span, "a slice's step cannot be 0");
         return false;
@@ -443,20 +471,22 @@ static bool slice_bounds(Lowerer *lw, const Value *slice, int64_t length, Span s
     return true;
 }
 
-static Value list_subscript(Lowerer *lw, const Value *object, const ValueList *list, const Value *item,
-                            Span span) {
+static Value list_subscript(Lowerer *lw, const Value *object, const ValueList *list,
+                            const Value *item, Span span) {
     int64_t length = list->items.count, index, from, to, step;
     if (item->kind == VALUE_SLICE) {
         if (!slice_bounds(lw, item, length, span, &from, &to, &step)) return value_error();
         ValueList *out = NEW(lw->arena, ValueList);
         for (int64_t i = from; step > 0 ? i < to : i > to; i += step)
             vector_push(lw->arena, &out->items, list->items.data[i]);
-        return (Value){.kind = object->kind == VALUE_TUPLE ? VALUE_TUPLE : VALUE_LIST, .as.list = out};
+        return (Value){.kind = object->kind == VALUE_TUPLE ? VALUE_TUPLE : VALUE_LIST,
+                       .as.list = out};
     }
     if (!value_as_int(lw, item, "an index", span, &index)) return value_error();
     if (index < -length || index >= length) {
         lower_error(lw, NN_SUBSCRIPT, span, "index %lld is out of range: %s has %lld element%s",
-                    (long long)index, value_kind_name(object) + 2, (long long)length, length == 1 ? "" : "s");
+                    (long long)index, value_kind_name(object) + 2, (long long)length,
+                    length == 1 ? "" : "s");
         return value_error();
     }
     return list->items.data[index < 0 ? index + length : index];
@@ -481,14 +511,16 @@ static Value str_subscript(Lowerer *lw, const char *text, const Value *item, Spa
     }
     if (!value_as_int(lw, item, "an index", span, &index)) return value_error();
     if (index < -length || index >= length) {
-        lower_error(lw, NN_SUBSCRIPT, span, "index %lld is out of range: the text has %lld characters",
-                    (long long)index, (long long)length);
+        lower_error(lw, NN_SUBSCRIPT, span,
+                    "index %lld is out of range: the text has %lld characters", (long long)index,
+                    (long long)length);
         return value_error();
     }
     return value_str(arena_strndup(lw->arena, text + (index < 0 ? index + length : index), 1));
 }
 
-Value eval_subscript(Lowerer *lw, const Value *object, const Value *items, int count, bool tuple, Span span) {
+Value eval_subscript(Lowerer *lw, const Value *object, const Value *items, int count, bool tuple,
+                     Span span) {
     if (object->kind == VALUE_ERROR) return value_error();
     if (value_is_tensor(object)) return tensor_subscript(lw, object, items, count, span);
     Value item = tuple ? value_tuple(lw->arena, items, count) : items[0];
@@ -503,7 +535,8 @@ Value eval_subscript(Lowerer *lw, const Value *object, const Value *items, int c
             return list_subscript(lw, object, list, &item, span);
         }
         if (object->kind == VALUE_INSTANCE) {
-            if (item.kind == VALUE_STR) return eval_attribute(lw, object, name_of(item.as.text), span);
+            if (item.kind == VALUE_STR)
+                return eval_attribute(lw, object, name_of(item.as.text), span);
             if (!eval_iterate(lw, object, span, &list)) return value_error();
             return list_subscript(lw, object, list, &item, span);
         }
@@ -519,10 +552,11 @@ static bool iterate_range(Lowerer *lw, const RangeValue *range, Span span, Value
     if (!dim_is_const(range->stop, &stop)) {
         Text text = text_new(lw->arena);
         dim_print(&text, range->stop);
-        Diagnostic *d = lower_error(lw, NN_TENSOR_LOOP, span,
-                                    "`for` needs a number of rounds that is known while compiling, not %s",
-                                    text.data);
-        diagnostic_help(d, "a loop over time is `scan h = h0 for t in range(%s) { ... }`", text.data);
+        Diagnostic *d = lower_error(
+            lw, NN_TENSOR_LOOP, span,
+            "`for` needs a number of rounds that is known while compiling, not %s", text.data);
+        diagnostic_help(d, "a loop over time is `scan h = h0 for t in range(%s) { ... }`",
+                        text.data);
         return false;
     }
     for (int64_t i = range->start; range->step > 0 ? i < stop : i > stop;) {
@@ -540,7 +574,8 @@ static bool iterate_tensor(Lowerer *lw, const Value *v, Span span, ValueList *ou
     Text text = text_new(lw->arena);
     type_print(&text, &node->type);
     if (node->type.shape.rank == 0 || !dim_is_const(node->type.shape.dims[0], &extent)) {
-        Diagnostic *d = lower_error(lw, NN_TENSOR_LOOP, span, "cannot loop over %s while compiling", text.data);
+        Diagnostic *d =
+            lower_error(lw, NN_TENSOR_LOOP, span, "cannot loop over %s while compiling", text.data);
         diagnostic_help(d, "a loop over time is `scan h = h0 for xt in x { ... }`");
         return false;
     }
@@ -578,11 +613,21 @@ bool eval_iterate(Lowerer *lw, const Value *v, Span span, ValueList **result) {
         return true;
     case VALUE_TENSOR:
     case VALUE_CELL: return iterate_tensor(lw, v, span, out);
-    case VALUE_NONE: case VALUE_BOOL: case VALUE_INT: case VALUE_FLOAT: case VALUE_DTYPE: case VALUE_DIM:
-    case VALUE_SLICE: case VALUE_ELLIPSIS: case VALUE_CLASS: case VALUE_FUNCTION: case VALUE_BUILTIN:
+    case VALUE_NONE:
+    case VALUE_BOOL:
+    case VALUE_INT:
+    case VALUE_FLOAT:
+    case VALUE_DTYPE:
+    case VALUE_DIM:
+    case VALUE_SLICE:
+    case VALUE_ELLIPSIS:
+    case VALUE_CLASS:
+    case VALUE_FUNCTION:
+    case VALUE_BUILTIN:
     case VALUE_NAMESPACE: break;
     }
-    Diagnostic *d = lower_error(lw, NN_NOT_ITERABLE, span, "%s cannot be iterated", value_kind_name(v));
+    Diagnostic *d =
+        lower_error(lw, NN_NOT_ITERABLE, span, "%s cannot be iterated", value_kind_name(v));
     if (v->kind == VALUE_INT || v->kind == VALUE_DIM) diagnostic_help(d, "use range(...)");
     return false;
 }

@@ -8,11 +8,12 @@ typedef struct HostMethod {
     Builtin builtin; /* its first argument is the receiver */
 } HostMethod;
 
-static bool takes(Lowerer *lw, const CallArguments *args, int least, int most, const char *name, Span span) {
+static bool takes(Lowerer *lw, const CallArguments *args, int least, int most, const char *name,
+                  Span span) {
     int given = args->count - 1;
     if (given >= least && given <= most) return true;
-    lower_error(lw, NN_CALL_ARGUMENTS, span, "%s() takes %d argument%s but receives %d", name, least,
-                least == 1 ? "" : "s", given);
+    lower_error(lw, NN_CALL_ARGUMENTS, span, "%s() takes %d argument%s but receives %d", name,
+                least, least == 1 ? "" : "s", given);
     return false;
 }
 
@@ -31,7 +32,8 @@ static Value list_extend(Lowerer *lw, const CallArguments *args, Span span) {
 }
 static Value list_insert(Lowerer *lw, const CallArguments *args, Span span) {
     int64_t at;
-    if (!takes(lw, args, 2, 2, "insert", span) || !value_as_int(lw, &args->values[1], "an index", span, &at))
+    if (!takes(lw, args, 2, 2, "insert", span) ||
+        !value_as_int(lw, &args->values[1], "an index", span, &at))
         return value_error();
     ValueList *list = args->values[0].as.list;
     int64_t n = list->items.count;
@@ -80,7 +82,8 @@ static Value sequence_count(Lowerer *lw, const CallArguments *args, Span span) {
     if (!takes(lw, args, 1, 1, "count", span)) return value_error();
     int64_t n = 0;
     const ValueList *list = args->values[0].as.list;
-    for (int i = 0; i < list->items.count; i++) n += value_equal(&list->items.data[i], &args->values[1]);
+    for (int i = 0; i < list->items.count; i++)
+        n += value_equal(&list->items.data[i], &args->values[1]);
     return value_int(n);
 }
 /* torch.Size.numel */
@@ -88,7 +91,8 @@ static Value tuple_numel(Lowerer *lw, const CallArguments *args, Span span) {
     if (!takes(lw, args, 0, 0, "numel", span)) return value_error();
     Value n = value_int(1);
     const ValueList *list = args->values[0].as.list;
-    for (int i = 0; i < list->items.count; i++) n = eval_binary(lw, OPERATOR_MUL, &n, &list->items.data[i], span);
+    for (int i = 0; i < list->items.count; i++)
+        n = eval_binary(lw, OPERATOR_MUL, &n, &list->items.data[i], span);
     return n;
 }
 
@@ -111,7 +115,8 @@ static Value str_join(Lowerer *lw, const CallArguments *args, Span span) {
 static Value str_affix(Lowerer *lw, const CallArguments *args, bool prefix, Span span) {
     if (!takes(lw, args, 1, 1, prefix ? "startswith" : "endswith", span)) return value_error();
     if (args->values[1].kind != VALUE_STR) {
-        lower_error(lw, NN_OPERAND_TYPES, span, "a text is expected, not %s", value_kind_name(&args->values[1]));
+        lower_error(lw, NN_OPERAND_TYPES, span, "a text is expected, not %s",
+                    value_kind_name(&args->values[1]));
         return value_error();
     }
     const char *s = args->values[0].as.text, *affix = args->values[1].as.text;
@@ -131,23 +136,33 @@ static Value str_case(Lowerer *lw, const CallArguments *args, char from, char to
         if (*c >= from && *c <= from + 25) *c = (char)(*c - from + to);
     return value_str(copy);
 }
-static Value str_lower(Lowerer *lw, const CallArguments *args, Span span) { return str_case(lw, args, 'A', 'a', span); }
-static Value str_upper(Lowerer *lw, const CallArguments *args, Span span) { return str_case(lw, args, 'a', 'A', span); }
+static Value str_lower(Lowerer *lw, const CallArguments *args, Span span) {
+    return str_case(lw, args, 'A', 'a', span);
+}
+static Value str_upper(Lowerer *lw, const CallArguments *args, Span span) {
+    return str_case(lw, args, 'a', 'A', span);
+}
 
-static Value dict_part(Lowerer *lw, const CallArguments *args, int part, const char *name, Span span) {
+static Value dict_part(Lowerer *lw, const CallArguments *args, int part, const char *name,
+                       Span span) {
     if (!takes(lw, args, 0, 0, name, span)) return value_error();
     const ValueList *dict = args->values[0].as.list;
     ValueList *out = NEW(lw->arena, ValueList);
     for (int i = 0; i + 1 < dict->items.count; i += 2)
         vector_push(lw->arena, &out->items,
-                    part == 2 ? value_tuple(lw->arena, &dict->items.data[i], 2) : dict->items.data[i + part]);
+                    part == 2 ? value_tuple(lw->arena, &dict->items.data[i], 2)
+                              : dict->items.data[i + part]);
     return (Value){.kind = VALUE_LIST, .as.list = out};
 }
-static Value dict_keys(Lowerer *lw, const CallArguments *args, Span span) { return dict_part(lw, args, 0, "keys", span); }
+static Value dict_keys(Lowerer *lw, const CallArguments *args, Span span) {
+    return dict_part(lw, args, 0, "keys", span);
+}
 static Value dict_values(Lowerer *lw, const CallArguments *args, Span span) {
     return dict_part(lw, args, 1, "values", span);
 }
-static Value dict_items(Lowerer *lw, const CallArguments *args, Span span) { return dict_part(lw, args, 2, "items", span); }
+static Value dict_items(Lowerer *lw, const CallArguments *args, Span span) {
+    return dict_part(lw, args, 2, "items", span);
+}
 static Value dict_get(Lowerer *lw, const CallArguments *args, Span span) {
     if (!takes(lw, args, 1, 2, "get", span)) return value_error();
     const ValueList *dict = args->values[0].as.list;
@@ -157,22 +172,24 @@ static Value dict_get(Lowerer *lw, const CallArguments *args, Span span) {
 }
 
 static const HostMethod methods[] = {
-    {VALUE_LIST, {"append", list_append}},      {VALUE_LIST, {"extend", list_extend}},
-    {VALUE_LIST, {"insert", list_insert}},      {VALUE_LIST, {"pop", list_pop}},
-    {VALUE_LIST, {"reverse", list_reverse}},    {VALUE_LIST, {"index", sequence_index}},
-    {VALUE_LIST, {"count", sequence_count}},    {VALUE_TUPLE, {"index", sequence_index}},
-    {VALUE_TUPLE, {"count", sequence_count}},   {VALUE_TUPLE, {"numel", tuple_numel}},
-    {VALUE_STR, {"join", str_join}},            {VALUE_STR, {"startswith", str_startswith}},
-    {VALUE_STR, {"endswith", str_endswith}},    {VALUE_STR, {"lower", str_lower}},
-    {VALUE_STR, {"upper", str_upper}},          {VALUE_DICT, {"keys", dict_keys}},
-    {VALUE_DICT, {"values", dict_values}},      {VALUE_DICT, {"items", dict_items}},
+    {VALUE_LIST, {"append", list_append}},    {VALUE_LIST, {"extend", list_extend}},
+    {VALUE_LIST, {"insert", list_insert}},    {VALUE_LIST, {"pop", list_pop}},
+    {VALUE_LIST, {"reverse", list_reverse}},  {VALUE_LIST, {"index", sequence_index}},
+    {VALUE_LIST, {"count", sequence_count}},  {VALUE_TUPLE, {"index", sequence_index}},
+    {VALUE_TUPLE, {"count", sequence_count}}, {VALUE_TUPLE, {"numel", tuple_numel}},
+    {VALUE_STR, {"join", str_join}},          {VALUE_STR, {"startswith", str_startswith}},
+    {VALUE_STR, {"endswith", str_endswith}},  {VALUE_STR, {"lower", str_lower}},
+    {VALUE_STR, {"upper", str_upper}},        {VALUE_DICT, {"keys", dict_keys}},
+    {VALUE_DICT, {"values", dict_values}},    {VALUE_DICT, {"items", dict_items}},
     {VALUE_DICT, {"get", dict_get}},
 };
 
 bool host_attribute(Lowerer *lw, const Value *object, Name name, Span span, Value *out) {
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        if (methods[i].kind != object->kind || strcmp(methods[i].builtin.name, name->text)) continue;
-        *out = value_bound(lw->arena, (Value){.kind = VALUE_BUILTIN, .as.builtin = &methods[i].builtin}, object);
+        if (methods[i].kind != object->kind || strcmp(methods[i].builtin.name, name->text))
+            continue;
+        *out = value_bound(
+            lw->arena, (Value){.kind = VALUE_BUILTIN, .as.builtin = &methods[i].builtin}, object);
         return true;
     }
     if (object->kind == VALUE_CLASS && !strcmp(name->text, "__name__")) {

@@ -16,12 +16,17 @@ static void assign_error(Lowerer *lw, Span span, const char *help) {
 
 static void assign_name(Lowerer *lw, Name name, Value value, Span span) {
     Frame *frame = lw->frame;
-    Binding *outer = frame->yields && frame->scope->parent ? scope_find_binding(frame->scope->parent, name) : NULL;
+    Binding *outer = frame->yields && frame->scope->parent
+                         ? scope_find_binding(frame->scope->parent, name)
+                         : NULL;
     bool local = false;
-    for (int i = 0; i < frame->scope->bindings.count; i++) local |= frame->scope->bindings.data[i].name == name;
+    for (int i = 0; i < frame->scope->bindings.count; i++)
+        local |= frame->scope->bindings.data[i].name == name;
     if (outer && !local && outer->used) {
-        Diagnostic *d = lower_error(lw, NN_SCAN_BODY, span, "`%s` is read and then assigned inside the scan", name->text);
-        diagnostic_help(d, "make it a carry: `scan ..., %s = ..., %s for ...`", name->text, name->text);
+        Diagnostic *d = lower_error(lw, NN_SCAN_BODY, span,
+                                    "`%s` is read and then assigned inside the scan", name->text);
+        diagnostic_help(d, "make it a carry: `scan ..., %s = ..., %s for ...`", name->text,
+                        name->text);
         value = value_error();
     }
     scope_bind(lw, frame->scope, name, value, span);
@@ -31,9 +36,10 @@ static void assign_subscript(Lowerer *lw, const Expr *target, Value value) {
     Value object = eval_expr(lw, target->left);
     if (object.kind == VALUE_ERROR) return;
     if (target->items.count != 1 || value_is_tensor(&object)) {
-        assign_error(lw, target->span, value_is_tensor(&object)
-                                           ? "tensors are values: build the new one with where(), cat() or pad()"
-                                           : NULL);
+        assign_error(lw, target->span,
+                     value_is_tensor(&object)
+                         ? "tensors are values: build the new one with where(), cat() or pad()"
+                         : NULL);
         return;
     }
     Value key = eval_expr(lw, target->items.items[0]);
@@ -44,8 +50,9 @@ static void assign_subscript(Lowerer *lw, const Expr *target, Value value) {
         int64_t index, length = object.as.list->items.count;
         if (!value_as_int(lw, &key, "an index", target->span, &index)) return;
         if (index < -length || index >= length) {
-            lower_error(lw, NN_SUBSCRIPT, target->span, "index %lld is out of range: the list has %lld elements",
-                        (long long)index, (long long)length);
+            lower_error(lw, NN_SUBSCRIPT, target->span,
+                        "index %lld is out of range: the list has %lld elements", (long long)index,
+                        (long long)length);
             return;
         }
         object.as.list->items.data[index < 0 ? index + length : index] = value;
@@ -119,7 +126,8 @@ void eval_set_attribute(Lowerer *lw, const Value *object, Name name, Value value
     }
     if (object->kind == VALUE_CELL && !strcmp(name->text, "grad") && value.kind == VALUE_NONE) {
         Value zero;
-        if (cell_attribute(lw, object, name_of("zero_grad"), span, &zero)) eval_call_values(lw, &zero, NULL, 0, span);
+        if (cell_attribute(lw, object, name_of("zero_grad"), span, &zero))
+            eval_call_values(lw, &zero, NULL, 0, span);
         return;
     }
     if (object->kind == VALUE_CELL && !strcmp(name->text, "requires_grad")) {
@@ -128,14 +136,17 @@ void eval_set_attribute(Lowerer *lw, const Value *object, Name name, Value value
             eval_call_values(lw, &method, &value, 1, span);
         return;
     }
-    lower_error(lw, NN_ASSIGNMENT, span, "`%s` of %s cannot be assigned", name->text, value_kind_name(object));
+    lower_error(lw, NN_ASSIGNMENT, span, "`%s` of %s cannot be assigned", name->text,
+                value_kind_name(object));
 }
 
 /* ---- blocks whose condition failed: what they assign becomes an error ---- */
 
 static void poison_target(Lowerer *lw, const Expr *target) {
-    if (target->kind == EXPR_NAME) scope_bind(lw, lw->frame->scope, target->name, value_error(), target->span);
-    for (int i = 0; (target->kind == EXPR_TUPLE || target->kind == EXPR_LIST) && i < target->items.count; i++)
+    if (target->kind == EXPR_NAME)
+        scope_bind(lw, lw->frame->scope, target->name, value_error(), target->span);
+    for (int i = 0;
+         (target->kind == EXPR_TUPLE || target->kind == EXPR_LIST) && i < target->items.count; i++)
         poison_target(lw, target->items.items[i]);
 }
 
@@ -174,7 +185,8 @@ static void tell_statement(Lowerer *lw, const Stmt *s, const Expr *target) {
     if (target->kind == EXPR_NAME) {
         Value *v = scope_find(lw->frame->scope, target->name);
         if (v && v->kind == VALUE_TENSOR)
-            lw->options->on_statement(lw->options->user, s->span, target->name, &v->as.tensor->type);
+            lw->options->on_statement(lw->options->user, s->span, target->name,
+                                      &v->as.tensor->type);
     }
     for (int i = 0; target->kind == EXPR_TUPLE && i < target->items.count; i++)
         tell_statement(lw, s, target->items.items[i]);
@@ -213,10 +225,12 @@ static void eval_assert(Lowerer *lw, const Stmt *s) {
         text = printed.data;
     }
     Span blame = lower_blame(lw, s->value->span);
-    Diagnostic *d = lower_error(lw, NN_ASSERTION, s->value->span, "%s", text ? text : "the assertion does not hold");
+    Diagnostic *d = lower_error(lw, NN_ASSERTION, s->value->span, "%s",
+                                text ? text : "the assertion does not hold");
     if (lw->frame->call_span.file && !lw->frame->call_span.file->is_prelude &&
         (blame.file != lw->frame->call_span.file || blame.begin != lw->frame->call_span.begin))
-        diagnostic_label(d, lw->frame->call_span, lw->frame->declares ? "made here" : "called here");
+        diagnostic_label(d, lw->frame->call_span,
+                         lw->frame->declares ? "made here" : "called here");
     lw->frame->returned = true; /* as an exception would */
     lw->frame->result = value_error();
 }
@@ -293,9 +307,12 @@ static void eval_stmt(Lowerer *lw, const Stmt *s) {
     case STMT_YIELD: eval_yield(lw, s); return;
     case STMT_IF:
         v = eval_expr(lw, s->value);
-        if (!eval_truth(lw, &v, s->value->span, &truth)) poison_blocks(lw, s);
-        else if (truth) eval_block(lw, &s->body);
-        else eval_block(lw, &s->otherwise);
+        if (!eval_truth(lw, &v, s->value->span, &truth))
+            poison_blocks(lw, s);
+        else if (truth)
+            eval_block(lw, &s->body);
+        else
+            eval_block(lw, &s->otherwise);
         return;
     case STMT_FOR: eval_for(lw, s); return;
     case STMT_SCAN: eval_scan(lw, s); return;
@@ -305,13 +322,21 @@ static void eval_stmt(Lowerer *lw, const Stmt *s) {
     case STMT_BREAK: lw->frame->breaking = true; return;
     case STMT_CONTINUE: lw->frame->continuing = true; return;
     case STMT_DECLARE:
-        if (lw->frame->declares) module_declare(lw, lw->instance, s);
-        else misplaced(lw, s, s->declare == DECLARE_PARAM ? "param" : s->declare == DECLARE_BUFFER ? "buffer" : "state");
+        if (lw->frame->declares)
+            module_declare(lw, lw->instance, s);
+        else
+            misplaced(lw, s,
+                      s->declare == DECLARE_PARAM    ? "param"
+                      : s->declare == DECLARE_BUFFER ? "buffer"
+                                                     : "state");
         return;
     case STMT_FUNCTION: eval_definition(lw, s); return;
-    case STMT_MODULE: case STMT_OPTIMIZER: case STMT_TRAIN: case STMT_EXPORT: case STMT_IMPORT: case STMT_FROM:
-        misplaced(lw, s, "a definition of the file");
-        return;
+    case STMT_MODULE:
+    case STMT_OPTIMIZER:
+    case STMT_TRAIN:
+    case STMT_EXPORT:
+    case STMT_IMPORT:
+    case STMT_FROM: misplaced(lw, s, "a definition of the file"); return;
     case STMT_ERROR: return;
     }
 }
@@ -337,8 +362,10 @@ static Value interpolated(Lowerer *lw, const char *text, size_t length, Span spa
     source->is_prelude = true; /* mistakes are reported at the text */
     DiagnosticSink *sink = diagnostics_new(lw->arena);
     const SourceUnit *unit = syntax_parse(lw->arena, source, sink);
-    if (diagnostics_errors(sink) || unit->top.count != 1 || unit->top.items[0]->kind != STMT_ASSIGN) {
-        lower_error(lw, NN_ASSERTION, span, "{%.*s} is not an expression; write {{ for a brace", (int)length, text);
+    if (diagnostics_errors(sink) || unit->top.count != 1 ||
+        unit->top.items[0]->kind != STMT_ASSIGN) {
+        lower_error(lw, NN_ASSERTION, span, "{%.*s} is not an expression; write {{ for a brace",
+                    (int)length, text);
         return value_error();
     }
     Frame frame = *lw->frame;

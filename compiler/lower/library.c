@@ -1,8 +1,9 @@
 /* Files and namespaces: the library's parsed on demand, imports, and what a bare name means.
  *
- * A namespace's scope is filled with all definitions of its file when it is first needed; definitions are
- * cheap (a class or closure is a pointer), only top-level constants are evaluated.  Names resolve to the
- * file, then Python's builtins, then the tensor functions, namespaces and dtypes. */
+ * A namespace's scope is filled with all definitions of its file when it is first needed;
+ * definitions are cheap (a class or closure is a pointer), only top-level constants are evaluated.
+ * Names resolve to the file, then Python's builtins, then the tensor functions, namespaces and
+ * dtypes. */
 #include "lower/internal.h"
 
 #include "base/embedded.h"
@@ -17,8 +18,11 @@ enum { IMPORT_LIMIT = 16 << 20 };
 typedef struct LibrarySpace {
     const char *name, *file;
 } LibrarySpace;
-static const LibrarySpace library_spaces[] = {
-    {"nn", "nn.nn"}, {"F", "functional.nn"}, {"torch", "tensor.nn"}, {"init", "init.nn"}, {"optim", "optim.nn"}};
+static const LibrarySpace library_spaces[] = {{"nn", "nn.nn"},
+                                              {"F", "functional.nn"},
+                                              {"torch", "tensor.nn"},
+                                              {"init", "init.nn"},
+                                              {"optim", "optim.nn"}};
 enum { SPACE_COUNT = sizeof library_spaces / sizeof *library_spaces };
 
 /* ---- definitions ---- */
@@ -26,13 +30,14 @@ enum { SPACE_COUNT = sizeof library_spaces / sizeof *library_spaces };
 static const Function *find_vjp(const StmtList *list, Name name) {
     for (int i = 0; list && i < list->count; i++) {
         const Stmt *s = list->items[i];
-        if (s->kind == STMT_FUNCTION && s->function->is_vjp && s->function->name == name) return s->function;
+        if (s->kind == STMT_FUNCTION && s->function->is_vjp && s->function->name == name)
+            return s->function;
     }
     return NULL;
 }
 
-Value definition_value(Lowerer *lw, const StmtList *list, const Stmt *s, Namespace *home, Scope *captured,
-                       Instance *self) {
+Value definition_value(Lowerer *lw, const StmtList *list, const Stmt *s, Namespace *home,
+                       Scope *captured, Instance *self) {
     if (s->kind == STMT_FUNCTION) {
         Closure *c = NEW(lw->arena, Closure);
         *c = (Closure){.function = s->function,
@@ -72,8 +77,8 @@ static void define_import(Lowerer *lw, Namespace *home, const Stmt *s) {
         const ImportName *import = &s->imports[i];
         const Value *v = file ? namespace_find(lw, file, import->name) : &error;
         if (!v) {
-            Diagnostic *d = lower_error(lw, NN_IMPORT_NAME, import->span, "%s has no definition `%s`", s->path,
-                                        import->name->text);
+            Diagnostic *d = lower_error(lw, NN_IMPORT_NAME, import->span,
+                                        "%s has no definition `%s`", s->path, import->name->text);
             Suggestion suggestion = {import->name->text, NULL, 0};
             for (int k = 0; k < file->scope->bindings.count; k++)
                 suggestion_add(&suggestion, file->scope->bindings.data[k].name->text);
@@ -94,7 +99,8 @@ static void fill(Lowerer *lw, Namespace *space) {
             Value v = definition_value(lw, top, s, space, NULL, NULL);
             scope_bind(lw, space->scope, s->function->name, v, s->function->name_span);
         } else if (s->kind == STMT_MODULE || s->kind == STMT_OPTIMIZER || s->kind == STMT_TRAIN) {
-            scope_bind(lw, space->scope, s->name, definition_value(lw, top, s, space, NULL, NULL), s->name_span);
+            scope_bind(lw, space->scope, s->name, definition_value(lw, top, s, space, NULL, NULL),
+                       s->name_span);
         }
     }
     /* Constants, in order: they may use everything above. */
@@ -110,7 +116,8 @@ static void fill(Lowerer *lw, Namespace *space) {
     lw->frame = saved;
 }
 
-static Namespace *space_new(Lowerer *lw, const char *name, const SourceUnit *unit, bool is_prelude) {
+static Namespace *space_new(Lowerer *lw, const char *name, const SourceUnit *unit,
+                            bool is_prelude) {
     Namespace *space = NEW(lw->arena, Namespace);
     space->name = name_of(name);
     space->unit = unit;
@@ -130,7 +137,8 @@ void library_begin(Lowerer *lw, const SourceUnit *unit) {
 static const SourceUnit *parse_embedded(Lowerer *lw, const char *file) {
     for (const EmbeddedFile *f = prelude_files; f->name; f++) {
         if (strcmp(f->name, file)) continue;
-        SourceFile *source = source_new(lw->arena, arena_printf(lw->arena, "<prelude>/%s", file), f->text, f->length);
+        SourceFile *source = source_new(lw->arena, arena_printf(lw->arena, "<prelude>/%s", file),
+                                        f->text, f->length);
         source->is_prelude = true;
         return syntax_parse(lw->arena, source, lw->sink);
     }
@@ -150,18 +158,23 @@ static Namespace **space_slot(Lowerer *lw, const char *name) {
 
 static void fill_builtins(Lowerer *lw, Namespace *space, const Builtin *table) {
     for (const Builtin *b = table; b->name; b++)
-        scope_bind(lw, space->scope, name_of(b->name), (Value){.kind = VALUE_BUILTIN, .as.builtin = b}, (Span){0});
+        scope_bind(lw, space->scope, name_of(b->name),
+                   (Value){.kind = VALUE_BUILTIN, .as.builtin = b}, (Span){0});
 }
 
 static void fill_math(Lowerer *lw, Namespace *space) {
     static const struct {
         const char *name;
         double value;
-    } constants[] = {{"pi", 3.14159265358979323846}, {"e", 2.71828182845904523536},
-                     {"tau", 6.28318530717958647692}, {"inf", INFINITY}, {"nan", NAN}};
+    } constants[] = {{"pi", 3.14159265358979323846},
+                     {"e", 2.71828182845904523536},
+                     {"tau", 6.28318530717958647692},
+                     {"inf", INFINITY},
+                     {"nan", NAN}};
     fill_builtins(lw, space, math_builtins);
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
-        scope_bind(lw, space->scope, name_of(constants[i].name), value_float(constants[i].value), (Span){0});
+        scope_bind(lw, space->scope, name_of(constants[i].name), value_float(constants[i].value),
+                   (Span){0});
 }
 
 Namespace *library_namespace(Lowerer *lw, const char *name) {
@@ -170,13 +183,16 @@ Namespace *library_namespace(Lowerer *lw, const char *name) {
     if (*slot) return *slot;
     if (!strcmp(name, "math") || !strcmp(name, "prim")) {
         *slot = space_new(lw, name, NULL, true);
-        if (name[0] == 'm') fill_math(lw, *slot);
-        else fill_builtins(lw, *slot, prim_builtins);
+        if (name[0] == 'm')
+            fill_math(lw, *slot);
+        else
+            fill_builtins(lw, *slot, prim_builtins);
         return *slot;
     }
     const SourceUnit *unit = NULL;
     for (int i = 0; i < SPACE_COUNT; i++)
-        if (!strcmp(library_spaces[i].name, name)) unit = parse_embedded(lw, library_spaces[i].file);
+        if (!strcmp(library_spaces[i].name, name))
+            unit = parse_embedded(lw, library_spaces[i].file);
     *slot = space_new(lw, name, unit, true);
     if (unit) fill(lw, *slot);
     return *slot;
@@ -192,10 +208,11 @@ static bool dtype_word(const char *word, DType *out) {
     static const struct {
         const char *name;
         DType dtype;
-    } names[] = {{"float32", DTYPE_F32}, {"float", DTYPE_F32},   {"float64", DTYPE_F64}, {"double", DTYPE_F64},
-                 {"float16", DTYPE_F16}, {"half", DTYPE_F16},    {"bfloat16", DTYPE_BF16}, {"int8", DTYPE_I8},
-                 {"int16", DTYPE_I16},   {"short", DTYPE_I16},   {"int32", DTYPE_I32},   {"int", DTYPE_I32},
-                 {"int64", DTYPE_I64},   {"long", DTYPE_I64},    {"uint8", DTYPE_U8}};
+    } names[] = {{"float32", DTYPE_F32},   {"float", DTYPE_F32},   {"float64", DTYPE_F64},
+                 {"double", DTYPE_F64},    {"float16", DTYPE_F16}, {"half", DTYPE_F16},
+                 {"bfloat16", DTYPE_BF16}, {"int8", DTYPE_I8},     {"int16", DTYPE_I16},
+                 {"short", DTYPE_I16},     {"int32", DTYPE_I32},   {"int", DTYPE_I32},
+                 {"int64", DTYPE_I64},     {"long", DTYPE_I64},    {"uint8", DTYPE_U8}};
     if (dtype_parse(word, out)) return true;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(names[i].name, word)) continue;
@@ -209,7 +226,9 @@ static Value dtype_of_word(Lowerer *lw, DType dtype) {
     return value_dtype(dtype == DTYPE_F32 ? lw->options->default_dtype : dtype);
 }
 
-static Value space_value(Namespace *space) { return (Value){.kind = VALUE_NAMESPACE, .as.namespace_ = space}; }
+static Value space_value(Namespace *space) {
+    return (Value){.kind = VALUE_NAMESPACE, .as.namespace_ = space};
+}
 
 /* torch.nn, nn.functional, nn.init, nn.utils, torch.optim, torch.float32. */
 static bool nested_space(Lowerer *lw, const Namespace *space, const char *word, Value *out) {
@@ -238,19 +257,22 @@ static bool nested_space(Lowerer *lw, const Namespace *space, const char *word, 
 
 bool namespace_attribute(Lowerer *lw, Namespace *space, Name name, Span span, Value *out) {
     DType dtype;
-    if (space == lw->torch && dtype_word(name->text, &dtype)) { /* torch.bool is a dtype, x.bool() a function */
+    if (space == lw->torch &&
+        dtype_word(name->text, &dtype)) { /* torch.bool is a dtype, x.bool() a function */
         *out = dtype_of_word(lw, dtype);
         return true;
     }
     const Value *found = namespace_find(lw, space, name);
     if (!found && nested_space(lw, space, name->text, out)) return true;
-    if (!found && space == lw->functional) found = namespace_find(lw, library_namespace(lw, "torch"), name);
+    if (!found && space == lw->functional)
+        found = namespace_find(lw, library_namespace(lw, "torch"), name);
     if (!found && space == lw->torch) found = namespace_find(lw, library_namespace(lw, "F"), name);
     if (found) {
         *out = *found;
         return true;
     }
-    const char *word = space->unit && !space->is_prelude ? space->unit->file->path : space->name->text;
+    const char *word =
+        space->unit && !space->is_prelude ? space->unit->file->path : space->name->text;
     Diagnostic *d = lower_error(lw, NN_UNKNOWN_ATTRIBUTE, span, "%s has no `%s`", word, name->text);
     Suggestion s = {name->text, NULL, 0};
     for (int i = 0; i < space->scope->bindings.count; i++)
@@ -305,7 +327,8 @@ static void visit_file(const SourceUnit *unit, const char *space, bool bare,
     }
 }
 
-void lower_visit_library(void (*visit)(void *user, const char *namespace_, const char *name), void *user) {
+void lower_visit_library(void (*visit)(void *user, const char *namespace_, const char *name),
+                         void *user) {
     Arena *arena = arena_new();
     DiagnosticSink *sink = diagnostics_new(arena);
     for (int i = 0; i < SPACE_COUNT; i++) {
@@ -313,7 +336,8 @@ void lower_visit_library(void (*visit)(void *user, const char *namespace_, const
             if (strcmp(f->name, library_spaces[i].file)) continue;
             SourceFile *source = source_new(arena, f->name, f->text, f->length);
             const SourceUnit *unit = syntax_parse(arena, source, sink);
-            visit_file(unit, library_spaces[i].name, !strcmp(library_spaces[i].name, "torch"), visit, user);
+            visit_file(unit, library_spaces[i].name, !strcmp(library_spaces[i].name, "torch"),
+                       visit, user);
         }
         visit(user, "", library_spaces[i].name);
     }
@@ -323,25 +347,30 @@ void lower_visit_library(void (*visit)(void *user, const char *namespace_, const
         for (const Builtin *b = tables[t]; b->name; b++) visit(user, "", b->name);
     for (const Builtin *b = math_builtins; b->name; b++) visit(user, "math", b->name);
     static const char *const constants[] = {"pi", "e", "tau", "inf", "nan"};
-    for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) visit(user, "math", constants[i]);
+    for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
+        visit(user, "math", constants[i]);
     for (int i = 0; i < DTYPE_COUNT; i++) visit(user, "", dtype_name((DType)i));
     arena_free(arena);
 }
 
 /* ---- imports ---- */
 
-static char *read_import(Lowerer *lw, const Namespace *from, const Stmt *s, const char **path, size_t *length) {
+static char *read_import(Lowerer *lw, const Namespace *from, const Stmt *s, const char **path,
+                         size_t *length) {
     const char *error = NULL, *here = from->unit->file->path, *slash = strrchr(here, '/');
-    if (s->path[0] == '/' || !slash) *path = s->path;
-    else *path = arena_printf(lw->arena, "%.*s/%s", (int)(slash - here), here, s->path);
+    if (s->path[0] == '/' || !slash)
+        *path = s->path;
+    else
+        *path = arena_printf(lw->arena, "%.*s/%s", (int)(slash - here), here, s->path);
     char *text = file_read_all(lw->arena, *path, IMPORT_LIMIT, length, &error);
-    for (const char *const *folder = lw->options->include_paths; !text && folder && *folder; folder++) {
+    for (const char *const *folder = lw->options->include_paths; !text && folder && *folder;
+         folder++) {
         *path = arena_printf(lw->arena, "%s/%s", *folder, s->path);
         text = file_read_all(lw->arena, *path, IMPORT_LIMIT, length, &error);
     }
     if (text) return text;
-    Diagnostic *d = lower_error(lw, NN_IMPORT_MISSING, s->path_span.file ? s->path_span : s->span, "cannot read %s: %s",
-                                s->path, error ? error : "no such file");
+    Diagnostic *d = lower_error(lw, NN_IMPORT_MISSING, s->path_span.file ? s->path_span : s->span,
+                                "cannot read %s: %s", s->path, error ? error : "no such file");
     diagnostic_help(d, "the path is relative to %s, then to the folders of -I", here);
     return NULL;
 }
@@ -355,8 +384,8 @@ static void report_cycle(Lowerer *lw, const Namespace *again, const Stmt *s) {
         if (inside && f->loading) text_printf(&chain, "%s -> ", f->unit->file->path);
     }
     text_append(&chain, again->unit->file->path);
-    lower_error(lw, NN_IMPORT_CYCLE, s->path_span.file ? s->path_span : s->span, "the files import each other: %s",
-                chain.data);
+    lower_error(lw, NN_IMPORT_CYCLE, s->path_span.file ? s->path_span : s->span,
+                "the files import each other: %s", chain.data);
 }
 
 static Namespace *load_import(Lowerer *lw, Namespace *from, const Stmt *s) {

@@ -8,7 +8,8 @@
 #include <string.h>
 
 static const char *join_path(Lowerer *lw, const char *path, const char *name) {
-    return path && path[0] ? arena_printf(lw->arena, "%s.%s", path, name) : arena_strdup(lw->arena, name);
+    return path && path[0] ? arena_printf(lw->arena, "%s.%s", path, name)
+                           : arena_strdup(lw->arena, name);
 }
 
 Value *module_find_member(Instance *self, Name name) {
@@ -26,7 +27,8 @@ static Binding *find_hyperparameter(Instance *self, Name name) {
 const Value *instance_method(const Instance *self, const char *name) {
     for (int i = 0; i < self->body_scope->bindings.count; i++) {
         const Binding *b = &self->body_scope->bindings.data[i];
-        if (b->value.kind == VALUE_FUNCTION && b->value.as.closure->self == self && !strcmp(b->name->text, name))
+        if (b->value.kind == VALUE_FUNCTION && b->value.as.closure->self == self &&
+            !strcmp(b->name->text, name))
             return &b->value;
     }
     return NULL;
@@ -44,20 +46,23 @@ static bool bind_scalar_cell(Lowerer *lw, Instance *self, const Param *p, Bindin
     if (b->value.kind == VALUE_CELL) return true;
     TensorType type;
     if (!signature_type(lw, p->type, self->body_scope, &type)) return false;
-    b->value = cell_hyperparameter(lw, self, p->name, type.dtype, &b->value, b->span.file ? b->span : span);
+    b->value = cell_hyperparameter(lw, self, p->name, type.dtype, &b->value,
+                                   b->span.file ? b->span : span);
     return b->value.kind != VALUE_ERROR;
 }
 
-static bool check_hyperparameter(Lowerer *lw, Instance *self, const Param *p, Binding *b, Span span) {
+static bool check_hyperparameter(Lowerer *lw, Instance *self, const Param *p, Binding *b,
+                                 Span span) {
     bool scalar = self->class_->kind != CLASS_KIND_MODULE && is_dtype_name(p->type);
     if (scalar) return bind_scalar_cell(lw, self, p, b, span);
-    if (!p->type || p->star || signature_host_value(lw, p->type, self->body_scope, &b->value)) return true;
+    if (!p->type || p->star || signature_host_value(lw, p->type, self->body_scope, &b->value))
+        return true;
     Text expected = text_new(lw->arena), given = text_new(lw->arena);
     signature_print_type(&expected, p->type);
     value_print(&given, &b->value, true);
     Span place = b->span.file ? b->span : span;
-    Diagnostic *d = lower_error(lw, NN_HOST_TYPE, place, "%s takes %s: %s, not %s", self->class_->name->text,
-                                p->name->text, expected.data,
+    Diagnostic *d = lower_error(lw, NN_HOST_TYPE, place, "%s takes %s: %s, not %s",
+                                self->class_->name->text, p->name->text, expected.data,
                                 value_is_tensor(&b->value) ? "a tensor" : given.data);
     if (!p->span.file->is_prelude) diagnostic_label(d, p->span, "declared here");
     return false;
@@ -79,11 +84,13 @@ Instance *instance_begin(Lowerer *lw, ModuleClass *class_, const CallArguments *
     self->span = span;
     self->body_scope = scope_new(lw, NULL);
     const Stmt *declaration = class_->declaration;
-    Frame frame = {.caller = lw->frame, .home = class_->home, .scope = self->body_scope, .call_span = span};
+    Frame frame = {
+        .caller = lw->frame, .home = class_->home, .scope = self->body_scope, .call_span = span};
     Instance *outer = lw->instance;
     lw->frame = &frame;
-    bool ok = eval_bind_arguments(lw, declaration->params, declaration->param_count, args, class_->name->text,
-                                  span, declaration->name_span, self->body_scope);
+    bool ok =
+        eval_bind_arguments(lw, declaration->params, declaration->param_count, args,
+                            class_->name->text, span, declaration->name_span, self->body_scope);
     for (int i = 0; ok && i < declaration->param_count; i++) {
         const Param *p = &declaration->params[i];
         Binding *b = scope_find_binding(self->body_scope, p->name);
@@ -103,7 +110,8 @@ void instance_run_body(Lowerer *lw, Instance *self, const StmtList *body, Span s
     enum { COST = 12 };
     lw->depth += COST;
     if (lw->depth > lw->depth_limit) {
-        lower_error(lw, NN_RECURSION, span, "the modules are nested too deeply: does `%s` contain itself?",
+        lower_error(lw, NN_RECURSION, span,
+                    "the modules are nested too deeply: does `%s` contain itself?",
                     self->class_->name->text);
         lw->halted = true;
         lw->depth -= COST;
@@ -119,7 +127,8 @@ void instance_run_body(Lowerer *lw, Instance *self, const StmtList *body, Span s
     lw->instance = self;
     /* `self` is a name of the body only: methods bind their own. */
     frame.scope = scope_new(lw, self->body_scope);
-    scope_bind(lw, frame.scope, name_of("self"), (Value){.kind = VALUE_INSTANCE, .as.instance = self}, span);
+    scope_bind(lw, frame.scope, name_of("self"),
+               (Value){.kind = VALUE_INSTANCE, .as.instance = self}, span);
     eval_block(lw, body);
     /* What the body bound becomes visible to its methods. */
     for (int i = 1; i < frame.scope->bindings.count; i++) {
@@ -132,7 +141,8 @@ void instance_run_body(Lowerer *lw, Instance *self, const StmtList *body, Span s
     lw->depth -= COST;
 }
 
-Instance *module_instantiate(Lowerer *lw, ModuleClass *class_, const CallArguments *args, Span span) {
+Instance *module_instantiate(Lowerer *lw, ModuleClass *class_, const CallArguments *args,
+                             Span span) {
     Instance *self = instance_begin(lw, class_, args, span);
     if (self) instance_run_body(lw, self, &class_->declaration->body, span);
     return self;
@@ -140,7 +150,8 @@ Instance *module_instantiate(Lowerer *lw, ModuleClass *class_, const CallArgumen
 
 Value module_new(Lowerer *lw, ModuleClass *class_, const CallArguments *args, Span span) {
     Instance *self = module_instantiate(lw, class_, args, span);
-    return self && !self->failed ? (Value){.kind = VALUE_INSTANCE, .as.instance = self} : value_error();
+    return self && !self->failed ? (Value){.kind = VALUE_INSTANCE, .as.instance = self}
+                                 : value_error();
 }
 
 /* ---- cells of a body ---- */
@@ -153,7 +164,8 @@ static bool contains_call(const Expr *e) {
     return contains_call(e->left) || contains_call(e->right) || contains_call(e->third);
 }
 
-/* The expression as a function without arguments: it may need tensors, which exist only in `init`. */
+/* The expression as a function without arguments: it may need tensors, which exist only in `init`.
+ */
 static Value delayed(Lowerer *lw, Instance *self, const Expr *value) {
     Stmt *result = NEW(lw->arena, Stmt);
     *result = (Stmt){.kind = STMT_RETURN, .span = value->span, .value = (Expr *)value};
@@ -179,8 +191,9 @@ static bool constant_shape(Lowerer *lw, const Stmt *s, const TensorType *type) {
         if (dim_is_const(type->shape.dims[i], &extent) && extent >= 0) continue;
         Text text = text_new(lw->arena);
         dim_print(&text, type->shape.dims[i]);
-        lower_error(lw, NN_TYPE_NAME, s->type->span, "the shape of `%s` must be known while compiling, found %s",
-                    s->name->text, text.data);
+        lower_error(lw, NN_TYPE_NAME, s->type->span,
+                    "the shape of `%s` must be known while compiling, found %s", s->name->text,
+                    text.data);
         return false;
     }
     return true;
@@ -192,8 +205,8 @@ void module_declare(Lowerer *lw, Instance *self, const Stmt *s) {
         return;
     }
     if (module_find_member(self, s->name)) {
-        lower_error(lw, NN_MEMBER, s->name_span, "`%s` has a member `%s` already", self->class_->name->text,
-                    s->name->text);
+        lower_error(lw, NN_MEMBER, s->name_span, "`%s` has a member `%s` already",
+                    self->class_->name->text, s->name->text);
         return;
     }
     Member member = {s->name, value_error(), s->span};
@@ -206,17 +219,22 @@ void module_declare(Lowerer *lw, Instance *self, const Stmt *s) {
                                     "a module with parameters is made inside a tensor function");
         diagnostic_help(d, "make it in a module's body: `self.layer = ...`");
     } else if (!s->type) {
-        lower_error(lw, NN_TYPE_NAME, s->name_span, "`%s` needs a type, such as f32[10]", s->name->text);
-    } else if (role == CELL_STATE) signature_state_dims(lw, s->type, lw->frame->scope);
+        lower_error(lw, NN_TYPE_NAME, s->name_span, "`%s` needs a type, such as f32[10]",
+                    s->name->text);
+    } else if (role == CELL_STATE)
+        signature_state_dims(lw, s->type, lw->frame->scope);
     if (!lw->entry && s->type && signature_type(lw, s->type, lw->frame->scope, &type) &&
-               (role == CELL_STATE || constant_shape(lw, s, &type))) {
+        (role == CELL_STATE || constant_shape(lw, s, &type))) {
         CellState *c = cell_declare(lw, self, s->name, role, type, s->name_span);
         if (c) {
             c->requires_grad = role == CELL_PARAMETER;
             c->initialiser_span = s->value ? s->value->span : s->span;
-            if (!s->value) c->initialiser = value_int(0);
-            else if (contains_call(s->value)) c->initialiser = delayed(lw, self, s->value);
-            else c->initialiser = eval_expr(lw, s->value);
+            if (!s->value)
+                c->initialiser = value_int(0);
+            else if (contains_call(s->value))
+                c->initialiser = delayed(lw, self, s->value);
+            else
+                c->initialiser = eval_expr(lw, s->value);
             member.value = value_cell(c);
         }
     }
@@ -243,7 +261,8 @@ static void write_cell_member(Lowerer *lw, CellState *c, const char *name, Value
     CellState *to = cell_resolve(c);
     if (to->cell->role == CELL_PARAMETER) {
         Diagnostic *d = lower_error(lw, NN_MEMBER, span, "a parameter is not replaced by a tensor");
-        diagnostic_help(d, "write its value: `self.%s.data = ...` or `self.%s.copy_(...)`", name, name);
+        diagnostic_help(d, "write its value: `self.%s.data = ...` or `self.%s.copy_(...)`", name,
+                        name);
         return;
     }
     Node *node = cell_convert(lw, to, &value, "the new value of", span);
@@ -259,8 +278,9 @@ static void tie(Lowerer *lw, Value *member, CellState *to, const char *name, Spa
         Text have = text_new(lw->arena), want = text_new(lw->arena);
         type_print(&have, b);
         type_print(&want, a);
-        Diagnostic *d = lower_error(lw, NN_TIED_TYPE, span, "`%s` is %s and cannot share a tensor that is %s", name,
-                                    want.data, have.data);
+        Diagnostic *d =
+            lower_error(lw, NN_TIED_TYPE, span, "`%s` is %s and cannot share a tensor that is %s",
+                        name, want.data, have.data);
         diagnostic_label(d, old->cell->span, "declared here");
         return;
     }
@@ -281,7 +301,8 @@ static void add_member(Lowerer *lw, Instance *self, Name name, Value value, Span
         diagnostic_help(d, "declare it: `buffer %s: f32[...] = ...`", name->text);
         value = value_error();
     } else if (list_holds_modules(&value)) {
-        Diagnostic *d = lower_error(lw, NN_MEMBER, span, "a plain list does not register its modules");
+        Diagnostic *d =
+            lower_error(lw, NN_MEMBER, span, "a plain list does not register its modules");
         diagnostic_help(d, "write `self.%s = nn.ModuleList(...)`", name->text);
         value = value_error();
     } else if (value.kind == VALUE_INSTANCE) {
@@ -291,32 +312,41 @@ static void add_member(Lowerer *lw, Instance *self, Name name, Value value, Span
             value = value_error();
         } else {
             if (!child->parent) child->parent = self;
-            if (self->rooted) module_set_path(lw, child, join_path(lw, self->path, name->text), self);
+            if (self->rooted)
+                module_set_path(lw, child, join_path(lw, self->path, name->text), self);
         }
     }
     Value *now = module_find_member(self, name);
-    if (now) *now = value;
-    else vector_push(lw->arena, &self->members, ((Member){name, value, span}));
+    if (now)
+        *now = value;
+    else
+        vector_push(lw->arena, &self->members, ((Member){name, value, span}));
 }
 
 void module_set_member(Lowerer *lw, Instance *self, Name name, Value value, Span span) {
     bool constructing = !lw->entry || lw->frame->declares;
     Value *now = module_find_member(self, name);
     if (value.kind == VALUE_ERROR) {
-        if (constructing && !now) vector_push(lw->arena, &self->members, ((Member){name, value, span}));
+        if (constructing && !now)
+            vector_push(lw->arena, &self->members, ((Member){name, value, span}));
     } else if (now && now->kind == VALUE_CELL) {
-        if (lw->entry) write_cell_member(lw, now->as.cell, name->text, value, span);
-        else if (value.kind == VALUE_CELL) tie(lw, now, value.as.cell, name->text, span);
-        else if (value.kind == VALUE_NONE) *now = value;
+        if (lw->entry)
+            write_cell_member(lw, now->as.cell, name->text, value, span);
+        else if (value.kind == VALUE_CELL)
+            tie(lw, now, value.as.cell, name->text, span);
+        else if (value.kind == VALUE_NONE)
+            *now = value;
         else
-            lower_error(lw, NN_MEMBER, span, "`%s` is %s, which %s cannot replace", name->text, value_kind_name(now),
-                        value_kind_name(&value));
+            lower_error(lw, NN_MEMBER, span, "`%s` is %s, which %s cannot replace", name->text,
+                        value_kind_name(now), value_kind_name(&value));
     } else if (!now && optimizer_assign(lw, self, name, &value, span)) {
         return;
     } else if (!constructing) {
-        Diagnostic *d = lower_error(lw, NN_MEMBER, span, "`%s` cannot be set in a tensor function", name->text);
+        Diagnostic *d =
+            lower_error(lw, NN_MEMBER, span, "`%s` cannot be set in a tensor function", name->text);
         if (value_is_tensor(&value))
-            diagnostic_help(d, "keep a tensor between calls in `state %s: f32[...] = 0`", name->text);
+            diagnostic_help(d, "keep a tensor between calls in `state %s: f32[...] = 0`",
+                            name->text);
         else
             diagnostic_help(d, "set it in the module's body");
     } else {
@@ -341,7 +371,9 @@ bool module_attribute(Lowerer *lw, Instance *instance, Name name, Span span, Val
     }
     for (int i = 0; i < instance->body_scope->bindings.count; i++) {
         const Binding *b = &instance->body_scope->bindings.data[i];
-        if (b->name != name || b->value.kind != VALUE_FUNCTION || b->value.as.closure->self != instance) continue;
+        if (b->name != name || b->value.kind != VALUE_FUNCTION ||
+            b->value.as.closure->self != instance)
+            continue;
         *out = b->value;
         return true;
     }
@@ -370,8 +402,9 @@ static const TensorType *first_tensor_type(const Value *v) {
 Value module_call(Lowerer *lw, Instance *self, const CallArguments *args, Span span) {
     const Value *forward = instance_method(self, "forward");
     if (!forward) {
-        Diagnostic *d = lower_error(lw, NN_NO_FORWARD, span, "%s has no `forward` and cannot be called",
-                                    self->class_->name->text);
+        Diagnostic *d =
+            lower_error(lw, NN_NO_FORWARD, span, "%s has no `forward` and cannot be called",
+                        self->class_->name->text);
         Value *is_list = module_find_member(self, name_of("_is_list"));
         if (is_list) diagnostic_help(d, "loop over it: `for m in ... { x = m(x) }`");
         return value_error();

@@ -20,7 +20,8 @@ static void walk(Arena *arena, Instance *self, const char *path, CellVisitor vis
     }
     for (int i = 0; i < self->members.count; i++) {
         const Member *m = &self->members.data[i];
-        if (m->value.kind == VALUE_INSTANCE && m->value.as.instance->class_->kind != CLASS_KIND_OPTIMIZER)
+        if (m->value.kind == VALUE_INSTANCE &&
+            m->value.as.instance->class_->kind != CLASS_KIND_OPTIMIZER)
             walk(arena, m->value.as.instance, join(arena, path, m->name->text), visit, user);
     }
 }
@@ -74,7 +75,9 @@ static InstanceView *build_view(Lowerer *lw, Instance *self, const char *member_
     return view;
 }
 
-void module_build_view(Lowerer *lw, Instance *root) { build_view(lw, root, NULL); }
+void module_build_view(Lowerer *lw, Instance *root) {
+    build_view(lw, root, NULL);
+}
 
 const InstanceView *lower_instance_view(Arena *arena, void *instance) {
     (void)arena;

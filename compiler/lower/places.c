@@ -1,6 +1,6 @@
 /* Where a mistake is reported: blame, error creation, the story of a tensor's shape, graphs whose
- * complaints become diagnostics.  Invariant: after an error the caller returns VALUE_ERROR or false,
- * and everything made of that is silent. */
+ * complaints become diagnostics.  Invariant: after an error the caller returns VALUE_ERROR or
+ * false, and everything made of that is silent. */
 #include "lower/internal.h"
 
 #include <stdarg.h>
@@ -74,8 +74,8 @@ bool lower_check_reach(Lowerer *lw, const Node *node, Span span) {
     const Graph *g = lw->graph;
     if (g && node->id >= 0 && node->id < g->nodes.count && g->nodes.data[node->id] == node)
         return true;
-    Diagnostic *d = lower_error(lw, NN_FOREIGN_TENSOR, span,
-                                "this tensor was made in another computation");
+    Diagnostic *d =
+        lower_error(lw, NN_FOREIGN_TENSOR, span, "this tensor was made in another computation");
     diagnostic_help(d, "tensors live inside one entry or one scan body; keep a value between calls "
                        "in `state` or `buffer`, and let it out of a scan by `yield` or a carry");
     return false;

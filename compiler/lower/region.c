@@ -24,7 +24,8 @@ bool region_check_writes(Lowerer *lw, const Region *region, const char *what, Sp
         Node *now = c->entry_serial == lw->entry_serial ? c->current : NULL;
         Node *before = i < region->before.count ? region->before.data[i] : NULL;
         if (now == before || now == NULL || now == c->read) continue;
-        Diagnostic *d = lower_error(lw, NN_SCAN_BODY, span, "`%s` cannot be written inside %s", c->cell->name->text, what);
+        Diagnostic *d = lower_error(lw, NN_SCAN_BODY, span, "`%s` cannot be written inside %s",
+                                    c->cell->name->text, what);
         diagnostic_help(d, "carry the value and write it after the loop");
         c->current = before;
         ok = false;
@@ -50,7 +51,9 @@ static bool is_internal(const Cut *cut, const Node *node) {
     return at >= 0 && at < cut->count && cut->nodes[at] == node && node->op != OP_CELL;
 }
 
-static bool is_scalar_constant(const Node *node) { return node->op == OP_CONST && !node->attr.constant.data; }
+static bool is_scalar_constant(const Node *node) {
+    return node->op == OP_CONST && !node->attr.constant.data;
+}
 
 static void note_outside(Cut *cut, Node *node) {
     if (is_internal(cut, node)) return;
@@ -68,7 +71,8 @@ static Node *replaced(const Cut *cut, Node *node) {
 static Cut take_nodes(Lowerer *lw, Region *region) {
     Graph *g = lw->graph;
     Cut cut = {.lw = lw, .outer = g, .count = g->nodes.count - region->begin};
-    cut.nodes = arena_copy(lw->arena, g->nodes.data + region->begin, (size_t)cut.count * sizeof(Node *));
+    cut.nodes =
+        arena_copy(lw->arena, g->nodes.data + region->begin, (size_t)cut.count * sizeof(Node *));
     cut.first_id = cut.count ? cut.nodes[0]->id : 0;
     return cut;
 }
@@ -85,7 +89,8 @@ void region_abandon(Lowerer *lw, Region *region) {
     keep_cells(&cut, region);
 }
 
-Graph *region_extract(Lowerer *lw, Region *region, Node *const *results, int result_count, ValueList *invariants) {
+Graph *region_extract(Lowerer *lw, Region *region, Node *const *results, int result_count,
+                      ValueList *invariants) {
     Cut cut = take_nodes(lw, region);
     for (int i = 0; i < cut.count; i++)
         for (int k = 0; cut.nodes[i]->op != OP_CELL && k < cut.nodes[i]->input_count; k++)
@@ -108,7 +113,8 @@ Graph *region_extract(Lowerer *lw, Region *region, Node *const *results, int res
         if (is_scalar_constant(node)) {
             inside = op_like(cut.body, node, NULL);
         } else {
-            inside = op_input(cut.body, name_of(arena_printf(lw->arena, "invariant%d", i)), node->type);
+            inside =
+                op_input(cut.body, name_of(arena_printf(lw->arena, "invariant%d", i)), node->type);
             vector_push(lw->arena, &invariants->items, value_tensor(node));
         }
         vector_push(lw->arena, &cut.inside, inside);
@@ -116,11 +122,14 @@ Graph *region_extract(Lowerer *lw, Region *region, Node *const *results, int res
     for (int i = 0; i < cut.count; i++) {
         Node *node = cut.nodes[i];
         bool parameter = false;
-        for (int k = 0; k < region->parameters.count; k++) parameter |= region->parameters.data[k] == node;
+        for (int k = 0; k < region->parameters.count; k++)
+            parameter |= region->parameters.data[k] == node;
         if (!internal[i] || parameter) continue;
-        for (int k = 0; k < node->input_count; k++) node->inputs[k] = replaced(&cut, node->inputs[k]);
+        for (int k = 0; k < node->input_count; k++)
+            node->inputs[k] = replaced(&cut, node->inputs[k]);
         append(lw, cut.body, node);
     }
-    for (int i = 0; i < result_count; i++) vector_push(lw->arena, &cut.body->results, replaced(&cut, results[i]));
+    for (int i = 0; i < result_count; i++)
+        vector_push(lw->arena, &cut.body->results, replaced(&cut, results[i]));
     return cut.body;
 }

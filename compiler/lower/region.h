@@ -1,26 +1,29 @@
-/* A region of the entry's graph that becomes a subgraph: how scan bodies and functions with their own
- * derivative are built.
+/* A region of the entry's graph that becomes a subgraph: how scan bodies and functions with their
+ * own derivative are built.
  *
- * The body is executed into the current graph, behind inputs that stand for its parameters; then all
- * nodes made since are moved into a graph of their own, and what they read from before becomes further
- * inputs (invariants).  Cells that were read for the first time stay outside: their values are invariants. */
+ * The body is executed into the current graph, behind inputs that stand for its parameters; then
+ * all nodes made since are moved into a graph of their own, and what they read from before becomes
+ * further inputs (invariants).  Cells that were read for the first time stay outside: their values
+ * are invariants. */
 #ifndef NNC_LOWER_REGION_H
 #define NNC_LOWER_REGION_H
 
 #include "lower/internal.h"
 
 typedef struct Region {
-    int begin, inputs_begin;  /* counts in the graph before the region */
+    int begin, inputs_begin; /* counts in the graph before the region */
     VECTOR(Node *) parameters;
-    VECTOR(Node *) before;    /* of each cell: its version when the region began */
+    VECTOR(Node *) before; /* of each cell: its version when the region began */
 } Region;
 
 Region region_begin(Lowerer *lw);
 Node *region_parameter(Lowerer *lw, Region *region, Name name, TensorType type);
 /* Reports cells that the region has written; false if there are some. */
 bool region_check_writes(Lowerer *lw, const Region *region, const char *what, Span span);
-/* Moves the region out.  `invariants` receives the outer nodes that follow the parameters as inputs. */
-Graph *region_extract(Lowerer *lw, Region *region, Node *const *results, int result_count, ValueList *invariants);
+/* Moves the region out.  `invariants` receives the outer nodes that follow the parameters as
+ * inputs. */
+Graph *region_extract(Lowerer *lw, Region *region, Node *const *results, int result_count,
+                      ValueList *invariants);
 /* Drops the region's nodes, keeping cells that were read. */
 void region_abandon(Lowerer *lw, Region *region);
 

@@ -2,8 +2,8 @@
  *
  *     out = scan h, c = h0, c0 for xt in x { ...; yield h }
  *
- * Carries and elements are inputs of the body; what it reads from outside becomes invariants; cells are
- * read outside and cannot be written inside. */
+ * Carries and elements are inputs of the body; what it reads from outside becomes invariants; cells
+ * are read outside and cannot be written inside. */
 #include "lower/region.h"
 
 #include <string.h>
@@ -14,9 +14,9 @@ typedef struct ScanWork {
     const Dim *length;
     bool reverse;
     int carries, sequences;
-    Node **initial;      /* [carries] */
-    bool *is_number;     /* [carries]: given as a number, its dtype follows the body */
-    Node **sequence;     /* [sequences] */
+    Node **initial;  /* [carries] */
+    bool *is_number; /* [carries]: given as a number, its dtype follows the body */
+    Node **sequence; /* [sequences] */
     VECTOR(Node *) next;
     VECTOR(Node *) yields;
 } ScanWork;
@@ -38,7 +38,8 @@ static Node *flip(Lowerer *lw, Node *x) {
 
 static Node *range_sequence(Lowerer *lw, const RangeValue *range, Span span) {
     if (range->step != 1) {
-        lower_error(lw, NN_SCAN_BODY, span, "a scan counts in steps of 1; use reversed(range(...)) to count down");
+        lower_error(lw, NN_SCAN_BODY, span,
+                    "a scan counts in steps of 1; use reversed(range(...)) to count down");
         return NULL;
     }
     const Dim *start = dim_const(lw->dims, range->start);
@@ -54,13 +55,16 @@ static Node *read_sequence(Lowerer *lw, const Expr *e) {
     if (v.kind == VALUE_RANGE) return range_sequence(lw, v.as.range, e->span);
     if (v.kind == VALUE_ERROR) return NULL;
     if (!value_is_tensor(&v)) {
-        Diagnostic *d = lower_error(lw, NN_NOT_ITERABLE, e->span, "a scan runs over tensors and ranges, not %s", value_kind_name(&v));
+        Diagnostic *d =
+            lower_error(lw, NN_NOT_ITERABLE, e->span, "a scan runs over tensors and ranges, not %s",
+                        value_kind_name(&v));
         diagnostic_help(d, "torch.stack makes a tensor of a list; `for` loops over lists");
         return NULL;
     }
     Node *node = value_node(lw, &v, e->span);
     if (node && node->type.shape.rank == 0) {
-        lower_error(lw, NN_NOT_ITERABLE, e->span, "a scan runs over the first axis, and this tensor has none");
+        lower_error(lw, NN_NOT_ITERABLE, e->span,
+                    "a scan runs over the first axis, and this tensor has none");
         return NULL;
     }
     return node;
@@ -87,8 +91,10 @@ static bool read_sequences(ScanWork *w) {
             continue;
         }
         const Dim *length = w->sequence[i]->type.shape.dims[0];
-        if (!w->length) w->length = length;
-        else ok &= dims_unify(lw, w->length, length, "the scan's sequences", e->span);
+        if (!w->length)
+            w->length = length;
+        else
+            ok &= dims_unify(lw, w->length, length, "the scan's sequences", e->span);
     }
     return ok;
 }
@@ -159,7 +165,9 @@ static bool run_body(ScanWork *w, Region *region) {
         TensorType type = w->sequence[i]->type;
         type.shape = shape_of(type.shape.rank - 1, type.shape.dims + 1);
         const Expr *target = i < s->elements.count ? s->elements.items[i] : NULL;
-        Name name = target && target->kind == EXPR_NAME ? target->name : name_of(arena_printf(lw->arena, "element%d", i));
+        Name name = target && target->kind == EXPR_NAME
+                        ? target->name
+                        : name_of(arena_printf(lw->arena, "element%d", i));
         Node *p = region_parameter(lw, region, name, type);
         if (target) eval_assign(lw, target, value_tensor(p), target->span);
     }
@@ -167,7 +175,8 @@ static bool run_body(ScanWork *w, Region *region) {
     for (int i = 0; i < w->carries; i++) {
         const Value *v = scope_find(frame->scope, s->carries[i].name);
         lower_mark(lw, s->carries[i].span);
-        Node *node = v->kind == VALUE_ERROR ? NULL : tensor_of(lw, v, w->initial[i], s->carries[i].span);
+        Node *node =
+            v->kind == VALUE_ERROR ? NULL : tensor_of(lw, v, w->initial[i], s->carries[i].span);
         vector_push(lw->arena, &w->next, node);
         ok &= node != NULL;
     }
@@ -188,7 +197,8 @@ static bool run_body(ScanWork *w, Region *region) {
     return region_check_writes(lw, region, "a scan", s->span) && ok;
 }
 
-/* Whether carries keep their type; `again` if a number has adapted and the body must run once more. */
+/* Whether carries keep their type; `again` if a number has adapted and the body must run once more.
+ */
 static bool check_carries(ScanWork *w, Region *region, bool *again) {
     Lowerer *lw = w->lw;
     *again = false;
@@ -204,7 +214,8 @@ static bool check_carries(ScanWork *w, Region *region, bool *again) {
         Text a = text_new(lw->arena), b = text_new(lw->arena);
         type_print(&a, from);
         type_print(&b, to);
-        Diagnostic *d = lower_error(lw, NN_SCAN_CARRY, w->stmt->carries[i].span, "the carry `%s` begins as %s and becomes %s",
+        Diagnostic *d = lower_error(lw, NN_SCAN_CARRY, w->stmt->carries[i].span,
+                                    "the carry `%s` begins as %s and becomes %s",
                                     w->stmt->carries[i].name->text, a.data, b.data);
         diagnostic_help(d, "give the initial value the type that the body makes");
         ok = false;
@@ -223,7 +234,8 @@ static bool check_carries(ScanWork *w, Region *region, bool *again) {
 static void poison_targets(Lowerer *lw, const Stmt *s) {
     for (int i = 0; i < s->carry_count; i++)
         scope_bind(lw, lw->frame->scope, s->carries[i].name, value_error(), s->carries[i].span);
-    for (int i = 0; i < s->targets.count; i++) eval_assign(lw, s->targets.items[i], value_error(), s->span);
+    for (int i = 0; i < s->targets.count; i++)
+        eval_assign(lw, s->targets.items[i], value_error(), s->span);
 }
 
 static bool build_node(ScanWork *w, Region *region) {
@@ -251,12 +263,14 @@ static bool build_node(ScanWork *w, Region *region) {
     lower_mark(lw, s->span);
     if (!op_scan(lw->graph, attr, inputs, count, out)) return false;
     for (int i = 0; i < w->carries; i++)
-        scope_bind(lw, lw->frame->scope, s->carries[i].name, value_tensor(out[i]), s->carries[i].span);
+        scope_bind(lw, lw->frame->scope, s->carries[i].name, value_tensor(out[i]),
+                   s->carries[i].span);
     if (!s->targets.count) return true;
     Value *stacks = NEW_ARRAY(lw->arena, (size_t)w->yields.count + 1, Value);
     for (int i = 0; i < w->yields.count; i++) {
         Node *stack = out[w->carries + i];
-        stacks[i] = value_with_story(lw, w->reverse ? flip(lw, stack) : stack, NULL, "scan", s->span);
+        stacks[i] =
+            value_with_story(lw, w->reverse ? flip(lw, stack) : stack, NULL, "scan", s->span);
     }
     Value all = w->yields.count == 1 ? stacks[0] : value_tuple(lw->arena, stacks, w->yields.count);
     for (int i = 0; i < s->targets.count; i++) eval_assign(lw, s->targets.items[i], all, s->span);
@@ -266,7 +280,8 @@ static bool build_node(ScanWork *w, Region *region) {
 void eval_scan(Lowerer *lw, const Stmt *s) {
     ScanWork w = {.lw = lw, .stmt = s};
     if (!lw->graph) {
-        lower_error(lw, NN_SCAN_BODY, s->span, "a scan computes with tensors: it stands in a function");
+        lower_error(lw, NN_SCAN_BODY, s->span,
+                    "a scan computes with tensors: it stands in a function");
         poison_targets(lw, s);
         return;
     }
@@ -284,8 +299,10 @@ void eval_scan(Lowerer *lw, const Stmt *s) {
         if (!ok || !again) break;
     }
     if (ok && s->targets.count && !w.yields.count) {
-        Diagnostic *d = lower_error(lw, NN_SCAN_BODY, s->span, "the scan is assigned, but its body yields nothing");
-        diagnostic_help(d, "add `yield ...`, or let the scan stand alone: its carries hold their last values");
+        Diagnostic *d = lower_error(lw, NN_SCAN_BODY, s->span,
+                                    "the scan is assigned, but its body yields nothing");
+        diagnostic_help(
+            d, "add `yield ...`, or let the scan stand alone: its carries hold their last values");
         ok = false;
     }
     if (!ok || !build_node(&w, &region)) poison_targets(lw, s);

@@ -1,8 +1,8 @@
 /* Types of arguments and results: binding dims and dtypes at the call, checking by algebra.
  *
- * The first use of a name that stands alone binds it; later uses must agree.  What algebra disproves is
- * an error, what it cannot decide becomes an entry check (dims_unify).  Bindings live in frame->dims, so
- * that a local of the same name does not disturb the check of the results. */
+ * The first use of a name that stands alone binds it; later uses must agree.  What algebra
+ * disproves is an error, what it cannot decide becomes an entry check (dims_unify).  Bindings live
+ * in frame->dims, so that a local of the same name does not disturb the check of the results. */
 #include "lower/internal.h"
 #include "syntax/parse.h"
 
@@ -17,14 +17,18 @@ static bool dtype_named(Lowerer *lw, Name name, DType *out) {
 
 void signature_print_type(Text *out, const TypeExpr *type) {
     if (type->name) text_append(out, type->name->text);
-    const char *open = type->kind == TYPE_TENSOR || type->kind == TYPE_LIST ? "[" : type->kind == TYPE_TUPLE ? "(" : "";
+    const char *open = type->kind == TYPE_TENSOR || type->kind == TYPE_LIST ? "["
+                       : type->kind == TYPE_TUPLE                           ? "("
+                                                                            : "";
     const char *close = *open == '[' ? "]" : *open ? ")" : "";
     if (type->kind == TYPE_LIST && !type->name) text_append(out, "list");
     text_append(out, open);
     for (int i = 0; i < type->dim_count; i++) {
         if (i) text_append(out, ", ");
-        if (type->dims[i].expr) syntax_print_expr(out, type->dims[i].expr);
-        else text_printf(out, "...%s", type->dims[i].spread ? type->dims[i].spread->text : "");
+        if (type->dims[i].expr)
+            syntax_print_expr(out, type->dims[i].expr);
+        else
+            text_printf(out, "...%s", type->dims[i].spread ? type->dims[i].spread->text : "");
     }
     for (int i = 0; i < type->item_count; i++) {
         if (i) text_append(out, type->kind == TYPE_UNION ? " | " : ", ");
@@ -53,7 +57,8 @@ static const Value *find_dim(Lowerer *lw, Scope *scope, Name name) {
         for (int i = scope->bindings.count - 1; i >= 0; i--) {
             const Binding *b = &scope->bindings.data[i];
             if (b->name != name) continue;
-            if (b->value.kind == VALUE_INT || b->value.kind == VALUE_DIM || b->value.kind == VALUE_ERROR)
+            if (b->value.kind == VALUE_INT || b->value.kind == VALUE_DIM ||
+                b->value.kind == VALUE_ERROR)
                 return &b->value;
         }
     Namespace *home = lw->frame->home;
@@ -86,8 +91,8 @@ static bool eval_dim(Lowerer *lw, Scope *scope, const Expr *e, const Dim **out) 
     } else {
         const Expr *unbound = first_unbound(lw, scope, e);
         if (unbound) {
-            Diagnostic *d = lower_error(lw, NN_TYPE_NAME, unbound->span, "the dim `%s` is not known here",
-                                        unbound->name->text);
+            Diagnostic *d = lower_error(lw, NN_TYPE_NAME, unbound->span,
+                                        "the dim `%s` is not known here", unbound->name->text);
             diagnostic_help(d, "a name binds where it stands alone in the type of an argument");
             return false;
         }
@@ -97,7 +102,8 @@ static bool eval_dim(Lowerer *lw, Scope *scope, const Expr *e, const Dim **out) 
         lw->frame->scope = saved;
     }
     if (v.kind == VALUE_ERROR || !value_as_dim(lw, &v, "a dim", e->span, out)) return false;
-    *out = dim_add(lw->dims, *out, dim_const(lw->dims, 0)); /* the normal form under the facts of now */
+    *out = dim_add(lw->dims, *out,
+                   dim_const(lw->dims, 0)); /* the normal form under the facts of now */
     if (!*out) lower_error(lw, NN_ARITHMETIC, e->span, "the dim does not fit in 64 bits");
     return *out != NULL;
 }
@@ -133,14 +139,17 @@ bool signature_type(Lowerer *lw, const TypeExpr *type, Scope *scope, TensorType 
         } else {
             const Value *v = scope_find(scope, spread_key(lw, dim->spread));
             if (!v) {
-                lower_error(lw, NN_TYPE_NAME, dim->span, "the run of dims `...%s` is not known here",
+                lower_error(lw, NN_TYPE_NAME, dim->span,
+                            "the run of dims `...%s` is not known here",
                             dim->spread ? dim->spread->text : "");
                 return false;
             }
-            if (!value_as_dims(lw, v, "a shape", dim->span, run, SHAPE_MAX_RANK, &count)) return false;
+            if (!value_as_dims(lw, v, "a shape", dim->span, run, SHAPE_MAX_RANK, &count))
+                return false;
         }
         if (out->shape.rank + count > SHAPE_MAX_RANK) {
-            lower_error(lw, NN_TYPE_NAME, type->span, "a tensor has at most %d dims", SHAPE_MAX_RANK);
+            lower_error(lw, NN_TYPE_NAME, type->span, "a tensor has at most %d dims",
+                        SHAPE_MAX_RANK);
             return false;
         }
         for (int k = 0; k < count; k++) out->shape.dims[out->shape.rank++] = run[k];
@@ -168,8 +177,11 @@ void signature_state_dims(Lowerer *lw, const TypeExpr *type, Scope *scope) {
 static bool host_word(Lowerer *lw, Name name, Scope *scope, const Value *v) {
     const char *w = name->text;
     DType dtype;
-    if (!strcmp(w, "int")) return v->kind == VALUE_INT || v->kind == VALUE_DIM || v->kind == VALUE_BOOL;
-    if (!strcmp(w, "float")) return v->kind == VALUE_FLOAT || v->kind == VALUE_INT || v->kind == VALUE_CELL || v->kind == VALUE_TENSOR;
+    if (!strcmp(w, "int"))
+        return v->kind == VALUE_INT || v->kind == VALUE_DIM || v->kind == VALUE_BOOL;
+    if (!strcmp(w, "float"))
+        return v->kind == VALUE_FLOAT || v->kind == VALUE_INT || v->kind == VALUE_CELL ||
+               v->kind == VALUE_TENSOR;
     if (!strcmp(w, "bool")) return v->kind == VALUE_BOOL || value_is_tensor(v);
     if (!strcmp(w, "str")) return v->kind == VALUE_STR;
     if (!strcmp(w, "list")) return v->kind == VALUE_LIST || v->kind == VALUE_TUPLE;
@@ -180,14 +192,17 @@ static bool host_word(Lowerer *lw, Name name, Scope *scope, const Value *v) {
     if (!strcmp(w, "module")) return v->kind == VALUE_INSTANCE;
     if (!strcmp(w, "None")) return v->kind == VALUE_NONE;
     if (dtype_parse(w, &dtype))
-        return v->kind == VALUE_INT || v->kind == VALUE_FLOAT || v->kind == VALUE_BOOL || v->kind == VALUE_DIM ||
-               value_is_tensor(v);
+        return v->kind == VALUE_INT || v->kind == VALUE_FLOAT || v->kind == VALUE_BOOL ||
+               v->kind == VALUE_DIM || value_is_tensor(v);
     Value class_;
     Value *local = scope_find(scope, name);
-    if (local) class_ = *local;
-    else if (!library_lookup(lw, lw->frame->home, name, &class_)) return true;
+    if (local)
+        class_ = *local;
+    else if (!library_lookup(lw, lw->frame->home, name, &class_))
+        return true;
     if (class_.kind != VALUE_CLASS) return true;
-    return v->kind == VALUE_INSTANCE && v->as.instance->class_->declaration == class_.as.class_->declaration;
+    return v->kind == VALUE_INSTANCE &&
+           v->as.instance->class_->declaration == class_.as.class_->declaration;
 }
 
 bool signature_host_value(Lowerer *lw, const TypeExpr *type, Scope *scope, const Value *v) {
@@ -201,12 +216,14 @@ bool signature_host_value(Lowerer *lw, const TypeExpr *type, Scope *scope, const
         return false;
     case TYPE_LIST:
         for (int i = 0; sequence && i < v->as.list->items.count; i++)
-            if (!signature_host_value(lw, type->items[0], scope, &v->as.list->items.data[i])) return false;
+            if (!signature_host_value(lw, type->items[0], scope, &v->as.list->items.data[i]))
+                return false;
         return sequence;
     case TYPE_TUPLE:
         if (!sequence || v->as.list->items.count != type->item_count) return false;
         for (int i = 0; i < type->item_count; i++)
-            if (!signature_host_value(lw, type->items[i], scope, &v->as.list->items.data[i])) return false;
+            if (!signature_host_value(lw, type->items[i], scope, &v->as.list->items.data[i]))
+                return false;
         return true;
     }
     return false;
@@ -217,7 +234,7 @@ bool signature_host_value(Lowerer *lw, const TypeExpr *type, Scope *scope, const
 /* What is being checked, for messages. */
 typedef struct Subject {
     const Function *function;
-    const char *name;   /* the argument's, or NULL for a result */
+    const char *name; /* the argument's, or NULL for a result */
     Span span, declared;
     bool result;
 } Subject;
@@ -230,20 +247,25 @@ static const TensorType *tensor_type(const Value *v) {
 
 static const char *callee_name(Lowerer *lw, const Subject *s) {
     const Closure *c = lw->frame->closure;
-    if (c && c->self && !strcmp(s->function->name->text, "forward")) return c->self->class_->name->text;
+    if (c && c->self && !strcmp(s->function->name->text, "forward"))
+        return c->self->class_->name->text;
     return s->function->name->text;
 }
 
-static void mismatch(Lowerer *lw, const Subject *s, const TypeExpr *type, const Value *v, const char *detail) {
+static void mismatch(Lowerer *lw, const Subject *s, const TypeExpr *type, const Value *v,
+                     const char *detail) {
     Diagnostic *d;
     if (s->result)
-        d = lower_error(lw, NN_RESULT_TYPE, s->span, "%s returns %s where %s is declared%s", callee_name(lw, s),
-                        value_is_tensor(v) ? spelling(lw, v) : value_kind_name(v), type_spelling(lw, type), detail);
+        d = lower_error(lw, NN_RESULT_TYPE, s->span, "%s returns %s where %s is declared%s",
+                        callee_name(lw, s),
+                        value_is_tensor(v) ? spelling(lw, v) : value_kind_name(v),
+                        type_spelling(lw, type), detail);
     else
-        d = lower_error(lw, NN_ARGUMENT_TYPE, s->span, "%s takes `%s: %s` but receives %s%s", callee_name(lw, s),
-                        s->name, type_spelling(lw, type),
+        d = lower_error(lw, NN_ARGUMENT_TYPE, s->span, "%s takes `%s: %s` but receives %s%s",
+                        callee_name(lw, s), s->name, type_spelling(lw, type),
                         value_is_tensor(v) ? spelling(lw, v) : value_kind_name(v), detail);
-    if (s->declared.file && !s->declared.file->is_prelude) diagnostic_label(d, s->declared, "declared here");
+    if (s->declared.file && !s->declared.file->is_prelude)
+        diagnostic_label(d, s->declared, "declared here");
     lower_tell_story(lw, d, s->name ? s->name : "the result", v);
 }
 
@@ -260,8 +282,10 @@ static bool bind_tensor(Lowerer *lw, const Subject *s, const TypeExpr *type, con
     DType dtype;
     Value *bound = scope_find(dims, type->name);
     if (!dtype_named(lw, type->name, &dtype)) {
-        if (!bound) scope_bind(lw, dims, type->name, value_dtype(actual->dtype), type->span);
-        else if (bound->kind != VALUE_DTYPE) bound = NULL;
+        if (!bound)
+            scope_bind(lw, dims, type->name, value_dtype(actual->dtype), type->span);
+        else if (bound->kind != VALUE_DTYPE)
+            bound = NULL;
         dtype = bound ? bound->as.dtype : actual->dtype;
     }
     if (dtype != actual->dtype) {
@@ -272,7 +296,8 @@ static bool bind_tensor(Lowerer *lw, const Subject *s, const TypeExpr *type, con
     int spread = type->kind == TYPE_TENSOR ? spread_index(type) : -1;
     int fixed = type->dim_count - (spread >= 0), rank = actual->shape.rank;
     if (spread < 0 ? rank != fixed : rank < fixed) {
-        const char *detail = arena_printf(lw->arena, ": %d dims%s instead of %d", fixed, spread < 0 ? "" : " or more", rank);
+        const char *detail = arena_printf(lw->arena, ": %d dims%s instead of %d", fixed,
+                                          spread < 0 ? "" : " or more", rank);
         mismatch(lw, s, type, v, detail);
         return false;
     }
@@ -290,7 +315,8 @@ static bool bind_tensor(Lowerer *lw, const Subject *s, const TypeExpr *type, con
         for (int k = 0; k < count; k++) run[k] = value_dim(actual->shape.dims[at + k]);
         at += count;
         if (dim->spread && dim->spread->length && !scope_find(dims, spread_key(lw, dim->spread)))
-            scope_bind(lw, dims, spread_key(lw, dim->spread), value_tuple(lw->arena, run, count), dim->span);
+            scope_bind(lw, dims, spread_key(lw, dim->spread), value_tuple(lw->arena, run, count),
+                       dim->span);
     }
     return true;
 }
@@ -304,9 +330,10 @@ static const char *human(Lowerer *lw, const char *name) {
     return text;
 }
 
-/* "Linear expects 256 input features but receives 400": the dim is a hyperparameter of the layer. */
-static bool module_mismatch(Lowerer *lw, const Subject *s, const Expr *e, const Dim *want, const Dim *have,
-                            const Value *v) {
+/* "Linear expects 256 input features but receives 400": the dim is a hyperparameter of the layer.
+ */
+static bool module_mismatch(Lowerer *lw, const Subject *s, const Expr *e, const Dim *want,
+                            const Dim *have, const Value *v) {
     const Closure *closure = lw->frame->closure;
     Instance *self = closure ? closure->self : NULL;
     const Binding *hyper = NULL;
@@ -316,25 +343,29 @@ static bool module_mismatch(Lowerer *lw, const Subject *s, const Expr *e, const 
     Text expected = text_new(lw->arena), given = text_new(lw->arena);
     dim_print(&expected, want);
     dim_print(&given, have);
-    Diagnostic *d = lower_error(lw, NN_MODULE_SHAPE, s->span, "%s expects %s %s but receives %s",
-                                self->class_->name->text, expected.data, human(lw, e->name->text), given.data);
+    Diagnostic *d =
+        lower_error(lw, NN_MODULE_SHAPE, s->span, "%s expects %s %s but receives %s",
+                    self->class_->name->text, expected.data, human(lw, e->name->text), given.data);
     diagnostic_marker(d, "argument is %s", spelling(lw, v));
-    if (hyper->span.file && !hyper->span.file->is_prelude) diagnostic_label(d, hyper->span, "declared here");
+    if (hyper->span.file && !hyper->span.file->is_prelude)
+        diagnostic_label(d, hyper->span, "declared here");
     lower_tell_story(lw, d, s->name, v);
     int64_t constant;
-    if (dim_is_const(have, &constant)) diagnostic_help(d, "change %s to %s", e->name->text, given.data);
+    if (dim_is_const(have, &constant))
+        diagnostic_help(d, "change %s to %s", e->name->text, given.data);
     return true;
 }
 
-static bool check_extent(Lowerer *lw, const Subject *s, const TypeExpr *type, const Expr *e, const Dim *have,
-                         const Value *v) {
+static bool check_extent(Lowerer *lw, const Subject *s, const TypeExpr *type, const Expr *e,
+                         const Dim *have, const Value *v) {
     const Dim *want;
     if (!eval_dim(lw, lw->frame->dims, e, &want)) return false;
     DimTruth truth = dim_equal(lw->dims, want, have);
     if (truth == DIM_YES) return true;
     if (truth == DIM_UNKNOWN)
-        return dims_unify(lw, have, want, s->name ? arena_printf(lw->arena, "argument `%s`", s->name) : "the result",
-                          s->span);
+        return dims_unify(
+            lw, have, want,
+            s->name ? arena_printf(lw->arena, "argument `%s`", s->name) : "the result", s->span);
     if (module_mismatch(lw, s, e, want, have, v)) return false;
     Text text = text_new(lw->arena), name = text_new(lw->arena);
     syntax_print_expr(&name, e);
@@ -361,22 +392,30 @@ static bool check_tensor(Lowerer *lw, const Subject *s, const TypeExpr *type, co
             continue;
         }
         int count = rank - fixed;
-        const Value *run = dim->spread && dim->spread->length ? scope_find(lw->frame->dims, spread_key(lw, dim->spread)) : NULL;
+        const Value *run = dim->spread && dim->spread->length
+                               ? scope_find(lw->frame->dims, spread_key(lw, dim->spread))
+                               : NULL;
         if (run && run->as.list->items.count != count) {
-            mismatch(lw, s, type, v, arena_printf(lw->arena, ": ...%s has %d dims here and %d before",
-                                                  dim->spread->text, count, run->as.list->items.count));
+            mismatch(lw, s, type, v,
+                     arena_printf(lw->arena, ": ...%s has %d dims here and %d before",
+                                  dim->spread->text, count, run->as.list->items.count));
             return false;
         }
         for (int k = 0; run && k < count; k++) {
             const Dim *want;
-            if (!value_as_dim(lw, &run->as.list->items.data[k], "a dim", s->span, &want)) return false;
+            if (!value_as_dim(lw, &run->as.list->items.data[k], "a dim", s->span, &want))
+                return false;
             const Dim *have = actual->shape.dims[at + k];
             DimTruth truth = dim_equal(lw->dims, want, have);
             if (truth == DIM_NO) {
-                mismatch(lw, s, type, v, arena_printf(lw->arena, ": ...%s is %s", dim->spread->text, spelling(lw, run)));
+                mismatch(
+                    lw, s, type, v,
+                    arena_printf(lw->arena, ": ...%s is %s", dim->spread->text, spelling(lw, run)));
                 return false;
             }
-            if (truth == DIM_UNKNOWN && !dims_unify(lw, have, want, s->name ? s->name : "the result", s->span)) return false;
+            if (truth == DIM_UNKNOWN &&
+                !dims_unify(lw, have, want, s->name ? s->name : "the result", s->span))
+                return false;
         }
         at += count;
     }
@@ -385,23 +424,27 @@ static bool check_tensor(Lowerer *lw, const Subject *s, const TypeExpr *type, co
 
 typedef bool (*TensorPass)(Lowerer *lw, const Subject *s, const TypeExpr *type, const Value *v);
 
-static bool apply(Lowerer *lw, const Subject *s, const TypeExpr *type, const Value *v, TensorPass pass) {
+static bool apply(Lowerer *lw, const Subject *s, const TypeExpr *type, const Value *v,
+                  TensorPass pass) {
     if (v->kind == VALUE_ERROR) return false;
     bool tensor = value_is_tensor(v), sequence = v->kind == VALUE_LIST || v->kind == VALUE_TUPLE;
     DType dtype;
     if (type->kind == TYPE_TENSOR && tensor) return pass(lw, s, type, v);
-    if (type->kind == TYPE_NAME && tensor && dtype_parse(type->name->text, &dtype)) return pass(lw, s, type, v);
+    if (type->kind == TYPE_NAME && tensor && dtype_parse(type->name->text, &dtype))
+        return pass(lw, s, type, v);
     if ((type->kind == TYPE_TUPLE || type->kind == TYPE_LIST) && sequence) {
         int count = v->as.list->items.count;
         if (type->kind == TYPE_LIST || count == type->item_count) {
             for (int i = 0; i < count; i++)
-                if (!apply(lw, s, type->items[type->kind == TYPE_LIST ? 0 : i], &v->as.list->items.data[i], pass))
+                if (!apply(lw, s, type->items[type->kind == TYPE_LIST ? 0 : i],
+                           &v->as.list->items.data[i], pass))
                     return false;
             return true;
         }
     }
     bool rank_zero = type->kind == TYPE_TENSOR && type->dim_count == 0;
-    bool number = v->kind == VALUE_INT || v->kind == VALUE_FLOAT || v->kind == VALUE_BOOL || v->kind == VALUE_DIM;
+    bool number = v->kind == VALUE_INT || v->kind == VALUE_FLOAT || v->kind == VALUE_BOOL ||
+                  v->kind == VALUE_DIM;
     if (rank_zero && number) return true;
     if (signature_host_value(lw, type, lw->frame->scope, v)) return true;
     mismatch(lw, s, type, v, "");
@@ -413,33 +456,43 @@ static bool apply(Lowerer *lw, const Subject *s, const TypeExpr *type, const Val
 static bool where_failed(Lowerer *lw, const Expr *condition, Span span, Span declared) {
     Text text = text_new(lw->arena);
     syntax_print_expr(&text, condition);
-    Diagnostic *d = lower_error(lw, NN_WHERE_FALSE, span, "`where %s` does not hold here", text.data);
-    if (declared.file && !declared.file->is_prelude && (declared.file != span.file || declared.begin != span.begin))
+    Diagnostic *d =
+        lower_error(lw, NN_WHERE_FALSE, span, "`where %s` does not hold here", text.data);
+    if (declared.file && !declared.file->is_prelude &&
+        (declared.file != span.file || declared.begin != span.begin))
         diagnostic_label(d, declared, "stated here");
     return false;
 }
 
-static bool state_fact(Lowerer *lw, char relation, const Dim *a, const Dim *b, const Expr *condition, Span span) {
+static bool state_fact(Lowerer *lw, char relation, const Dim *a, const Dim *b,
+                       const Expr *condition, Span span) {
     Text text = text_new(lw->arena);
     syntax_print_expr(&text, condition);
     int64_t k, low, high;
     bool possible = true;
     if (lw->entry) entry_add_dim_check(lw, relation, a, b, text.data, condition->span);
-    if (relation == '=') possible = dim_assume_equal(lw->dims, a, b);
-    else if (relation == '%') possible = dim_is_const(b, &k) && dim_assume_divisible(lw->dims, a, k);
-    else if (dim_is_const(b, &high)) possible = dim_assume_bounds(lw->dims, a, INT64_MIN, high);
-    else if (dim_is_const(a, &low)) possible = dim_assume_bounds(lw->dims, b, low, INT64_MAX);
-    else possible = dim_assume_bounds(lw->dims, dim_sub(lw->dims, b, a), 0, INT64_MAX);
+    if (relation == '=')
+        possible = dim_assume_equal(lw->dims, a, b);
+    else if (relation == '%')
+        possible = dim_is_const(b, &k) && dim_assume_divisible(lw->dims, a, k);
+    else if (dim_is_const(b, &high))
+        possible = dim_assume_bounds(lw->dims, a, INT64_MIN, high);
+    else if (dim_is_const(a, &low))
+        possible = dim_assume_bounds(lw->dims, b, low, INT64_MAX);
+    else
+        possible = dim_assume_bounds(lw->dims, dim_sub(lw->dims, b, a), 0, INT64_MAX);
     return possible || where_failed(lw, condition, span, condition->span);
 }
 
-static bool where_pair(Lowerer *lw, Operator op, const Expr *left, const Expr *right, const Expr *condition, Span span) {
+static bool where_pair(Lowerer *lw, Operator op, const Expr *left, const Expr *right,
+                       const Expr *condition, Span span) {
     Scope *scope = lw->frame->dims;
     const Dim *a, *b;
     const Expr *chain = left;
     if (op == OPERATOR_EQ && chain->kind == EXPR_CHAIN && chain->items.count == 2 &&
         chain->operators[0] == OPERATOR_MOD && right->kind == EXPR_INT && right->integer == 0) {
-        if (!eval_dim(lw, scope, chain->items.items[0], &a) || !eval_dim(lw, scope, chain->items.items[1], &b))
+        if (!eval_dim(lw, scope, chain->items.items[0], &a) ||
+            !eval_dim(lw, scope, chain->items.items[1], &b))
             return false;
         const Dim *rest = dim_mod(lw->dims, a, b);
         DimTruth truth = rest ? dim_equal(lw->dims, rest, dim_const(lw->dims, 0)) : DIM_UNKNOWN;
@@ -457,7 +510,8 @@ static bool where_pair(Lowerer *lw, Operator op, const Expr *left, const Expr *r
     if (op == OPERATOR_LT) a = dim_add(lw->dims, a, one);
     char relation = op == OPERATOR_EQ ? '=' : '<';
     if (op != OPERATOR_EQ && op != OPERATOR_LE && op != OPERATOR_LT) {
-        lower_error(lw, NN_WHERE_FALSE, condition->span, "`where` states ==, <=, <, >=, > and divisibility (N %% 8 == 0)");
+        lower_error(lw, NN_WHERE_FALSE, condition->span,
+                    "`where` states ==, <=, <, >=, > and divisibility (N %% 8 == 0)");
         return false;
     }
     DimTruth truth = relation == '=' ? dim_equal(lw->dims, a, b) : dim_less_equal(lw->dims, a, b);
@@ -473,7 +527,8 @@ static bool where_condition(Lowerer *lw, const Expr *e, Span span) {
     }
     if (e->kind == EXPR_COMPARE) {
         for (int i = 0; i + 1 < e->items.count; i++)
-            if (!where_pair(lw, e->operators[i], e->items.items[i], e->items.items[i + 1], e, span)) return false;
+            if (!where_pair(lw, e->operators[i], e->items.items[i], e->items.items[i + 1], e, span))
+                return false;
         return true;
     }
     Scope *saved = lw->frame->scope;
@@ -498,7 +553,9 @@ bool signature_bind(Lowerer *lw, const Function *f, Scope *scope, const Value *v
         for (int i = 0; i < f->param_count; i++) {
             const Param *p = &f->params[i];
             if (!p->type || p->star || (i == 0 && !strcmp(p->name->text, "self"))) continue;
-            if (values[i].kind == VALUE_NONE && p->default_value && p->default_value->kind == EXPR_NONE) continue;
+            if (values[i].kind == VALUE_NONE && p->default_value &&
+                p->default_value->kind == EXPR_NONE)
+                continue;
             Subject s = {f, p->name->text, span, p->span, false};
             if (!apply(lw, &s, p->type, &values[i], passes[pass])) return false;
         }
@@ -506,7 +563,8 @@ bool signature_bind(Lowerer *lw, const Function *f, Scope *scope, const Value *v
     for (int i = 0; i < frame->dims->bindings.count; i++) {
         const Binding *b = &frame->dims->bindings.data[i];
         bool taken = false;
-        for (int k = 0; k < scope->bindings.count; k++) taken |= scope->bindings.data[k].name == b->name;
+        for (int k = 0; k < scope->bindings.count; k++)
+            taken |= scope->bindings.data[k].name == b->name;
         if (!taken) scope_bind(lw, scope, b->name, b->value, b->span);
     }
     for (int i = 0; i < f->where.count; i++)
@@ -516,10 +574,12 @@ bool signature_bind(Lowerer *lw, const Function *f, Scope *scope, const Value *v
 
 static bool result_value(Lowerer *lw, const ResultDecl *r, Value *v, Span span) {
     DType dtype;
-    bool scalar = r->type->kind == TYPE_NAME ? dtype_named(lw, r->type->name, &dtype)
-                                             : r->type->kind == TYPE_TENSOR && r->type->dim_count == 0 &&
-                                                   dtype_named(lw, r->type->name, &dtype);
-    bool number = v->kind == VALUE_INT || v->kind == VALUE_FLOAT || v->kind == VALUE_BOOL || v->kind == VALUE_DIM;
+    bool scalar = r->type->kind == TYPE_NAME
+                      ? dtype_named(lw, r->type->name, &dtype)
+                      : r->type->kind == TYPE_TENSOR && r->type->dim_count == 0 &&
+                            dtype_named(lw, r->type->name, &dtype);
+    bool number = v->kind == VALUE_INT || v->kind == VALUE_FLOAT || v->kind == VALUE_BOOL ||
+                  v->kind == VALUE_DIM;
     if (!scalar || !number || !lw->graph) return true;
     lower_mark(lw, span);
     Node *node = tensor_of(lw, v, NULL, span);
@@ -528,22 +588,25 @@ static bool result_value(Lowerer *lw, const ResultDecl *r, Value *v, Span span) 
     return v->as.tensor != NULL;
 }
 
-bool signature_check_results(Lowerer *lw, const Function *f, Scope *scope, Value *result, Span span) {
+bool signature_check_results(Lowerer *lw, const Function *f, Scope *scope, Value *result,
+                             Span span) {
     if (!f->has_results || f->result_count == 0) return true;
     Value *values = result;
     if (f->result_count > 1) {
         bool tuple = result->kind == VALUE_TUPLE || result->kind == VALUE_LIST;
         int given = tuple ? result->as.list->items.count : 1;
         if (given != f->result_count) {
-            Diagnostic *d = lower_error(lw, NN_RESULT_TYPE, span, "`%s` declares %d results but returns %d",
-                                        f->name->text, f->result_count, given);
+            Diagnostic *d =
+                lower_error(lw, NN_RESULT_TYPE, span, "`%s` declares %d results but returns %d",
+                            f->name->text, f->result_count, given);
             if (!f->name_span.file->is_prelude) diagnostic_label(d, f->name_span, "declared here");
             return false;
         }
         *result = value_tuple(lw->arena, result->as.list->items.data, given);
         values = result->as.list->items.data;
     } else if (result->kind == VALUE_NONE) {
-        lower_error(lw, NN_RESULT_TYPE, span, "`%s` declares a result but returns nothing", f->name->text);
+        lower_error(lw, NN_RESULT_TYPE, span, "`%s` declares a result but returns nothing",
+                    f->name->text);
         return false;
     }
     if (!lw->frame->dims) lw->frame->dims = scope_new(lw, scope->parent);
@@ -580,14 +643,17 @@ static bool entry_symbols(Lowerer *lw, const Param *p) {
     for (int i = 0; i < p->type->dim_count; i++) {
         const TypeDim *dim = &p->type->dims[i];
         if (!dim->expr) {
-            Diagnostic *d = lower_error(lw, NN_EXPORT_TYPES, dim->span, "an exported argument needs a fixed number of dims");
-            diagnostic_help(d, "name every dim: `%s: %s[N, C]`", p->name->text, p->type->name->text);
+            Diagnostic *d = lower_error(lw, NN_EXPORT_TYPES, dim->span,
+                                        "an exported argument needs a fixed number of dims");
+            diagnostic_help(d, "name every dim: `%s: %s[N, C]`", p->name->text,
+                            p->type->name->text);
             return false;
         }
         if (dim->expr->kind != EXPR_NAME || find_dim(lw, dims, dim->expr->name)) continue;
         Name name = dim->expr->name;
         const Value *state = lw->state_dims ? scope_find(lw->state_dims, name) : NULL;
-        scope_bind(lw, dims, name, state ? *state : value_dim(dim_symbol(lw->dims, name)), dim->expr->span);
+        scope_bind(lw, dims, name, state ? *state : value_dim(dim_symbol(lw->dims, name)),
+                   dim->expr->span);
     }
     return true;
 }

@@ -1,7 +1,7 @@
 /* Calls of functions that state their own derivative: `vjp f(args..., dy) -> (...)`.
  *
- * The call stays one CALL node with two bodies: the function and its vjp.  Both are closed: they use
- * their arguments only. */
+ * The call stays one CALL node with two bodies: the function and its vjp.  Both are closed: they
+ * use their arguments only. */
 #include "lower/region.h"
 
 #include <string.h>
@@ -10,7 +10,7 @@ typedef struct OwnCall {
     const Function *function, *vjp;
     const Closure *closure;
     Span span;
-    VECTOR(int) tensors;      /* positions of tensor parameters */
+    VECTOR(int) tensors; /* positions of tensor parameters */
     VECTOR(Node *) inputs;
     VECTOR(TensorType) results;
     bool tuple;
@@ -33,7 +33,9 @@ bool vjp_applies(Lowerer *lw, const Closure *closure, const Scope *bound) {
 
 static bool closed(Lowerer *lw, const ValueList *invariants, const Function *f) {
     if (!invariants->items.count) return true;
-    Diagnostic *d = lower_error(lw, NN_OWN_VJP, f->name_span, "`%s` has its own vjp and uses a tensor from outside", f->name->text);
+    Diagnostic *d =
+        lower_error(lw, NN_OWN_VJP, f->name_span,
+                    "`%s` has its own vjp and uses a tensor from outside", f->name->text);
     diagnostic_help(d, "pass it as an argument");
     return false;
 }
@@ -76,12 +78,14 @@ static Graph *build_body(Lowerer *lw, OwnCall *call, Scope *bound) {
     eval_block(lw, &f->body);
     Value result = lw->frame->returned ? lw->frame->result : value_none();
     ValueList results = {0};
-    bool ok = result.kind != VALUE_ERROR && signature_check_results(lw, f, bound, &result, lw->frame->result_span) &&
+    bool ok = result.kind != VALUE_ERROR &&
+              signature_check_results(lw, f, bound, &result, lw->frame->result_span) &&
               collect_results(lw, &result, f->name_span, &results) &&
               region_check_writes(lw, &region, "a function with its own vjp", f->name_span);
     for (int i = 0; ok && i < results.items.count; i++) {
         if (results.items.data[i].kind == VALUE_NONE) {
-            lower_error(lw, NN_OWN_VJP, f->name_span, "`%s` has its own vjp and must return tensors", f->name->text);
+            lower_error(lw, NN_OWN_VJP, f->name_span,
+                        "`%s` has its own vjp and must return tensors", f->name->text);
             ok = false;
         } else {
             vector_push(lw->arena, &call->results, results.items.data[i].as.tensor->type);
@@ -96,13 +100,15 @@ static Graph *build_body(Lowerer *lw, OwnCall *call, Scope *bound) {
 }
 
 /* Which arguments the results of the vjp belong to; fills wrt. */
-static bool match_results(Lowerer *lw, const OwnCall *call, ValueList *results, int *wrt, int *wrt_count) {
+static bool match_results(Lowerer *lw, const OwnCall *call, ValueList *results, int *wrt,
+                          int *wrt_count) {
     int floating = 0, tensors = call->tensors.count, given = results->items.count;
     for (int i = 0; i < tensors; i++) floating += dtype_is_float(call->inputs.data[i]->type.dtype);
     if (given != floating && given != tensors) {
         Diagnostic *d = lower_error(lw, NN_OWN_VJP, call->vjp->name_span,
-                                    "the vjp of `%s` returns %d result%s for %d tensor argument%s", call->function->name->text,
-                                    given, given == 1 ? "" : "s", floating, floating == 1 ? "" : "s");
+                                    "the vjp of `%s` returns %d result%s for %d tensor argument%s",
+                                    call->function->name->text, given, given == 1 ? "" : "s",
+                                    floating, floating == 1 ? "" : "s");
         diagnostic_label(d, call->function->name_span, "the function");
         return false;
     }
@@ -121,7 +127,8 @@ static bool match_results(Lowerer *lw, const OwnCall *call, ValueList *results, 
             Text a = text_new(lw->arena), b = text_new(lw->arena);
             type_print(&a, have);
             type_print(&b, &input->type);
-            lower_error(lw, NN_OWN_VJP, call->vjp->name_span, "the vjp gives %s for `%s`, which is %s", a.data,
+            lower_error(lw, NN_OWN_VJP, call->vjp->name_span,
+                        "the vjp gives %s for `%s`, which is %s", a.data,
                         call->function->params[call->tensors.data[i]].name->text, b.data);
             return false;
         }
@@ -136,9 +143,10 @@ static Graph *build_vjp(Lowerer *lw, OwnCall *call, const Value *values, int *wr
     const Function *f = call->function, *vjp = call->vjp;
     int expected = f->param_count + call->results.count;
     if (vjp->param_count != expected) {
-        Diagnostic *d = lower_error(lw, NN_OWN_VJP, vjp->name_span, "the vjp of `%s` takes its %d argument%s and %d dy, not %d",
-                                    f->name->text, f->param_count, f->param_count == 1 ? "" : "s", call->results.count,
-                                    vjp->param_count);
+        Diagnostic *d = lower_error(lw, NN_OWN_VJP, vjp->name_span,
+                                    "the vjp of `%s` takes its %d argument%s and %d dy, not %d",
+                                    f->name->text, f->param_count, f->param_count == 1 ? "" : "s",
+                                    call->results.count, vjp->param_count);
         diagnostic_label(d, f->name_span, "the function");
         return NULL;
     }
@@ -147,23 +155,27 @@ static Graph *build_vjp(Lowerer *lw, OwnCall *call, const Value *values, int *wr
     for (int i = 0; i < f->param_count; i++) args[i] = values[i];
     for (int i = 0; i < call->tensors.count; i++) {
         int at = call->tensors.data[i];
-        args[at] = value_tensor(region_parameter(lw, &region, vjp->params[at].name, call->inputs.data[i]->type));
+        args[at] = value_tensor(
+            region_parameter(lw, &region, vjp->params[at].name, call->inputs.data[i]->type));
     }
     for (int i = 0; i < call->results.count; i++) {
         int at = f->param_count + i;
-        args[at] = value_tensor(region_parameter(lw, &region, vjp->params[at].name, call->results.data[i]));
+        args[at] = value_tensor(
+            region_parameter(lw, &region, vjp->params[at].name, call->results.data[i]));
     }
     Closure closure = *call->closure;
     closure.function = vjp;
     closure.vjp = NULL;
-    Value callee = {.kind = VALUE_FUNCTION, .as.closure = arena_copy(lw->arena, &closure, sizeof closure)};
+    Value callee = {.kind = VALUE_FUNCTION,
+                    .as.closure = arena_copy(lw->arena, &closure, sizeof closure)};
     OwnDerivative own = {f, lw->deriving};
     lw->deriving = &own;
     Value result = eval_call_values(lw, &callee, args, expected, call->span);
     lw->deriving = own.outer;
     ValueList results = {0};
     if (!collect_results(lw, &result, vjp->name_span, &results) ||
-        !region_check_writes(lw, &region, "a vjp", vjp->name_span) || !match_results(lw, call, &results, wrt, wrt_count)) {
+        !region_check_writes(lw, &region, "a vjp", vjp->name_span) ||
+        !match_results(lw, call, &results, wrt, wrt_count)) {
         region_abandon(lw, &region);
         return NULL;
     }
