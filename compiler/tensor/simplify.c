@@ -83,7 +83,9 @@ static void copy_structured(Rewriter *w, const Node *node, Node **in) {
         simplify_scan(w, node, in, w->result_used[node->id], out);
     } else {
         w->map[node->id] = op_like(w->g, node, in);
-        if (w->merge) w->map[node->id] = merge_node(w->merge, w->map[node->id]);
+        Node *copy = w->map[node->id];
+        if (w->merge) w->map[node->id] = merge_node(w->merge, copy);
+        w->changed |= w->map[node->id] != copy;
     }
 }
 
@@ -136,7 +138,7 @@ static Graph *run_round(const Graph *from, unsigned rules, Node **roots, int roo
     for (int i = 0; i < root_count; i++) roots[i] = w.map[roots[i]->id];
     g->span = from->span;
     g->path = from->path;
-    *changed = w.changed || g->nodes.count != from->nodes.count;
+    *changed = w.changed;
     return g;
 }
 
@@ -145,7 +147,8 @@ Graph *simplify_graph(const Graph *g, unsigned rules, Node **roots, int root_cou
     Graph *result = run_round(g, rules, roots, root_count, &changed);
     for (int round = 1; changed && round < MAX_ROUNDS; round++)
         result = run_round(result, rules, roots, root_count, &changed);
-    return result;
+    /* Rebuilt scans project all their results: leave out those that no one reads. */
+    return rules & SIMPLIFY_SCANS ? run_round(result, 0, roots, root_count, &changed) : result;
 }
 
 /* ---- entries and programs ---- */

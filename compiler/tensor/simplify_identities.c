@@ -135,6 +135,7 @@ Node *simplify_identity(Rewriter *w, const Node *node, Node **in) {
     if (node->op == OP_SELECT) return selection(w->g, in);
     if (node->op == OP_CAST) return cast_of_cast(w->g, node, in[0]);
     if (node->input_count == 2) result = neutral_operand(node, in);
+    if (!result && node->op == OP_ADD) result = simplify_sum_of_pads(w->g, in);
     if (!result && node->op == OP_POW) result = power(w->g, in);
     if (!result && node->op == OP_DIV) result = exact_reciprocal(w->g, in);
     return result ? result : with_negation(w->g, node, in);

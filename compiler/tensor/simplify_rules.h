@@ -24,6 +24,7 @@ typedef struct Rewriter {
 
 Node *simplify_identity(Rewriter *w, const Node *node, Node **in);
 Node *simplify_view(Rewriter *w, const Node *node, Node **in);
+Node *simplify_sum_of_pads(Graph *g, Node **in);
 Node *simplify_contract(Rewriter *w, const Node *node, Node **in);
 Node *simplify_reduction(Rewriter *w, const Node *node, Node **in);
 Node *simplify_constant(Rewriter *w, const Node *node, Node **in);

@@ -174,15 +174,71 @@ static Node *pad(Graph *g, const Node *node, Node **in) {
     return both ? op_pad(g, in[0]->inputs[0], in[1], low, high) : NULL;
 }
 
+/* The axis along which a PAD adds zeros, if it is the only one and nothing is cropped, else -1. */
+static int zero_padded_axis(const Node *node) {
+    int axis = -1;
+    if (node->op != OP_PAD || !simplify_is_splat(node->inputs[1])) return -1;
+    if (!simplify_is_value(node->inputs[1], 0.0)) return -1;
+    for (int i = 0; i < node->type.shape.rank; i++) {
+        if (is_zero(node->attr.pad.low[i]) && is_zero(node->attr.pad.high[i])) continue;
+        if (axis >= 0 || !is_nonnegative(node->attr.pad.low[i]) ||
+            !is_nonnegative(node->attr.pad.high[i]))
+            return -1;
+        axis = i;
+    }
+    return axis;
+}
+
+/* Two neighbours, each padded with zeros to the whole, then added: put together instead. */
+Node *simplify_sum_of_pads(Graph *g, Node **in) {
+    int axis = zero_padded_axis(in[0]);
+    if (axis < 0 || zero_padded_axis(in[1]) != axis) return NULL;
+    for (int first = 0; first < 2; first++) {
+        const Node *left = in[first], *right = in[1 - first];
+        const Dim *end =
+            dim_add(g->dims, left->attr.pad.low[axis], left->inputs[0]->type.shape.dims[axis]);
+        if (end != right->attr.pad.low[axis]) continue;
+        const Dim *low[SHAPE_MAX_RANK], *high[SHAPE_MAX_RANK];
+        for (int i = 0; i < left->type.shape.rank; i++) low[i] = high[i] = dim_const(g->dims, 0);
+        low[axis] = left->attr.pad.low[axis];
+        high[axis] = right->attr.pad.high[axis];
+        Node *joined = op_concat(g, (Node *[]){left->inputs[0], right->inputs[0]}, 2, axis);
+        if (is_zero(low[axis]) && is_zero(high[axis])) return joined;
+        return op_pad(g, joined, left->inputs[1], low, high);
+    }
+    return NULL;
+}
+
+/* A concatenation in a concatenation along the same axis. */
+static Node *flat_concat(Graph *g, const Node *node, Node **in) {
+    int count = 0, axis = node->attr.axis;
+    bool nested = false;
+    for (int i = 0; i < node->input_count; i++) {
+        bool inner = in[i]->op == OP_CONCAT && in[i]->attr.axis == axis;
+        nested |= inner;
+        count += inner ? in[i]->input_count : 1;
+    }
+    if (!nested) return NULL;
+    Node **parts = NEW_ARRAY(g->arena, (size_t)count, Node *);
+    count = 0;
+    for (int i = 0; i < node->input_count; i++) {
+        bool inner = in[i]->op == OP_CONCAT && in[i]->attr.axis == axis;
+        for (int k = 0; inner && k < in[i]->input_count; k++) parts[count++] = in[i]->inputs[k];
+        if (!inner) parts[count++] = in[i];
+    }
+    return op_concat(g, parts, count, axis);
+}
+
 /* Neighbouring slices of one tensor, put together again. */
 static Node *concat(Graph *g, const Node *node, Node **in) {
     if (node->input_count == 1) return in[0];
     int axis = node->attr.axis, rank = node->type.shape.rank;
     const Node *first = in[0];
-    if (first->op != OP_SLICE) return NULL;
+    if (first->op != OP_SLICE) return flat_concat(g, node, in);
     const Dim *next = first->attr.slice.begin[axis];
     for (int k = 0; k < node->input_count; k++) {
-        if (in[k]->op != OP_SLICE || in[k]->inputs[0] != first->inputs[0]) return NULL;
+        if (in[k]->op != OP_SLICE || in[k]->inputs[0] != first->inputs[0])
+            return flat_concat(g, node, in);
         const SliceAttr *slice = &in[k]->attr.slice;
         for (int i = 0; i < rank; i++)
             if (slice->step[i] != 1 || (i != axis && slice->begin[i] != first->attr.slice.begin[i]))

@@ -84,6 +84,20 @@ static const Rewrite rewrites[] = {
      X "%1: f32[2, 4] = input y\n%2 = concat %0, %1 axis=1\n"
        "%3: f32[2, 4] = slice %2 begin=[0, 3] step=[1, 1]\nreturn %3\n",
      X "%1: f32[2, 4] = input y\nreturn %1\n"},
+    {"padded neighbours added are put together",
+     X "%1: f32[2, 4] = input y\n%2: f32[2, 2] = input z\n%3: f32 = const 0.0\n"
+       "%4 = pad %0, %3 low=[0, 4] high=[0, 2]\n%5 = pad %1, %3 low=[0, 0] high=[0, 5]\n"
+       "%6 = pad %2, %3 low=[0, 7] high=[0, 0]\n%7 = add %4, %5\n%8 = add %7, %6\nreturn %8\n",
+     X "%1: f32[2, 4] = input y\n%2: f32[2, 2] = input z\n"
+       "%3: f32[2, 9] = concat %1, %0, %2 axis=1\nreturn %3\n"},
+    {"padded with a gap between them",
+     X "%1: f32[2, 4] = input y\n%3: f32 = const 0.0\n"
+       "%4 = pad %0, %3 low=[0, 5] high=[0, 0]\n%5 = pad %1, %3 low=[0, 0] high=[0, 4]\n"
+       "%7 = add %4, %5\nreturn %7\n",
+     X "%1: f32[2, 4] = input y\n%2: f32 = const 0.0\n"
+       "%3: f32[2, 8] = pad %0, %2 low=[0, 5] high=[0, 0]\n"
+       "%4: f32[2, 8] = pad %1, %2 low=[0, 0] high=[0, 4]\n%5: f32[2, 8] = add %3, %4\n"
+       "return %5\n"},
     {"neighbours put together",
      X "%1: f32[2, 1] = slice %0 begin=[0, 0] step=[1, 1]\n"
        "%2: f32[2, 2] = slice %0 begin=[0, 1] step=[1, 1]\n%3 = concat %1, %2 axis=1\nreturn %3\n",
