@@ -20,6 +20,10 @@ int64_t plan_lower_bound(Arena *arena, DimTable *dims, const Interval *intervals
 int64_t plan_reference(Arena *arena, DimTable *dims, const Dim *d);
 /* The smallest multiple of 64 that is >= bytes. */
 const Dim *plan_round(DimTable *dims, const Dim *bytes);
+/* An upper bound of both, of the same form as they (see pack.c). */
+const Dim *plan_upper(Arena *arena, DimTable *dims, const Dim *a, const Dim *b);
+/* A plain polynomial >= bytes; NULL when there is none. */
+const Dim *plan_plain(Arena *arena, DimTable *dims, const Dim *bytes);
 /* Aborts on NULL: sizes were validated when shapes were made. */
 const Dim *plan_need(const Dim *d);
 

@@ -35,36 +35,106 @@ const Dim *plan_round(DimTable *dims, const Dim *bytes) {
     return plan_need(dim_mul(dims, dim_floordiv(dims, up, unit), unit));
 }
 
-/* Every positive coefficient to the next multiple of 64: larger than plan_round, but a plain
- * polynomial, which proofs and readers of the output like better.  NULL when a term is not plain.
- */
-static const Dim *round_terms(Arena *arena, DimTable *dims, const Dim *bytes) {
-    const Dim *sum = bytes;
+/* ---- bounds that are plain polynomials ----
+ *
+ * A plain polynomial has positive coefficients over monomials that are never negative, so that
+ * "every coefficient of a is at most that of b" proves a <= b, and the larger coefficients of both
+ * make an upper bound of the maximum, without a max in the offsets. */
+
+static const Dim *dim_of_terms(Arena *arena, int count, const DimTerm *terms) {
+    Dim *d = NEW(arena, Dim);
+    *d = (Dim){count, arena_copy(arena, terms, (size_t)count * sizeof *terms), 0};
+    return d;
+}
+
+static const Dim *dim_of_one_atom(Arena *arena, const DimAtom *atom) {
+    DimFactor *f = NEW(arena, DimFactor);
+    *f = (DimFactor){atom, 1};
+    return dim_of_terms(arena, 1, &(DimTerm){1, 1, f});
+}
+
+/* A plain polynomial >= bytes whose coefficients are multiples of `unit` (the constant: of 64). */
+static const Dim *round_terms(Arena *arena, DimTable *dims, const Dim *bytes, int64_t unit) {
+    const Dim *sum = dim_const(dims, 0);
     for (int i = 0; i < bytes->term_count; i++) {
         const DimTerm *t = &bytes->terms[i];
-        int64_t rest = t->coefficient % PLAN_ALIGNMENT;
-        if (!rest) continue;
-        if (t->coefficient < 0) return NULL;
-        for (int f = 0; f < t->factor_count; f++)
-            if (t->factors[f].atom->kind != DIM_ATOM_SYMBOL) return NULL;
-        /* The term's monomial alone, as a dim. */
-        DimTerm *unit = NEW(arena, DimTerm);
-        *unit = (DimTerm){PLAN_ALIGNMENT - rest, t->factor_count, t->factors};
-        Dim *more = NEW(arena, Dim);
-        *more = (Dim){1, unit, 0};
-        sum = dim_add(dims, sum, more);
+        if (t->coefficient < 0 && !t->factor_count) {
+            /* A negative constant rounds toward zero. */
+            sum = dim_add(dims, sum,
+                          dim_const(dims, -(-t->coefficient / PLAN_ALIGNMENT * PLAN_ALIGNMENT)));
+            continue;
+        }
+        int64_t step = t->factor_count ? unit : PLAN_ALIGNMENT;
+        const Dim *term = dim_const(dims, (t->coefficient + step - 1) / step * step);
+        bool negative = t->coefficient < 0;
+        for (int f = 0; f < t->factor_count; f++) {
+            const Dim *atom = dim_of_one_atom(arena, t->factors[f].atom);
+            int64_t lower, upper;
+            dim_bounds(atom, &lower, &upper);
+            if (lower < 0 && negative) return NULL;
+            if (lower < 0) atom = dim_max(dims, atom, dim_const(dims, 0));
+            for (int k = 0; k < t->factors[f].power; k++) term = dim_mul(dims, term, atom);
+        }
+        if (!negative) sum = dim_add(dims, sum, term);
+    }
+    for (int i = 0; sum && i < sum->term_count; i++)
+        if (sum->terms[i].coefficient < 0) {
+            /* Only the constant can be: leave it out. */
+            sum = dim_sub(dims, sum, dim_const(dims, sum->terms[i].coefficient));
+            break;
+        }
+    return plan_need(sum);
+}
+
+static bool same_monomial(const DimTerm *a, const DimTerm *b) {
+    if (a->factor_count != b->factor_count) return false;
+    for (int i = 0; i < a->factor_count; i++)
+        if (a->factors[i].atom != b->factors[i].atom || a->factors[i].power != b->factors[i].power)
+            return false;
+    return true;
+}
+
+static int64_t coefficient_of(const Dim *d, const DimTerm *monomial) {
+    for (int i = 0; i < d->term_count; i++)
+        if (same_monomial(&d->terms[i], monomial)) return d->terms[i].coefficient;
+    return 0;
+}
+
+/* For plain polynomials. */
+static bool provably_le(const Dim *a, const Dim *b) {
+    if (a == b) return true;
+    for (int i = 0; i < a->term_count; i++)
+        if (a->terms[i].coefficient > coefficient_of(b, &a->terms[i])) return false;
+    return true;
+}
+
+const Dim *plan_upper(Arena *arena, DimTable *dims, const Dim *a, const Dim *b) {
+    const Dim *sum = a;
+    for (int i = 0; i < b->term_count; i++) {
+        int64_t more = b->terms[i].coefficient - coefficient_of(a, &b->terms[i]);
+        if (more <= 0) continue;
+        DimTerm t = b->terms[i];
+        t.coefficient = more;
+        sum = plan_need(dim_add(dims, sum, dim_of_terms(arena, 1, &t)));
     }
     return sum;
+}
+
+const Dim *plan_plain(Arena *arena, DimTable *dims, const Dim *bytes) {
+    return round_terms(arena, dims, bytes, PLAN_ALIGNMENT);
 }
 
 typedef struct Item {
     Interval interval;
     const Dim *bytes, *offset, *end;
     int64_t size, at, top; /* at the reference dims */
+    bool small;            /* aligned to 8 bytes only */
 } Item;
 
+/* Small ones come last in every order, so that they shift no other. */
 static int by_size(const void *a, const void *b) {
     const Item *x = *(Item *const *)a, *y = *(Item *const *)b;
+    if (x->small != y->small) return x->small - y->small;
     if (x->size != y->size) return x->size < y->size ? 1 : -1;
     if (x->interval.first != y->interval.first)
         return x->interval.first < y->interval.first ? -1 : 1;
@@ -72,12 +142,14 @@ static int by_size(const void *a, const void *b) {
 }
 static int by_birth(const void *a, const void *b) {
     const Item *x = *(Item *const *)a, *y = *(Item *const *)b;
+    if (x->small != y->small) return x->small - y->small;
     if (x->interval.first != y->interval.first)
         return x->interval.first < y->interval.first ? -1 : 1;
     return by_size(a, b);
 }
 static int by_area(const void *a, const void *b) {
     const Item *x = *(Item *const *)a, *y = *(Item *const *)b;
+    if (x->small != y->small) return x->small - y->small;
     double p = (double)x->size * (x->interval.last - x->interval.first + 1);
     double q = (double)y->size * (y->interval.last - y->interval.first + 1);
     if (p != q) return p < q ? 1 : -1;
@@ -90,40 +162,28 @@ static int by_offset(const void *a, const void *b) {
     return x->interval.id - y->interval.id;
 }
 
-static bool provably_le(DimTable *dims, const Dim *a, const Dim *b) {
-    return a == b || dim_less_equal(dims, a, b) == DIM_YES;
-}
-
 /* Places `item` among the conflicting ones, which are sorted by offset. */
-static void place_item(DimTable *dims, Item *item, Item **near, int count) {
+static void place_item(Arena *arena, DimTable *dims, Item *item, Item **near, int count) {
     const Dim *at = dim_const(dims, 0);
     int64_t value = 0;
     for (int i = 0; i < count; i++) {
         if (value + item->size <= near[i]->at && item->size > 0) {
             const Dim *end = plan_need(dim_add(dims, at, item->bytes));
             bool fits = true;
-            for (int k = i; k < count && fits; k++) fits = provably_le(dims, end, near[k]->offset);
+            for (int k = i; k < count && fits; k++) fits = provably_le(end, near[k]->offset);
             if (fits) break;
         }
-        if (near[i]->top > value) {
-            if (provably_le(dims, at, near[i]->end))
-                at = near[i]->end;
-            else
-                at = plan_need(dim_max(dims, at, near[i]->end));
-            value = near[i]->top;
-        } else if (!provably_le(dims, near[i]->end, at)) {
-            at = plan_need(dim_max(dims, at, near[i]->end));
-        }
+        at = plan_upper(arena, dims, at, near[i]->end);
+        if (near[i]->top > value) value = plan_reference(arena, dims, at);
     }
     item->offset = at;
     item->end = plan_need(dim_add(dims, at, item->bytes));
-    item->at = value;
-    item->top = value + item->size;
+    item->at = plan_reference(arena, dims, at);
+    item->top = item->at + item->size;
 }
 
-static int64_t pack_in_order(DimTable *dims, Item **order, int count, Item **near,
+static int64_t pack_in_order(Arena *arena, DimTable *dims, Item **order, int count, Item **near,
                              const Dim **total) {
-    int64_t top = 0;
     *total = dim_const(dims, 0);
     for (int i = 0; i < count; i++) {
         int conflicts = 0;
@@ -132,15 +192,10 @@ static int64_t pack_in_order(DimTable *dims, Item **order, int count, Item **nea
                 order[i]->interval.first <= order[k]->interval.last)
                 near[conflicts++] = order[k];
         qsort(near, (size_t)conflicts, sizeof *near, by_offset);
-        place_item(dims, order[i], near, conflicts);
-        const Dim *end = order[i]->end;
-        if (provably_le(dims, *total, end))
-            *total = end;
-        else if (!provably_le(dims, end, *total))
-            *total = plan_need(dim_max(dims, *total, end));
-        if (order[i]->top > top) top = order[i]->top;
+        place_item(arena, dims, order[i], near, conflicts);
+        *total = plan_upper(arena, dims, *total, order[i]->end);
     }
-    return top;
+    return plan_reference(arena, dims, *total);
 }
 
 int64_t plan_lower_bound(Arena *arena, DimTable *dims, const Interval *intervals, int count) {
@@ -171,15 +226,25 @@ void plan_pack(Arena *arena, DimTable *dims, const Interval *intervals, int coun
     Item **near = NEW_ARRAY(arena, (size_t)count, Item *);
     int64_t exact = 0, plain = 0;
     for (int i = 0; i < count; i++) {
-        const Dim *rounded = round_terms(arena, dims, intervals[i].bytes);
         exact += plan_reference(arena, dims, intervals[i].bytes);
-        plain += rounded ? plan_reference(arena, dims, rounded) : INT64_MAX / 8 / count;
+        items[i].bytes = round_terms(arena, dims, intervals[i].bytes, PLAN_ALIGNMENT);
+        if (!items[i].bytes) /* one opaque monomial that is not negative */
+            items[i].bytes =
+                plan_need(dim_max(dims, plan_round(dims, intervals[i].bytes), dim_const(dims, 0)));
+        plain += plan_reference(arena, dims, items[i].bytes);
     }
-    bool use_plain = plain - exact <= exact / 50;
+    /* Where rounding costs, buffers of few bytes per unit of a dim are aligned to 8 bytes only. */
+    bool tight = plain - exact > exact / 50;
     for (int i = 0; i < count; i++) {
-        const Dim *rounded = use_plain ? round_terms(arena, dims, intervals[i].bytes) : NULL;
         items[i].interval = intervals[i];
-        items[i].bytes = rounded ? rounded : plan_round(dims, intervals[i].bytes);
+        int64_t bytes = plan_reference(arena, dims, intervals[i].bytes);
+        int64_t rounded = plan_reference(arena, dims, items[i].bytes), constant;
+        const Dim *close = round_terms(arena, dims, intervals[i].bytes, 8);
+        if (tight && close && rounded - bytes > bytes / 50 &&
+            !dim_is_const(intervals[i].bytes, &constant)) {
+            items[i].bytes = close;
+            items[i].small = true;
+        }
         items[i].size = plan_reference(arena, dims, items[i].bytes);
         order[i] = &items[i];
     }
@@ -188,7 +253,7 @@ void plan_pack(Arena *arena, DimTable *dims, const Interval *intervals, int coun
     int64_t smallest = INT64_MAX;
     for (int i = 0; i < tries; i++) {
         qsort(order, (size_t)count, sizeof *order, orders[i]);
-        int64_t top = pack_in_order(dims, order, count, near, total);
+        int64_t top = pack_in_order(arena, dims, order, count, near, total);
         if (top < smallest) {
             smallest = top;
             best = i;
@@ -196,7 +261,7 @@ void plan_pack(Arena *arena, DimTable *dims, const Interval *intervals, int coun
     }
     if (best != tries - 1) {
         qsort(order, (size_t)count, sizeof *order, orders[best]);
-        pack_in_order(dims, order, count, near, total);
+        pack_in_order(arena, dims, order, count, near, total);
     }
     for (int i = 0; i < count; i++)
         places[items[i].interval.id] = (Place){items[i].offset, items[i].bytes};
