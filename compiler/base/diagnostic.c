@@ -1,7 +1,7 @@
 /* Diagnostics: collecting.  Printing lives in diagnostic_print.c.
- * Invariants: two diagnostics of one code, place and message are kept once; after the 20th error
- * further errors are counted but not kept; files are numbered by their first diagnostic, which
- * fixes the order. */
+ * Invariants: of several errors at one place the first is kept, since the others follow from it;
+ * after the 20th error further ones are kept but not shown; files are numbered by their first
+ * diagnostic, which fixes the order. */
 #include "base/diagnostic_private.h"
 
 #include <stdarg.h>
@@ -49,17 +49,25 @@ Diagnostic *diagnose(DiagnosticSink *sink, DiagnosticCode code, Span span, const
                       .span = span,
                       .message = message,
                       .order = sink->items.count};
+    bool error = severity == SEVERITY_ERROR;
+    if (error)
+        sink->errors++;
+    else
+        sink->warnings++;
     for (int i = 0; i < sink->items.count; i++) {
         const Diagnostic *old = sink->items.data[i];
-        if (old->code == code && old->span.file == span.file && old->span.begin == span.begin &&
-            !strcmp(old->message, message))
-            return d; /* a copy that nobody prints */
+        bool place = old->span.file == span.file && old->span.begin == span.begin;
+        bool same = old->code == code && !strcmp(old->message, message);
+        bool both = error && old->severity == SEVERITY_ERROR && span.file;
+        if (place && (same || both)) return d; /* a copy that nobody prints */
     }
-    if (severity == SEVERITY_ERROR) {
-        if (++sink->errors > DIAGNOSTICS_MOST_ERRORS) return d;
-    } else if (++sink->warnings > DIAGNOSTICS_MOST_WARNINGS) {
-        return d;
-    }
+    if (sink->items.count == DIAGNOSTICS_MOST_KEPT) return d;
+    int *shown = error ? &sink->shown_errors : &sink->shown_warnings;
+    d->hidden = *shown == (error ? DIAGNOSTICS_MOST_ERRORS : DIAGNOSTICS_MOST_WARNINGS);
+    if (!d->hidden)
+        ++*shown;
+    else if (error)
+        sink->hidden_errors++;
     d->file_order = file_index(sink, span.file);
     vector_push(sink->arena, &sink->items, d);
     return d;

@@ -36,8 +36,10 @@ void diagnostic_story(Diagnostic *d, const char *format, ...) __attribute__((for
 void diagnostic_help(Diagnostic *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Text beside the ^^^ of the main place. */
-void diagnostic_marker(Diagnostic *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void diagnostic_marker(Diagnostic *d, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
+/* Raised so far, those included that are not shown because another error has their place. */
 int diagnostics_errors(const DiagnosticSink *sink);
 int diagnostics_warnings(const DiagnosticSink *sink);
 void diagnostics_set_werror(DiagnosticSink *sink, bool werror);

@@ -230,9 +230,10 @@ static void print_json(FILE *out, const Diagnostic *d) {
 }
 
 void diagnostics_print(const DiagnosticSink *sink, FILE *out, DiagnosticForm form, bool color) {
-    int count = sink->items.count;
-    Diagnostic **sorted = NEW_ARRAY(sink->arena, (size_t)count + 1, Diagnostic *);
-    if (count) memcpy(sorted, sink->items.data, (size_t)count * sizeof *sorted);
+    int count = 0;
+    Diagnostic **sorted = NEW_ARRAY(sink->arena, (size_t)sink->items.count + 1, Diagnostic *);
+    for (int i = 0; i < sink->items.count; i++)
+        if (!sink->items.data[i]->hidden) sorted[count++] = sink->items.data[i];
     qsort(sorted, (size_t)count, sizeof *sorted, compare_place);
     if (form == FORM_JSON) fputs(count ? "[\n" : "[", out);
     for (int i = 0; i < count; i++) {
@@ -249,7 +250,7 @@ void diagnostics_print(const DiagnosticSink *sink, FILE *out, DiagnosticForm for
         }
     }
     if (form == FORM_JSON) fputs("]\n", out);
-    int hidden = sink->errors - DIAGNOSTICS_MOST_ERRORS;
+    int hidden = sink->hidden_errors;
     if (hidden > 0 && form == FORM_TEXT)
         fprintf(out, "\nnnc: %d more error%s not shown\n", hidden, hidden > 1 ? "s" : "");
 }

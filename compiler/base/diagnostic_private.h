@@ -5,7 +5,11 @@
 #include "base/diagnostic.h"
 #include "base/vector.h"
 
-enum { DIAGNOSTICS_MOST_ERRORS = 20, DIAGNOSTICS_MOST_WARNINGS = 100 };
+enum {
+    DIAGNOSTICS_MOST_ERRORS = 20,
+    DIAGNOSTICS_MOST_WARNINGS = 100,
+    DIAGNOSTICS_MOST_KEPT = 1000
+};
 
 typedef struct DiagnosticRow {
     const char *code, *slug;
@@ -30,13 +34,15 @@ struct Diagnostic {
     VECTOR(const char *) story;
     VECTOR(const char *) help;
     int file_order, order;
+    bool hidden; /* one too many */
 };
 
 struct DiagnosticSink {
     Arena *arena;
     VECTOR(Diagnostic *) items;
     VECTOR(const SourceFile *) files; /* by first diagnostic */
-    int errors, warnings;             /* all, also those that are not kept */
+    int errors, warnings;             /* raised, shown or not */
+    int shown_errors, hidden_errors, shown_warnings;
     bool werror;
 };
 

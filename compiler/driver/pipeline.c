@@ -22,13 +22,16 @@ static void split_target(Pipeline *pipeline, const char *target) {
     pipeline->name = colon[1] ? colon + 1 : NULL;
 }
 
+/* Whether the target's name is to be made an instance of: everything but exports and blocks. */
 static bool names_module(const Pipeline *pipeline) {
     const StmtList *top = &pipeline->unit->top;
-    for (int i = 0; pipeline->name && i < top->count; i++)
-        if (top->items[i]->kind == STMT_MODULE &&
-            !strcmp(top->items[i]->name->text, pipeline->name))
-            return true;
-    return false;
+    for (int i = 0; pipeline->name && i < top->count; i++) {
+        const Stmt *s = top->items[i];
+        if ((s->kind == STMT_EXPORT || s->kind == STMT_TRAIN) && s->name &&
+            !strcmp(s->name->text, pipeline->name))
+            return false;
+    }
+    return pipeline->name != NULL;
 }
 
 void pipeline_print_tree(const Pipeline *pipeline, Text *out) {

@@ -120,6 +120,7 @@ void calls_check_python(Sema *s, const Expr *call) {
     if (left->kind != EXPR_ATTRIBUTE) return;
     if (s->members && scope_lookup(s->members, left->name)) return;
     const char *help = NULL;
+    Span place = left->name_span;
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
         if (!strcmp(left->name->text, methods[i]) && call->arg_count == 0)
             help = i == 0 || i > 2
@@ -132,9 +133,10 @@ void calls_check_python(Sema *s, const Expr *call) {
                     (!strncmp(where->text, "cuda", 4) || !strcmp(where->text, "cpu") ||
                      !strcmp(where->text, "mps"));
         if (name || text) help = "tensors have no device: delete the call";
+        place = where->span;
     }
     if (!help) return;
-    Diagnostic *d = diagnose(s->sink, NN_PYTHON_CALL, span_join(left->name_span, call->span),
-                             "`.%s(...)` has no meaning here", left->name->text);
+    Diagnostic *d = diagnose(s->sink, NN_PYTHON_CALL, place, "`.%s(...)` has no meaning here",
+                             left->name->text);
     diagnostic_help(d, "%s", help);
 }

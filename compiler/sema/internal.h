@@ -38,6 +38,8 @@ typedef struct Sema {
     const Stmt *owner;  /* module, optimizer or train around */
     NameScope *members; /* of the owner: everything assigned to self, declared or defined */
     bool open_dims;     /* in `state` types: unknown names are dims of the entry */
+    bool in_type;       /* in the type of a member */
+    bool damaged;       /* syntax errors: what is lost may have used a name */
     VECTOR(LibraryName) library;
 } Sema;
 

@@ -161,11 +161,12 @@ void names_report_attribute(Sema *s, const char *space, Name name, Span span) {
         if (s->library.data[i].space == wanted)
             best = names_closest(name->text, s->library.data[i].name->text, best);
     Diagnostic *d =
-        diagnose(s->sink, NN_UNKNOWN_ATTRIBUTE, span, "`%s` has no `%s`", space, name->text);
+        diagnose(s->sink, NN_UNKNOWN_ATTRIBUTE, span, "%s has no `%s`", space, name->text);
     if (best) diagnostic_help(d, "did you mean `%s.%s`?", space, best);
 }
 
 void names_warn_unused(Sema *s, const NameScope *scope) {
+    if (s->damaged) return;
     for (int i = 0; i < scope->names.count; i++) {
         const Known *known = &scope->names.data[i];
         if (known->used || known->name->text[0] == '_') continue;

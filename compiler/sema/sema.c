@@ -12,7 +12,10 @@ static void check_exprs(Sema *s, const ExprList *list) {
 
 static void check_name(Sema *s, Name name, Span span) {
     if (scope_resolve(s, name) || library_has(s, "", name) || s->open_dims) return;
-    names_report_unknown(s, name, span);
+    if (s->in_type)
+        diagnose(s->sink, NN_TYPE_NAME, span, "the dim `%s` is not known here", name->text);
+    else
+        names_report_unknown(s, name, span);
 }
 
 /* nn.Linaer: an attribute of a namespace of the library that no definition hides. */
@@ -78,8 +81,8 @@ static void check_member(Sema *s, const Expr *e) {
     for (int i = 0; i < s->members->names.count; i++)
         best = names_closest(e->name->text, s->members->names.data[i].name->text, best);
     if (!best) return;
-    Diagnostic *d =
-        diagnose(s->sink, NN_UNKNOWN_ATTRIBUTE, e->name_span, "`self` has no `%s`", e->name->text);
+    Diagnostic *d = diagnose(s->sink, NN_UNKNOWN_ATTRIBUTE, e->name_span, "%s has no member `%s`",
+                             s->owner->name->text, e->name->text);
     diagnostic_help(d, "did you mean `self.%s`?", best);
 }
 
@@ -186,9 +189,11 @@ static void check_member_type(Sema *s, const TypeExpr *type, bool open) {
     if (!type) return;
     bool before = s->open_dims;
     s->open_dims = open;
+    s->in_type = true;
     for (int i = 0; i < type->dim_count; i++)
         if (type->dims[i].expr) check_expr(s, type->dims[i].expr);
     s->open_dims = before;
+    s->in_type = false;
     if (type->name) scope_resolve(s, type->name);
     for (int i = 0; i < type->item_count; i++) check_member_type(s, type->items[i], open);
 }
@@ -373,6 +378,7 @@ static void check_list(Sema *s, const StmtList *list) {
 void sema_check(Arena *arena, const SourceUnit *unit, const SemaOptions *options,
                 DiagnosticSink *sink) {
     Sema sema = {.arena = arena, .unit = unit, .options = options, .sink = sink};
+    sema.damaged = diagnostics_errors(sink) > 0;
     names_load_library(&sema);
     NameScope *top = scope_push(&sema);
     for (int i = 0; i < unit->lost_count; i++)

@@ -14,9 +14,9 @@ typedef struct Parser {
     int position;
     const TriviaVector *trivia;
     StmtList top;
-    VECTOR(Span) errors; /* of statements that were given up */
-    bool too_deep;       /* reported */
-    bool silent;         /* no more syntax errors: the rest follows from a reported one */
+    SpanVector errors; /* of statements that were given up */
+    bool too_deep;     /* reported */
+    bool silent;       /* no more syntax errors: the rest follows from a reported one */
 } Parser;
 
 typedef VECTOR(Expr *) ExprVector;

@@ -30,6 +30,7 @@ typedef struct Filter {
     const Token *raw;
     int at, count;
     TokenVector *out;
+    SpanVector *lost;
     VECTOR(Open) open;
     bool start; /* the next token begins a statement */
     int head;   /* kind of the token that began the statement */
@@ -547,13 +548,17 @@ static void filter_token(Filter *f) {
         if (in_brackets(f) || !owns_block(f->head)) break;
         python_colon(f, token);
         return;
-    case TOKEN_LAMBDA:
+    case TOKEN_LAMBDA: {
         python_statement(f, token,
                          "def f(x) { return ... }, a function inside a function may use its names");
-        f->at++;
-        while (peek(f, 0)->kind && peek(f, 0)->kind != ':' && !peek(f, 0)->newline_before) f->at++;
+        Span span = token->span;
+        for (f->at++; peek(f, 0)->kind && peek(f, 0)->kind != ':' && !peek(f, 0)->newline_before;
+             f->at++)
+            span = span_join(span, peek(f, 0)->span);
+        vector_push(f->arena, f->lost, span);
         if (peek(f, 0)->kind == ':') f->at++;
         return;
+    }
     case TOKEN_AWAIT:
         python_statement(f, token, "delete the word");
         f->at++;
@@ -599,13 +604,14 @@ static void filter_token(Filter *f) {
 }
 
 void tokens_filter(Arena *arena, const SourceFile *file, const TokenVector *raw,
-                   DiagnosticSink *sink, TokenVector *out, bool *abandoned) {
+                   DiagnosticSink *sink, TokenVector *out, SpanVector *lost, bool *abandoned) {
     Filter filter = {.arena = arena,
                      .file = file,
                      .sink = sink,
                      .raw = raw->data,
                      .count = raw->count,
-                     .out = out};
+                     .out = out,
+                     .lost = lost};
     Filter *f = &filter;
     begin_statement(f);
     while (peek(f, 0)->kind != 0 && !f->abandoned) filter_token(f);

@@ -270,7 +270,11 @@ static void scanner_bad_character(Scanner *s, int length) {
         scanner_token(s, length, lookalikes[i].kind);
         return;
     }
-    scanner_skip(s, length);
+    if (!strcmp(character, "\xC2\xA0"))
+        scanner_skip(s, length);
+    else
+        scanner_token(s, length, '?')->reported =
+            true; /* no token: the parser gives the statement up, in silence */
 }
 
 /* ---- generated scanner: memory from the arena ---- */
@@ -433,12 +437,12 @@ static void scan_tokens(Scanner *scanner) {
     scanner_token(scanner, 0, 0);
 }
 
-static void collect_lost_names(Parser *parser, SourceUnit *unit) {
+static void collect_lost_names(Parser *parser, const TokenVector *tokens, SourceUnit *unit) {
     VECTOR(Name) lost = {0};
     for (int e = 0; e < parser->errors.count; e++) {
         Span span = parser->errors.data[e];
-        for (int i = 0; i < parser->tokens.count; i++) {
-            const Token *token = &parser->tokens.data[i];
+        for (int i = 0; i < tokens->count; i++) {
+            const Token *token = &tokens->data[i];
             if (token->name && token->span.begin >= span.begin && token->span.end <= span.end)
                 vector_push(parser->arena, &lost, token->name);
         }
@@ -461,10 +465,11 @@ SourceUnit *syntax_parse(Arena *arena, const SourceFile *file, DiagnosticSink *s
     scan_tokens(scanner);
     Parser *parser = NEW(arena, Parser);
     *parser = (Parser){.arena = arena, .file = file, .sink = sink, .trivia = &scanner->trivia};
-    tokens_filter(arena, file, &scanner->tokens, sink, &parser->tokens, &parser->silent);
+    tokens_filter(arena, file, &scanner->tokens, sink, &parser->tokens, &parser->errors,
+                  &parser->silent);
     nn_parse(parser);
     unit->top = parser->top;
-    collect_lost_names(parser, unit);
+    collect_lost_names(parser, &scanner->tokens, unit);
     unit->trivia = scanner->trivia.data;
     unit->trivia_count = scanner->trivia.count;
     Text doc = text_new(arena);

@@ -10,7 +10,7 @@ typedef struct Token {
     Span span;
     bool newline_before; /* first token of its line */
     bool is_float;
-    bool reported;       /* a mistake here has been reported already */
+    bool reported;    /* a mistake here has been reported already */
     Name name;        /* words, keywords too (after `.` they are names) */
     const char *text; /* strings: value; numbers: spelling */
     size_t length;
@@ -18,6 +18,7 @@ typedef struct Token {
     double number;
 } Token;
 typedef VECTOR(Token) TokenVector;
+typedef VECTOR(Span) SpanVector;
 typedef VECTOR(Trivia) TriviaVector;
 
 /* State of one scan. */
@@ -32,8 +33,9 @@ typedef struct Scanner {
     TriviaVector trivia;
 } Scanner;
 
-/* Resolves newlines, blocks, contextual keywords, brackets and pasted Python (filter.c). */
+/* Resolves newlines, blocks, contextual keywords, brackets and pasted Python (filter.c).
+ * `lost` receives the places of text that was left out and may define names. */
 void tokens_filter(Arena *arena, const SourceFile *file, const TokenVector *raw,
-                   DiagnosticSink *sink, TokenVector *out, bool *abandoned);
+                   DiagnosticSink *sink, TokenVector *out, SpanVector *lost, bool *abandoned);
 
 #endif

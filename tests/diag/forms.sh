@@ -1,0 +1,57 @@
+# The printed forms of diagnostics, and the exit statuses of check.
+set -u
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failed=0
+expect() { # status, text, command...
+    local status=$1 text=$2 said got
+    shift 2
+    said=$("$@" 2>&1)
+    got=$?
+    if [ "$got" -ne "$status" ] || ! printf '%s' "$said" | grep -qF -- "$text"; then
+        printf 'expected %s and "%s" from: %s\ngot %s and\n%s\n' "$status" "$text" "$*" "$got" "$said"
+        failed=1
+    fi
+}
+cat > lenet.nn <<'END'
+module Net {
+    self.fc1 = nn.Linear(256, 120)
+
+    def forward(self, x: f32[N, 1, 20, 20]) -> f32[N, 120] {
+        return F.relu(self.fc1(torch.flatten(x, 1)))
+    }
+}
+
+export Net() as net
+END
+expect 1 'error[NN0203]: Linear expects 256 input features but receives 400' "$NNC" check lenet.nn
+expect 1 '  --> lenet.nn:5:23' "$NNC" check lenet.nn
+expect 1 ' 5 |         return F.relu(self.fc1(torch.flatten(x, 1)))' "$NNC" check lenet.nn
+expect 1 '^^^^^' "$NNC" check lenet.nn
+expect 1 ' declared here' "$NNC" check lenet.nn
+expect 1 '   = shape of x' "$NNC" check lenet.nn
+expect 1 'help: change in_features to 400' "$NNC" check lenet.nn
+expect 1 'lenet.nn:5:23: error[NN0203]: ' "$NNC" check --diagnostics=short lenet.nn
+expect 1 '"code": "NN0203", "severity": "error"' "$NNC" check --diagnostics=json lenet.nn
+if command -v python3 >/dev/null; then
+    "$NNC" check --diagnostics=json lenet.nn 2>&1 | python3 -c 'import json, sys
+d = json.load(sys.stdin)
+assert len(d) == 1 and d[0]["place"]["line"] == 5 and d[0]["help"], d' || failed=1
+fi
+expect 2 'text|short|json' "$NNC" check --diagnostics=xml lenet.nn
+expect 3 'cannot open absent.nn' "$NNC" check absent.nn
+expect 1 'no entry or module `Nett`' "$NNC" summary lenet.nn:Nett # NN0805
+printf 'def f(x) {\n    y = x\n    return x\n}\nmodule M {\n    def forward(self, x: f32[N]) -> f32[N] { return f(x) }\n}\n' > unused.nn
+expect 0 'warning[NN1001]' "$NNC" check unused.nn
+expect 1 'error[NN1001]' "$NNC" check -Werror unused.nn
+{
+    echo 'module M {'
+    for i in $(seq 30); do echo "    a$i = unknown$i"; done
+    echo '}'
+} > many.nn
+expect 1 'nnc: 10 more errors not shown' "$NNC" check many.nn
+[ "$("$NNC" check --diagnostics=short many.nn 2>&1 | wc -l)" -eq 20 ] || { echo "not 20 errors"; failed=1; }
+expect 0 'No local, hyperparameter' "$NNC" explain NN0301
+expect 2 'there is no code NN9999' "$NNC" explain NN9999
+exit $failed
