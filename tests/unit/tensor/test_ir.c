@@ -182,10 +182,44 @@ static void test_places(void **state) {
     assert_non_null(graph_read(arena, dims, text.data, &error));
 }
 
+/* Damaged texts are read or refused with a line; what is read verifies and prints. */
+static void test_damaged_texts(void **state) {
+    static const char alphabet[] = "%=[](){},:.-+*/#\"\n 0123456789NSabcxwreturnscanproj";
+    uint32_t bits = 7;
+    int accepted = 0;
+    for (int round = 0; round < 4000; round++) {
+        if (round % 200 == 0 && round) {
+            teardown(state);
+            setup(state);
+        }
+        char *text = arena_strdup(arena, program_text);
+        size_t length = sizeof program_text - 1;
+        for (int k = 0; k <= round % 4; k++) {
+            bits = bits * 1664525u + 1013904223u;
+            size_t at = (bits >> 8) % length;
+            bits = bits * 1664525u + 1013904223u;
+            if (bits >> 31)
+                memmove(text + at, text + at + 1, length - at);
+            else
+                text[at] = alphabet[(bits >> 8) % (sizeof alphabet - 1)];
+        }
+        const char *error = NULL;
+        Program *program = program_read(arena, text, &error);
+        assert_true(program ? !error : !strncmp(error, "line ", 5));
+        if (!program) continue;
+        accepted++;
+        program_verify(program, arena);
+        Text out = text_new(arena);
+        program_print(&out, program, IR_PLACES);
+    }
+    assert_true(accepted > 100);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_spelling),       TEST(test_program),        TEST(test_run_entries),
         TEST(test_reader_refuses), TEST(test_subgraphs_nest), TEST(test_places),
+        TEST(test_damaged_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
