@@ -20,6 +20,7 @@ static void on_memory_failure(size_t bytes, void *user) {
     longjmp(memory_failed, 1);
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(NNC_SANITIZE)
 static void say(const char *text) {
     ssize_t written = write(2, text, strlen(text));
     (void)written;
@@ -36,7 +37,6 @@ static void on_crash(int number) {
 }
 
 static void catch_crashes(void) {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(NNC_SANITIZE)
     static char stack[1 << 16];
     stack_t alternative = {.ss_sp = stack, .ss_size = sizeof stack};
     sigaltstack(&alternative, NULL);
@@ -44,8 +44,11 @@ static void catch_crashes(void) {
     static const int signals[] = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL};
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         sigaction(signals[i], &action, NULL);
-#endif
 }
+#else
+/* The sanitizers report crashes better. */
+static void catch_crashes(void) {}
+#endif
 
 /* ---- run and train ---- */
 
