@@ -182,8 +182,8 @@ static void reads(Lowering *l, Node *n, ReadVisit visit, void *user, int stamp, 
 }
 
 void node_reads(Lowering *l, Node *n, ReadVisit visit, void *user) {
-    int *seen = NEW_ARRAY(l->arena, (size_t)l->state_count, int);
-    reads(l, n, visit, user, 1, seen);
+    if (!l->seen) l->seen = NEW_ARRAY(l->arena, (size_t)l->state_count, int);
+    reads(l, n, visit, user, ++l->stamp, l->seen);
 }
 
 static void need(Lowering *l, Group *g, Group *dep) {

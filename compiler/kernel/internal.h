@@ -134,6 +134,8 @@ typedef struct Lowering {
     IndexTable *table;
     NodeState *states; /* by node id */
     int state_count;
+    int *seen; /* of node_reads: the stamp of the last visit, by node id */
+    int stamp;
     VECTOR(Group *) groups; /* in creation order */
     VECTOR(Step *) steps;
     Buffer **inputs;       /* by OP_INPUT index */
