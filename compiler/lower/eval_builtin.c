@@ -138,7 +138,7 @@ static Value extreme(Lowerer *lw, const char *name, Operator better, const CallA
     for (int i = 0; i < args->count; i++)
         if (value_is_tensor(&args->values[i])) return library_instead(lw, name, args, span);
     if (!count_between(lw, args, name, 1, 1 << 20, span)) return value_error();
-    ValueList list = {{(Value *)args->values, args->count, args->count}}, *items = &list;
+    ValueList list = {.items = {(Value *)args->values, args->count, args->count}}, *items = &list;
     if (args->count == 1 && !eval_iterate(lw, &args->values[0], span, &items)) return value_error();
     if (items->items.count == 0) {
         lower_error(lw, NN_ARITHMETIC, span, "%s() of nothing", name);

@@ -192,6 +192,12 @@ bool host_attribute(Lowerer *lw, const Value *object, Name name, Span span, Valu
             lw->arena, (Value){.kind = VALUE_BUILTIN, .as.builtin = &methods[i].builtin}, object);
         return true;
     }
+    const Function *declared = object->kind == VALUE_TUPLE ? object->as.list->declared : NULL;
+    for (int i = 0; declared && i < declared->result_count; i++) {
+        if (declared->results[i].name != name) continue;
+        *out = object->as.list->items.data[i];
+        return true;
+    }
     if (object->kind == VALUE_CLASS && !strcmp(name->text, "__name__")) {
         *out = value_str(object->as.class_->name->text);
         return true;

@@ -603,6 +603,7 @@ bool signature_check_results(Lowerer *lw, const Function *f, Scope *scope, Value
             return false;
         }
         *result = value_tuple(lw->arena, result->as.list->items.data, given);
+        result->as.list->declared = f;
         values = result->as.list->items.data;
     } else if (result->kind == VALUE_NONE) {
         lower_error(lw, NN_RESULT_TYPE, span, "`%s` declares a result but returns nothing",

@@ -45,6 +45,8 @@ typedef enum ValueKind {
 
 struct ValueList {
     VECTOR(Value) items;
+    const Function
+        *declared; /* TUPLE that a function with named results returned: r.values, r.indices */
 };
 
 typedef struct RangeValue {
@@ -163,8 +165,9 @@ struct Instance {
     /* optimizers */
     ValueList *parameters; /* CELLs in order, when kind is OPTIMIZER */
     VECTOR(CellState *) optimizer_cells;
-    VECTOR(Instance *) groups; /* parameter groups after the first, each with its own hyperparameters */
-    Instance *group_of;        /* of such a group: the optimizer */
+    VECTOR(Instance *)
+    groups;             /* parameter groups after the first, each with its own hyperparameters */
+    Instance *group_of; /* of such a group: the optimizer */
     /* recorded by calls, for summary: types of the first call's input and output */
     bool called;
     TensorType input_type, output_type;

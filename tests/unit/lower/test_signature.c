@@ -82,6 +82,8 @@ static void results_are_checked_and_named(void **state) {
                  "declares 2 results but returns 1");
     expect_good("", "x: f32[N, 3]) -> (f32[N, K], f32)", "return x, x.sum()",
                 "return output0=%0, output1=%1");
+    expect_good("def f(x: f32[A, 3]) -> (top: f32, low: f32) { return x.max(), x.min() }",
+                "x: f32[N, 3]) -> f32", "r = f(x)\nreturn r.top - r.low", "sub");
     expect_good("", "x: f32[N, 3]) -> (a: f32[N, 3], n: f32)", "return x, 2", "return a=%0, n=");
 }
 
