@@ -48,6 +48,7 @@ expect 1 'error[NN1001]' "$NNC" check -Werror unused.nn
 {
     echo 'module M {'
     for i in $(seq 30); do echo "    a$i = unknown$i"; done
+    echo '    def forward(self, x: f32[N]) -> f32[N] { return x }'
     echo '}'
 } > many.nn
 expect 1 'nnc: 10 more errors not shown' "$NNC" check many.nn
