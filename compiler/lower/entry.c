@@ -313,12 +313,32 @@ static void lower_train(Lowerer *lw, const Stmt *s) {
 
 /* ---- symbols ---- */
 
+/* What the generated interface of a root defines besides its entries. */
+static bool is_generated(const Root *root, const char *symbol) {
+    static const char *const words[] = {
+        "prepare",     "model",          "info",           "get", "set", "weights_bytes",
+        "state_bytes", "prepared_bytes", "workspace_bytes"};
+    size_t length = root->name->length;
+    if (strncmp(symbol, root->name->text, length) || symbol[length] != '_') return false;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!strcmp(symbol + length + 1, words[i])) return true;
+    return false;
+}
+
 static void check_symbols(Lowerer *lw) {
     VECTOR(const Entry *) seen = {0};
     for (int r = 0; r < lw->program->roots.count; r++) {
         const Root *root = lw->program->roots.data[r];
         for (int e = 0; e < root->entries.count; e++) {
             const Entry *entry = root->entries.data[e];
+            for (int k = 0; k < lw->program->roots.count; k++) {
+                if (!is_generated(lw->program->roots.data[k], entry->symbol)) continue;
+                Diagnostic *d =
+                    lower_error(lw, NN_SYMBOL_CLASH, entry->span,
+                                "`%s` is a function of the generated interface", entry->symbol);
+                diagnostic_help(d, "give the entry another name");
+                return;
+            }
             for (int i = 0; i < seen.count; i++) {
                 if (strcmp(seen.data[i]->symbol, entry->symbol)) continue;
                 Diagnostic *d = lower_error(lw, NN_SYMBOL_CLASH, entry->span,

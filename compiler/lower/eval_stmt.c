@@ -282,6 +282,14 @@ static void eval_augmented(Lowerer *lw, const Stmt *s) {
 }
 
 static void eval_definition(Lowerer *lw, const Stmt *s) {
+    if (s->function->is_vjp) {
+        Value *of = scope_find(lw->frame->scope, s->function->name);
+        if (!of || of->kind != VALUE_FUNCTION || of->as.closure->vjp) return;
+        Closure *closure = arena_copy(lw->arena, of->as.closure, sizeof *closure);
+        closure->vjp = s->function;
+        of->as.closure = closure;
+        return;
+    }
     Frame *frame = lw->frame;
     Value *now = frame->declares ? scope_find(frame->scope, s->function->name) : NULL;
     if (now && now->kind == VALUE_FUNCTION && now->as.closure->function == s->function) return;

@@ -10,6 +10,7 @@ typedef struct OwnCall {
     const Function *function, *vjp;
     const Closure *closure;
     Span span;
+    int skip;            /* 1: the first parameter is self */
     VECTOR(int) tensors; /* positions of tensor parameters */
     VECTOR(Node *) inputs;
     VECTOR(TensorType) results;
@@ -141,12 +142,13 @@ static bool match_results(Lowerer *lw, const OwnCall *call, ValueList *results, 
 
 static Graph *build_vjp(Lowerer *lw, OwnCall *call, const Value *values, int *wrt, int *wrt_count) {
     const Function *f = call->function, *vjp = call->vjp;
-    int expected = f->param_count + call->results.count;
+    int expected = f->param_count + call->results.count, skip = call->skip;
     if (vjp->param_count != expected) {
+        int arguments = f->param_count - skip;
         Diagnostic *d = lower_error(lw, NN_OWN_VJP, vjp->name_span,
                                     "the vjp of `%s` takes its %d argument%s and %d dy, not %d",
-                                    f->name->text, f->param_count, f->param_count == 1 ? "" : "s",
-                                    call->results.count, vjp->param_count);
+                                    f->name->text, arguments, arguments == 1 ? "" : "s",
+                                    call->results.count, vjp->param_count - skip);
         diagnostic_label(d, f->name_span, "the function");
         return NULL;
     }
@@ -170,7 +172,7 @@ static Graph *build_vjp(Lowerer *lw, OwnCall *call, const Value *values, int *wr
                     .as.closure = arena_copy(lw->arena, &closure, sizeof closure)};
     OwnDerivative own = {f, lw->deriving};
     lw->deriving = &own;
-    Value result = eval_call_values(lw, &callee, args, expected, call->span);
+    Value result = eval_call_values(lw, &callee, args + skip, expected - skip, call->span);
     lw->deriving = own.outer;
     ValueList results = {0};
     if (!collect_results(lw, &result, vjp->name_span, &results) ||
@@ -185,6 +187,7 @@ static Graph *build_vjp(Lowerer *lw, OwnCall *call, const Value *values, int *wr
 Value eval_vjp_call(Lowerer *lw, const Closure *closure, Scope *bound, Span span) {
     const Function *f = closure->function;
     OwnCall call = {.function = f, .vjp = closure->vjp, .closure = closure, .span = span};
+    call.skip = closure->self && f->param_count && !strcmp(f->params[0].name->text, "self");
     Value *values = NEW_ARRAY(lw->arena, (size_t)f->param_count + 1, Value);
     for (int i = 0; i < f->param_count; i++) {
         const Value *v = scope_find(bound, f->params[i].name);

@@ -80,6 +80,8 @@ static const struct {
     {MODULE("") "export M as m\n", "error[NN0802]", "a module's class cannot be exported"},
     {MODULE("") "export M() as m\nexport M() as m\n", "error[NN0803]",
      "two entries would be `m` in C"},
+    {"train T { def prepare(self, x: f32[N]) -> f32[N] { return x } }\n", "1:15: error[NN0803]",
+     "`T_prepare` is a function of the generated interface"},
     {"def f(x) { return x }\n", "1:1: error[NN0804]", "no export, no train block and no module"},
 };
 

@@ -133,12 +133,27 @@ static void a_stated_derivative_is_used(void **state) {
     lowered_free(&r);
 }
 
+static void a_method_may_state_its_derivative(void **state) {
+    Lowered r = lower_good(
+        "module Ste(k: float = 5.0) {\n"
+        "    def hard(self, x: f32[...S]) -> f32[...S] { return sign(x) }\n"
+        "    vjp hard(self, x: f32[...S], dy: f32[...S]) -> f32[...S] { return dy * k }\n"
+        "    def forward(self, x: f32[N]) -> f32[N] { return grad(self.hard(x).sum(), x) }\n"
+        "}\n"
+        "export Ste() as m\n");
+    Tensor *results[1], *x = numbers(&r, DTYPE_F32, 1, (int64_t[]){2}, (double[]){-3, 4});
+    run(&r, "m", 1, &x, results);
+    expect_values(results[0], (double[]){5, 5}, 2);
+    lowered_free(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_scan_carries_and_stacks),
         cmocka_unit_test(sequences_ranges_and_reversal),
         cmocka_unit_test(a_scan_has_a_gradient_through_time),
         cmocka_unit_test(a_stated_derivative_is_used),
+        cmocka_unit_test(a_method_may_state_its_derivative),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
