@@ -127,13 +127,17 @@ void schedule_argsort(Lowering *l, Group *group) {
     for (int i = 0; i < s->rank; i++)
         if (i != axis) at[i] = builder_tile(n.b, "i", s->dims[i]);
     Shape row = {1, {s->dims[axis]}};
-    int keys = builder_scratch(n.b, "keys", p->inputs[0]->type.dtype, row);
+    DType type = p->inputs[0]->type.dtype;
+    /* Halves are compared as floats, not as their bits. */
+    if (type == DTYPE_F16 || type == DTYPE_BF16) type = DTYPE_F32;
+    int keys = builder_scratch(n.b, "keys", type, row);
     int order = builder_scratch(n.b, "order", DTYPE_I64, row);
     int spare = builder_scratch(n.b, "spare", DTYPE_I64, row);
     int load = builder_axis(n.b, "v", s->dims[axis]);
     builder_open(n.b, load, NULL, NULL, BIND_VECTOR);
     const Index *k = at[axis] = builder_axis_index(n.b, load);
-    builder_store(n.b, keys, &k, 1, gen_value(n.gen, p->inputs[0], at), NULL);
+    const Expr *value = expr_cast(n.b, gen_value(n.gen, p->inputs[0], at), type);
+    builder_store(n.b, keys, &k, 1, value, NULL);
     builder_close(n.b);
     Stmt *sort = builder_leaf(n.b, STMT_ARGSORT);
     sort->argsort = NEW(l->arena, ArgsortLeaf);

@@ -180,7 +180,6 @@ static void write_locate(TableWriter *t, const char *prefix, bool forms) {
         out,
         "    char *const nn_weights = (char *)ctx->weights, *const nn_state = (char *)ctx->state;\n"
         "    (void)nn_weights, (void)nn_state, (void)at, (void)bytes;\n");
-    if (forms) text_append(out, "    form->count = 0;\n");
     text_append(out, "    switch (cell) {\n");
     for (int i = 0; i < root->cells.count; i++) {
         const Cell *c = root->cells.data[i];
@@ -225,7 +224,7 @@ static void write_get_set(TableWriter *t, const char *prefix) {
             "static int nn_%s_%s(const nnc_context *ctx, int cell, %svoid *data, size_t bytes) {\n",
             prefix, set ? "set" : "get", set ? "const " : "");
         text_append(out, "    char *at = NULL;\n    size_t need = 0;\n");
-        if (forms) text_append(out, "    nn_stored form;\n");
+        if (forms) text_append(out, "    nn_stored form = {0};\n");
         text_printf(out, "    int code = nn_%s_locate(ctx, cell, &at, &need%s);\n", prefix,
                     forms ? ", &form" : "");
         text_append(out, "    if (code) return code;\n");

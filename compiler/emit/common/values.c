@@ -46,6 +46,7 @@ static uint32_t round_half(double value, int fraction, int least, uint32_t infin
     if (value != value) return infinity | 1u << (fraction - 1);
     value = fabs(value);
     if (isinf(value)) return infinity;
+    if (value == 0) return 0;
     int exponent = 0;
     frexp(value, &exponent);
     exponent = exponent - 1 < least ? least : exponent - 1;
