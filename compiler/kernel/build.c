@@ -173,12 +173,12 @@ const Guard *guard_range(Builder *b, const Guard *a, const Index *value, const D
 
 /* ---- the builder ---- */
 
-Builder *builder_new(KernelProgram *program) {
-    Builder *b = NEW(program->arena, Builder);
+Builder *builder_new(KernelProgram *program, Arena *arena) {
+    Builder *b = NEW(arena, Builder);
     b->program = program;
     b->table = program->indices;
     b->dims = index_dims(program->indices);
-    b->arena = program->arena;
+    b->arena = arena;
     b->kernel = NEW(b->arena, Kernel);
     b->kernel->body = NEW(b->arena, Stmt);
     b->kernel->body->kind = STMT_BLOCK;

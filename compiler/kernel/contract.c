@@ -150,6 +150,7 @@ typedef struct Plan {
     Lowering *l;
     Group *group;
     const Node *n;
+    Arena *arena;
     Builder *b;
     Gen *gen;
     DType dtype; /* of the leaf */
@@ -218,7 +219,7 @@ static const Index *operand_offset(Plan *p, const Operand *o, const Index *acros
 /* Replaces one axis by zero. */
 static const Index *without(Plan *p, const Index *a, int axis) {
     int count = p->b->kernel->axes.count;
-    const Index **replacement = NEW_ARRAY(p->l->arena, (size_t)count, const Index *);
+    const Index **replacement = NEW_ARRAY(p->b->arena, (size_t)count, const Index *);
     replacement[axis] = index_const(p->b->table, 0);
     return index_substitute(p->b->table, a, replacement, count);
 }
@@ -322,14 +323,15 @@ static int64_t forced_panel(Plan *p) {
     return 0;
 }
 
-static Plan *plan_new(Lowering *l, Group *group, int row_side, int column_label) {
-    Plan *p = NEW(l->arena, Plan);
+static Plan *plan_new(Lowering *l, Group *group, int row_side, int column_label, Arena *arena) {
+    Plan *p = NEW(arena, Plan);
+    p->arena = arena;
     const Node *n = group->anchor;
     Sorted s = sort_labels(n);
     p->l = l;
     p->group = group;
     p->n = n;
-    p->b = builder_new(l->program);
+    p->b = builder_new(l->program, arena);
     p->gen = gen_new(l, p->b, group);
     p->dtype = n->type.dtype == DTYPE_F64 ? DTYPE_F64 : DTYPE_F32;
     p->outer = s.batch;
@@ -434,7 +436,7 @@ static void plan_cost(Plan *p) {
 
 static void plan_make(Plan *p) {
     for (int pass = 0; pass < 2; pass++) {
-        p->b = builder_new(p->l->program);
+        p->b = builder_new(p->l->program, p->arena);
         p->gen = gen_new(p->l, p->b, p->group);
         plan_frame(p);
         plan_depth(p, false);
@@ -455,9 +457,8 @@ static void plan_make(Plan *p) {
 /* ---- building ---- */
 
 static int table_constant(Plan *p, const Index *entry, int axis, int64_t count) {
-    Arena *arena = p->l->arena;
-    int64_t *data = NEW_ARRAY(arena, (size_t)count, int64_t);
-    const Index **replacement = NEW_ARRAY(arena, (size_t)axis + 1, const Index *);
+    int64_t *data = NEW_ARRAY(p->l->arena, (size_t)count, int64_t);
+    const Index **replacement = NEW_ARRAY(p->arena, (size_t)axis + 1, const Index *);
     for (int64_t i = 0; i < count; i++) {
         replacement[axis] = index_const(p->b->table, i);
         if (!index_is_const(index_substitute(p->b->table, entry, replacement, axis + 1), &data[i]))
@@ -504,7 +505,7 @@ static MmaAccess make_access(Plan *p, const Dim *stride, const Index *entry, int
     access.table_slot = builder_scratch(b, "offsets", DTYPE_I32, (Shape){1, {extent}});
     int fill = builder_axis(b, "t", extent);
     builder_open(b, fill, NULL, count, BIND_SEQ);
-    const Index **replacement = NEW_ARRAY(p->l->arena, (size_t)axis + 1, const Index *);
+    const Index **replacement = NEW_ARRAY(p->b->arena, (size_t)axis + 1, const Index *);
     const Index *at = replacement[axis] = builder_axis_index(b, fill);
     const Index *value = index_substitute(b->table, entry, replacement, axis + 1);
     builder_store(b, access.table_slot, &at, 1, expr_index(b, value, DTYPE_I32), NULL);
@@ -581,7 +582,7 @@ static void epilogue(Plan *p, int tile, const Index *columns) {
     Group *g = p->group;
     product = builder_let_here(b, product, "product");
     gen_set(p->gen, p->n, at, product);
-    const Expr **values = NEW_ARRAY(p->l->arena, (size_t)g->members.count, const Expr *);
+    const Expr **values = NEW_ARRAY(p->b->arena, (size_t)g->members.count, const Expr *);
     for (int pass = 0; pass < 2; pass++) {
         for (int m = 0; m < g->members.count; m++) {
             Node *n = g->members.data[m];
@@ -597,7 +598,7 @@ static void epilogue(Plan *p, int tile, const Index *columns) {
 }
 
 static void plan_build(Plan *p) {
-    p->b = builder_new(p->l->program);
+    p->b = builder_new(p->l->program, p->arena);
     p->gen = gen_new(p->l, p->b, p->group);
     Builder *b = p->b;
     IndexTable *t = b->table;
@@ -615,7 +616,7 @@ static void plan_build(Plan *p) {
     plan_operand(p, &p->a);
     plan_operand(p, &p->b_side);
     const Index *depth = index_sub(t, p->depth_end, p->depth_begin);
-    Mma *mma = NEW(p->l->arena, Mma);
+    Mma *mma = NEW(p->arena, Mma);
     *mma = (Mma){.dtype = p->dtype,
                  .tile_slot = tile,
                  .rows_max = p->row_block,
@@ -658,15 +659,24 @@ static void plan_build(Plan *p) {
 void schedule_contract(Lowering *l, Group *group) {
     const Node *n = group->anchor;
     Sorted s = sort_labels(n);
-    Plan *best = NULL;
+    int best_side = 0, best_label = -1;
+    double best_cost = -1;
     for (int row_side = 0; row_side < 2; row_side++) {
         int columns = s.side[1 - row_side].count;
         for (int label = -1; label < (columns > 1 ? columns : 0); label++) {
-            Plan *p = plan_new(l, group, row_side, label);
+            Arena *trial = arena_new();
+            Plan *p = plan_new(l, group, row_side, label, trial);
             plan_make(p);
-            if (!best || p->cost < best->cost) best = p;
+            if (best_cost < 0 || p->cost < best_cost) {
+                best_side = row_side;
+                best_label = label;
+                best_cost = p->cost;
+            }
+            arena_free(trial);
         }
     }
+    Plan *best = plan_new(l, group, best_side, best_label, l->arena);
+    plan_make(best);
     plan_build(best);
     const char *path, *what = group_what(l, group, &path);
     Builder *b = best->b;

@@ -169,21 +169,20 @@ static void mark_stored(Lowering *l) {
 
 /* ---- reads ---- */
 
-static void reads(Lowering *l, Node *n, ReadVisit visit, void *user, int stamp, int *seen) {
+static void reads(Lowering *l, Node *n, ReadVisit visit, void *user, int stamp) {
     for (int i = 0; i < n->input_count; i++) {
         Node *x = n->inputs[i];
-        if (seen[x->id] == stamp) continue;
-        seen[x->id] = stamp;
+        if (l->seen[x->id] == stamp) continue;
+        l->seen[x->id] = stamp;
         if (lowering_state(l, x)->stored || x->input_count == 0)
             visit(user, x);
         else
-            reads(l, x, visit, user, stamp, seen);
+            reads(l, x, visit, user, stamp);
     }
 }
 
 void node_reads(Lowering *l, Node *n, ReadVisit visit, void *user) {
-    if (!l->seen) l->seen = NEW_ARRAY(l->arena, (size_t)l->state_count, int);
-    reads(l, n, visit, user, ++l->stamp, l->seen);
+    reads(l, n, visit, user, ++l->stamp);
 }
 
 static void need(Lowering *l, Group *g, Group *dep) {
@@ -205,8 +204,7 @@ static bool reaches(Group *from, Group *to, int stamp) {
 }
 
 bool group_reaches(Lowering *l, Group *from, Group *to) {
-    for (int i = 0; i < l->groups.count; i++) l->groups.data[i]->mark = 0;
-    return reaches(from, to, 1);
+    return reaches(from, to, ++l->stamp);
 }
 
 /* ---- grouping ---- */
@@ -248,7 +246,8 @@ static Shape row_shape(const Group *g) {
 
 /* Can n be computed at its own index inside g, with every member it needs available there? */
 static bool legal(Lowering *l, Group *g, Node *n) {
-    Builder *b = builder_new(l->program);
+    Arena *trial = arena_new();
+    Builder *b = builder_new(l->program, trial);
     Gen *gen = gen_new(l, b, g);
     gen->dry = true;
     const Index *full[SHAPE_MAX_RANK], *row[SHAPE_MAX_RANK];
@@ -268,7 +267,9 @@ static bool legal(Lowering *l, Group *g, Node *n) {
         gen_value(gen, n->inputs[0], full);
     else
         gen_value(gen, n, n->type.shape.rank == g->space.rank ? full : row);
-    return !gen->illegal;
+    bool good = !gen->illegal;
+    arena_free(trial);
+    return good;
 }
 
 static bool elements_small(const Shape *s, int64_t limit) {
@@ -356,11 +357,17 @@ static void place(Lowering *l, Node *n) {
     node_reads(l, n, collect_group, &deps);
     Group *home = NULL;
     const char *why = NULL;
-    for (int i = l->groups.count - 1; i >= 0 && !home; i--) {
-        Group *g = l->groups.data[i];
-        bool dep = false, blocked = false;
-        for (int d = 0; d < deps.groups.count; d++) dep = dep || deps.groups.data[d] == g;
-        if (!dep || !fits(l, g, n, &why)) continue;
+    /* The groups that it reads, latest first. */
+    for (int i = 0; i < deps.groups.count; i++)
+        for (int k = i; k > 0 && deps.groups.data[k]->id > deps.groups.data[k - 1]->id; k--) {
+            Group *swap = deps.groups.data[k];
+            deps.groups.data[k] = deps.groups.data[k - 1];
+            deps.groups.data[k - 1] = swap;
+        }
+    for (int i = 0; i < deps.groups.count && !home; i++) {
+        Group *g = deps.groups.data[i];
+        bool blocked = false;
+        if (!fits(l, g, n, &why)) continue;
         for (int d = 0; d < deps.groups.count && !blocked; d++)
             blocked = deps.groups.data[d] != g && group_reaches(l, deps.groups.data[d], g);
         why = "a value in between is computed by another kernel";

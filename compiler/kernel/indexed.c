@@ -25,7 +25,7 @@ typedef struct Nest {
 } Nest;
 
 static Nest begin(Lowering *l, Group *group) {
-    Nest n = {l, builder_new(l->program), NULL};
+    Nest n = {l, builder_new(l->program, l->arena), NULL};
     n.gen = gen_new(l, n.b, group);
     return n;
 }
@@ -51,7 +51,7 @@ static void close_all(Nest *n, int depth) {
 
 /* The node is computed afresh when it is not stored, and read when it is. */
 void schedule_copy(Lowering *l, const Node *node, Buffer *dst, const char *what) {
-    Builder *b = builder_new(l->program);
+    Builder *b = builder_new(l->program, l->arena);
     Gen *gen = gen_new(l, b, NULL);
     const Index *at[SHAPE_MAX_RANK];
     Shape run = node->type.shape;

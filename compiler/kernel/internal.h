@@ -47,7 +47,8 @@ typedef struct Builder {
 } Builder;
 enum { SCRATCH_BASE = 1000 }; /* renumbered by builder_finish */
 
-Builder *builder_new(KernelProgram *program);
+/* Trial builders live in an arena of their own, which the caller frees. */
+Builder *builder_new(KernelProgram *program, Arena *arena);
 int builder_axis(Builder *b, const char *name, const Dim *extent);         /* for a loop */
 const Index *builder_tile(Builder *b, const char *name, const Dim *count); /* a tile axis */
 const Index *builder_axis_index(Builder *b, int axis);
@@ -110,6 +111,7 @@ typedef struct Group {
     VECTOR(Node *) members; /* in id order: reductions, anchor, stored nodes */
     VECTOR(struct Group *) needs; /* groups whose values it reads */
     VECTOR(struct Group *) after; /* groups that read a cell which this one overwrites */
+    VECTOR(const Cell *) cells;   /* read by it; known when grouping has ended */
     int mark;
 } Group;
 
@@ -134,7 +136,9 @@ typedef struct Lowering {
     IndexTable *table;
     NodeState *states; /* by node id */
     int state_count;
-    int *seen; /* of node_reads: the stamp of the last visit, by node id */
+    int *seen;  /* by node id: the stamp of the walk that last met it */
+    int *level; /* by node id, with level_seen: see loops.c */
+    int *level_seen;
     int stamp;
     VECTOR(Group *) groups; /* in creation order */
     VECTOR(Step *) steps;
@@ -188,7 +192,7 @@ typedef struct Gen {
     Lowering *l;
     Group *group;
     const Guard *guard; /* holds for all loads that are being generated */
-    Memo **memo;        /* by node id */
+    Memo *memo[64];     /* by node id, modulo */
     bool illegal;       /* a member was read where it is not available */
     bool dry;           /* ask only: members count as available at their own index */
     bool pure; /* expressions only: no registers, so that an index shows on what it depends */

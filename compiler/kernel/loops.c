@@ -26,7 +26,8 @@ typedef struct Loops {
     int reduced[SHAPE_MAX_RANK], reduced_count;
     const Index *at[SHAPE_MAX_RANK]; /* the current point */
     const Index *row[SHAPE_MAX_RANK];
-    int *level;                             /* by node id, + 2; 0: unknown */
+    Arena *arena;
+    int stamp;                              /* of the levels that this build knows */
     VECTOR(Stmt *) pending[SHAPE_MAX_RANK]; /* what outer accumulators take after each inner loop */
 } Loops;
 
@@ -35,18 +36,20 @@ bool node_is_reduction(const Node *n) {
 }
 
 /* The highest level among the group's reductions that n reads; -1 for none. */
-static int level_of(Loops *x, const Node *n, bool top) {
-    if (x->level[n->id] && !top) return x->level[n->id] - 2;
-    NodeState *s = lowering_state(x->l, n);
+static int level_of(Loops *x, const Node *n) {
+    Lowering *l = x->l;
+    if (l->level_seen[n->id] == x->stamp) return l->level[n->id];
+    NodeState *s = lowering_state(l, n);
     int level = -1;
     bool member = s->stored && s->group == x->group;
     if (!s->stored || member)
         for (int i = 0; i < n->input_count; i++) {
-            int d = level_of(x, n->inputs[i], false);
+            int d = level_of(x, n->inputs[i]);
             if (d > level) level = d;
         }
     if (member && node_is_reduction(n)) level++;
-    x->level[n->id] = level + 2;
+    l->level_seen[n->id] = x->stamp;
+    l->level[n->id] = level;
     return level;
 }
 
@@ -175,7 +178,7 @@ static void emit_phase(Loops *x, int level) {
     int regs[SHAPE_MAX_RANK + 1];
     for (int m = 0; m < g->members.count; m++) {
         const Node *n = g->members.data[m];
-        if (!node_is_reduction(n) || level_of(x, n, false) != level) continue;
+        if (!node_is_reduction(n) || level_of(x, n) != level) continue;
         bool arg = is_arg(n);
         ReduceKind kind = n->op == OP_REDUCE ? n->attr.reduce.kind : REDUCE_SUM;
         DType dtype = accumulator_dtype(n, arg);
@@ -219,7 +222,7 @@ static void emit_phase(Loops *x, int level) {
 
 static void store_members(Loops *x, bool full) {
     Group *g = x->group;
-    const Expr **values = NEW_ARRAY(x->l->arena, (size_t)g->members.count, const Expr *);
+    const Expr **values = NEW_ARRAY(x->arena, (size_t)g->members.count, const Expr *);
     const Index *const *at = full ? x->at : x->row;
     for (int m = 0; m < g->members.count && full && !g->reduced; m++) {
         /* A product that sums nothing is a value like any other. */
@@ -255,14 +258,15 @@ static bool has_members(Loops *x, bool full) {
     return false;
 }
 
-static Loops *build(Lowering *l, Group *group, Variant variant) {
-    Loops *x = NEW(l->arena, Loops);
+static Loops *build(Lowering *l, Group *group, Variant variant, Arena *arena) {
+    Loops *x = NEW(arena, Loops);
+    x->arena = arena;
+    x->stamp = ++l->stamp;
     x->l = l;
     x->group = group;
     x->variant = variant;
-    x->b = builder_new(l->program);
+    x->b = builder_new(l->program, arena);
     x->gen = gen_new(l, x->b, group);
-    x->level = NEW_ARRAY(l->arena, (size_t)l->state_count, int);
     for (int i = 0; i < group->space.rank; i++) {
         if (group->reduced >> i & 1)
             x->reduced[x->reduced_count++] = i;
@@ -278,7 +282,7 @@ static Loops *build(Lowering *l, Group *group, Variant variant) {
     if (group->reduced) {
         int levels = 0;
         for (int m = 0; m < group->members.count; m++) {
-            int level = level_of(x, group->members.data[m], true);
+            int level = level_of(x, group->members.data[m]);
             if (node_is_reduction(group->members.data[m]) && level + 1 > levels) levels = level + 1;
         }
         for (int level = 0; level < levels; level++) emit_phase(x, level);
@@ -375,6 +379,13 @@ static double variant_cost(Loops *x) {
     return cost;
 }
 
+static double try_variant(Lowering *l, Group *group, Variant variant) {
+    Arena *trial = arena_new();
+    double cost = variant_cost(build(l, group, variant, trial));
+    arena_free(trial);
+    return cost;
+}
+
 /* The width of the panels in which something that the group writes is stored, and their axis. */
 static int64_t stored_panel(Lowering *l, Group *group, int *axis) {
     for (int m = 0; m < group->members.count; m++) {
@@ -397,26 +408,26 @@ void schedule_loops(Lowering *l, Group *group) {
         else
             kept++;
     }
-    Loops *best = NULL;
-    double best_cost = 0;
+    Variant best = {0};
+    double best_cost = -1;
     int panel_axis;
     int64_t panel = group->reduced ? 0 : stored_panel(l, group, &panel_axis);
     if (panel) {
-        best = build(l, group, (Variant){true, 0, panel_axis, panel});
-        best_cost = variant_cost(best);
+        best = (Variant){true, 0, panel_axis, panel};
+        best_cost = try_variant(l, group, best);
     }
     for (int rows_vector = 0; rows_vector < 2; rows_vector++) {
         int count = rows_vector ? kept : reduced;
         if (count == 0 && (rows_vector ? reduced : 1)) continue;
         for (int flatten = 0; flatten < count || (count == 0 && flatten == 0); flatten++) {
-            Loops *x = build(l, group, (Variant){rows_vector, flatten, -1, 0});
-            double cost = variant_cost(x);
-            if (!best || cost < best_cost) {
-                best = x;
-                best_cost = cost;
-            }
+            Variant v = {rows_vector, flatten, -1, 0};
+            double cost = try_variant(l, group, v);
+            if (best_cost >= 0 && cost >= best_cost) continue;
+            best = v;
+            best_cost = cost;
         }
     }
+    Loops *x = build(l, group, best, l->arena);
     const char *path, *what = group_what(l, group, &path);
-    vector_push(l->arena, &l->steps, builder_finish(best->b, what, path));
+    vector_push(l->arena, &l->steps, builder_finish(x->b, what, path));
 }

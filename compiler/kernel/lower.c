@@ -81,10 +81,7 @@ static void mark_live(Lowering *l, Node *n) {
 
 /* ---- cells ---- */
 
-/* Groups that read cell `c` at another point than their own, or in a way that must end before the
- * write. */
 typedef struct CellReads {
-    Lowering *l;
     const Cell *cell;
     bool found;
 } CellReads;
@@ -94,26 +91,41 @@ static void see_cell(void *user, Node *read) {
     if (read->op == OP_CELL && read->attr.cell == r->cell) r->found = true;
 }
 
-static bool group_reads_cell(Lowering *l, Group *g, const Cell *cell) {
-    CellReads r = {l, cell, false};
-    for (int i = 0; i < g->members.count && !r.found; i++)
-        node_reads(l, g->members.data[i], see_cell, &r);
-    if (g->kind == GROUP_SCAN) {
-        for (int i = 0; i < g->anchor->input_count; i++) {
-            Node *x = g->anchor->inputs[i];
-            if (x->op == OP_CELL && x->attr.cell == cell) r.found = true;
-        }
+typedef struct GroupCells {
+    Arena *arena;
+    Group *group;
+} GroupCells;
+
+static void note_cell(void *user, Node *read) {
+    GroupCells *c = user;
+    if (read->op != OP_CELL) return;
+    for (int i = 0; i < c->group->cells.count; i++)
+        if (c->group->cells.data[i] == read->attr.cell) return;
+    vector_push(c->arena, &c->group->cells, read->attr.cell);
+}
+
+static void note_cells(Lowering *l) {
+    for (int i = 0; i < l->groups.count; i++) {
+        Group *g = l->groups.data[i];
+        GroupCells c = {l->arena, g};
+        for (int m = 0; m < g->members.count; m++) node_reads(l, g->members.data[m], note_cell, &c);
+        for (int k = 0; k < g->anchor->input_count; k++) note_cell(&c, g->anchor->inputs[k]);
     }
-    return r.found;
+}
+
+static bool group_reads_cell(const Group *g, const Cell *cell) {
+    for (int i = 0; i < g->cells.count; i++)
+        if (g->cells.data[i] == cell) return true;
+    return false;
 }
 
 /* Does the group read the cell only at the element that it then writes? */
-static bool reads_in_place(Lowering *l, Group *g, const Cell *cell) {
-    if (!group_reads_cell(l, g, cell)) return true;
+static bool reads_in_place(Lowering *l, Group *g, const Cell *cell, Arena *trial) {
+    if (!group_reads_cell(g, cell)) return true;
     if (g->kind == GROUP_UPDATE || g->kind == GROUP_SCATTER) {
         const Node *x = g->anchor->inputs[0];
         if (x->op != OP_CELL || x->attr.cell != cell) return false;
-        CellReads r = {l, cell, false};
+        CellReads r = {cell, false};
         for (int i = 1; i < g->anchor->input_count; i++) {
             see_cell(&r, g->anchor->inputs[i]);
             if (!lowering_state(l, g->anchor->inputs[i])->stored)
@@ -128,7 +140,7 @@ static bool reads_in_place(Lowering *l, Group *g, const Cell *cell) {
         for (int i = 0; i < g->members.count; i++)
             if (g->members.data[i]->type.shape.rank == g->space.rank) return false;
     }
-    Builder *b = builder_new(l->program);
+    Builder *b = builder_new(l->program, trial);
     Gen *gen = gen_new(l, b, g);
     gen->dry = true;
     const Index *full[SHAPE_MAX_RANK], *row[SHAPE_MAX_RANK];
@@ -143,7 +155,7 @@ static bool reads_in_place(Lowering *l, Group *g, const Cell *cell) {
     for (int i = 0; i < g->members.count; i++) {
         Node *m = g->members.data[i];
         if (m->op == OP_CONTRACT) {
-            CellReads r = {l, cell, false};
+            CellReads r = {cell, false};
             node_reads(l, m, see_cell, &r);
             if (r.found) return false;
             gen_set(gen, m, g->kind == GROUP_CONTRACT ? full : row,
@@ -165,12 +177,15 @@ static bool reads_in_place(Lowering *l, Group *g, const Cell *cell) {
 /* True when the group may write the cell's own storage; adds the edges that order it after the
  * readers. */
 static bool may_overwrite(Lowering *l, Group *g, const Cell *cell) {
-    if (!reads_in_place(l, g, cell)) return false;
+    Arena *trial = arena_new();
+    bool in_place = reads_in_place(l, g, cell, trial);
+    arena_free(trial);
+    if (!in_place) return false;
     int readers = 0;
     Group **list = NEW_ARRAY(l->arena, (size_t)l->groups.count, Group *);
     for (int i = 0; i < l->groups.count; i++) {
         Group *h = l->groups.data[i];
-        if (h == g || !group_reads_cell(l, h, cell)) continue;
+        if (h == g || !group_reads_cell(h, cell)) continue;
         if (group_reaches(l, h, g)) return false;
         list[readers++] = h;
     }
@@ -218,16 +233,19 @@ static void give_buffers(Lowering *l) {
 
 /* ---- order ---- */
 
-static void visit(Lowering *l, Group *g) {
-    if (g->mark == 2) return;
-    g->mark = 2;
+static int by_id(const void *a, const void *b) {
+    return (*(Group *const *)a)->id - (*(Group *const *)b)->id;
+}
+
+static void visit_group(Lowering *l, Group *g) {
+    if (g->mark == -1) return;
+    g->mark = -1;
     for (int pass = 0; pass < 2; pass++) {
         int count = pass ? g->after.count : g->needs.count;
         Group **list = pass ? g->after.data : g->needs.data;
         /* By id, so that the order does not depend on how dependences were found. */
-        for (int id = 0; id < l->groups.count; id++)
-            for (int i = 0; i < count; i++)
-                if (list[i]->id == id) visit(l, list[i]);
+        if (count) qsort(list, (size_t)count, sizeof *list, by_id);
+        for (int i = 0; i < count; i++) visit_group(l, list[i]);
     }
     vector_push(l->arena, &l->order, g);
 }
@@ -269,6 +287,9 @@ void lower_graph(KernelProgram *program, KernelEntry *entry, const Graph *graph,
         if (l->graph->nodes.data[i]->id >= l->state_count)
             l->state_count = l->graph->nodes.data[i]->id + 1;
     l->states = NEW_ARRAY(l->arena, (size_t)l->state_count, NodeState);
+    l->seen = NEW_ARRAY(l->arena, (size_t)l->state_count, int);
+    l->level = NEW_ARRAY(l->arena, (size_t)l->state_count, int);
+    l->level_seen = NEW_ARRAY(l->arena, (size_t)l->state_count, int);
     for (int i = 0; i < l->graph->nodes.count; i++) {
         Node *n = l->graph->nodes.data[i];
         NodeState *s = lowering_state(l, n);
@@ -292,6 +313,7 @@ void lower_graph(KernelProgram *program, KernelEntry *entry, const Graph *graph,
         if (out->kind != BUFFER_CELL) vector_push(l->arena, &s->targets, out);
     }
     fuse_decide(l);
+    note_cells(l);
 
     VECTOR(Rotation) copies = {0};
     for (int i = 0; i < l->graph->results.count; i++) {
@@ -313,7 +335,7 @@ void lower_graph(KernelProgram *program, KernelEntry *entry, const Graph *graph,
     }
     give_buffers(l);
     for (int i = 0; i < l->groups.count; i++) l->groups.data[i]->mark = 0;
-    for (int i = 0; i < l->groups.count; i++) visit(l, l->groups.data[i]);
+    for (int i = 0; i < l->groups.count; i++) visit_group(l, l->groups.data[i]);
     for (int i = 0; i < l->order.count; i++) schedule_group(l, l->order.data[i]);
     for (int i = 0; i < copies.count; i++)
         copy_buffer(l, copies.data[i].current, copies.data[i].next);

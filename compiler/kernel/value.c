@@ -9,11 +9,10 @@
 #include <stdlib.h>
 
 Gen *gen_new(Lowering *l, Builder *b, Group *group) {
-    Gen *g = NEW(l->arena, Gen);
+    Gen *g = NEW(b->arena, Gen);
     g->b = b;
     g->l = l;
     g->group = group;
-    g->memo = NEW_ARRAY(l->arena, (size_t)l->state_count, Memo *);
     return g;
 }
 
@@ -24,8 +23,8 @@ static bool same_indices(const Index *const *a, const Index *const *b, int count
 }
 
 static Memo *memo_find(Gen *g, const Node *n, const Index *const *indices) {
-    for (Memo *m = g->memo[n->id]; m; m = m->next)
-        if ((m->guard == g->guard || !m->guard) &&
+    for (Memo *m = g->memo[n->id % 64]; m; m = m->next)
+        if (m->node == n && (m->guard == g->guard || !m->guard) &&
             same_indices(m->indices, indices, n->type.shape.rank))
             return m;
     return NULL;
@@ -34,11 +33,11 @@ static Memo *memo_find(Gen *g, const Node *n, const Index *const *indices) {
 static void memo_add(Gen *g, const Node *n, const Guard *guard, const Index *const *indices,
                      const Expr *value) {
     int rank = n->type.shape.rank;
-    const Index **copy = NEW_ARRAY(g->l->arena, (size_t)rank, const Index *);
+    const Index **copy = NEW_ARRAY(g->b->arena, (size_t)rank, const Index *);
     for (int i = 0; i < rank; i++) copy[i] = indices[i];
-    Memo *m = NEW(g->l->arena, Memo);
-    *m = (Memo){n, guard, copy, value, g->memo[n->id]};
-    g->memo[n->id] = m;
+    Memo *m = NEW(g->b->arena, Memo);
+    *m = (Memo){n, guard, copy, value, g->memo[n->id % 64]};
+    g->memo[n->id % 64] = m;
 }
 
 void gen_set(Gen *g, const Node *n, const Index *const *indices, const Expr *value) {
@@ -152,7 +151,7 @@ static const Expr *gen_concat(Gen *g, const Node *n, const Index *const *indices
     for (int i = 0; i < n->type.shape.rank; i++) at[i] = indices[i];
     const Dim *zero = dim_const(g->b->dims, 0);
     const Expr *value = NULL;
-    const Dim **offsets = NEW_ARRAY(g->l->arena, (size_t)n->input_count + 1, const Dim *);
+    const Dim **offsets = NEW_ARRAY(g->b->arena, (size_t)n->input_count + 1, const Dim *);
     offsets[0] = zero;
     for (int i = 0; i < n->input_count; i++)
         offsets[i + 1] =
@@ -393,7 +392,7 @@ const Expr *gen_value(Gen *g, const Node *n, const Index *const *indices) {
     } else {
         if (g->dry && n->op == OP_CELL && g->space &&
             !same_indices(g->space, indices, n->type.shape.rank))
-            vector_push(g->l->arena, &g->elsewhere, n->attr.cell);
+            vector_push(g->b->arena, &g->elsewhere, n->attr.cell);
         if (g->dry && !s->buffer) return zero_of(g, n->type.dtype);
         value = load_buffer(g, s->buffer, indices);
     }
