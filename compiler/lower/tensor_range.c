@@ -1,5 +1,6 @@
 /* Range checks of ids: what can be proved from the graph needs no check; what depends on arguments
  * becomes a CHECK_RANGE of the entry, tested before any cell is written; the rest is an error. */
+#include "lower/region.h"
 #include "lower/tensor_internal.h"
 
 /* low <= every element < high (NULL: unknown). */
@@ -99,6 +100,12 @@ typedef struct Sources {
     bool others;
 } Sources;
 
+static bool is_argument(const Entry *entry, const Node *n) {
+    for (int i = 0; i < entry->arguments.count; i++)
+        if (entry->arguments.data[i].node == n) return true;
+    return false;
+}
+
 static Sources find_sources(Lowerer *lw, const Node *root, const Graph *g) {
     Sources out = {NULL, false};
     bool *needed = NEW_ARRAY(lw->arena, root->id + 1, bool);
@@ -106,7 +113,8 @@ static Sources find_sources(Lowerer *lw, const Node *root, const Graph *g) {
     for (int id = root->id; id >= 0; id--) {
         if (!needed[id]) continue;
         const Node *n = g->nodes.data[id];
-        if (n->op == OP_INPUT) out.argument = n->attr.input.name;
+        if (n->op == OP_INPUT && is_argument(lw->entry, n)) out.argument = n->attr.input.name;
+        else out.others |= n->op == OP_INPUT; /* a carry or an element of a scan */
         out.others |= n->op == OP_CELL || n->op == OP_RANDOM;
         for (int i = 0; i < n->input_count; i++) needed[n->inputs[i]->id] = true;
     }
@@ -124,6 +132,13 @@ bool tensor_check_range(Lowerer *lw, Node *ids, const Dim *low, const Dim *high,
         dim_less_equal(lw->dims, low, dim_const(lw->dims, 0)) == DIM_YES &&
         dim_less_equal(lw->dims, range.high, high) == DIM_YES)
         return true;
+    /* Inside a scan, the sequence that the element is from is checked before the loop. */
+    Node *whole = region_whole(lw, ids);
+    if (whole) ids = whole;
+    for (int i = 0; i < lw->entry->checks.count; i++) {
+        const Check *c = &lw->entry->checks.data[i];
+        if (c->kind == CHECK_RANGE && c->node == ids && c->low == low && c->high == high) return true;
+    }
     Sources sources = {NULL, false};
     bool in_entry = lw->entry && lw->graph == lw->entry->graph &&
                     ids->id < lw->graph->nodes.count && lw->graph->nodes.data[ids->id] == ids;
