@@ -74,7 +74,8 @@ function(nnc_compiler_binary)
 endfunction()
 
 # Every tests/SUITE/**/test_*.c is one CMocka program; LAYERS are the libraries it links.
-# A test gets -DSOURCE_DIR, -DBINARY_DIR; the CTest label is the suite's folder.
+# A test gets -DSOURCE_DIR, -DBINARY_DIR; the CTest label is the suite's folder.  The target `unit` is
+# every program of the unit suites.
 function(nnc_test_suite suite)
     cmake_parse_arguments(A "" "TIMEOUT" "LAYERS" ${ARGN})
     file(GLOB_RECURSE tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${suite}/test_*.c)
@@ -89,6 +90,9 @@ function(nnc_test_suite suite)
         target_compile_definitions(${target} PRIVATE SOURCE_DIR="${PROJECT_SOURCE_DIR}"
             BINARY_DIR="${PROJECT_BINARY_DIR}")
         add_test(NAME ${target} COMMAND ${target})
+        if(suite MATCHES "^unit/")
+            add_dependencies(unit ${target})
+        endif()
         set_tests_properties(${target} PROPERTIES LABELS ${suite} TIMEOUT 300)
         if(A_TIMEOUT)
             set_tests_properties(${target} PROPERTIES TIMEOUT ${A_TIMEOUT})
