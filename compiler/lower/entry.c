@@ -86,7 +86,7 @@ static int self_count(const Closure *c) {
            !strcmp(c->function->params[0].name->text, "self");
 }
 
-static Entry *execute(Lowerer *lw, const Source *source, bool training) {
+static Entry *execute(Lowerer *lw, const Source *source, bool training, bool *failed) {
     const Closure *closure = source->closure;
     const Function *f = closure->function;
     Entry *entry = NEW(lw->arena, Entry);
@@ -116,6 +116,7 @@ static Entry *execute(Lowerer *lw, const Source *source, bool training) {
         Value result =
             eval_call_values(lw, &source->callee, values, f->param_count - skip, f->name_span);
         add_results(lw, entry, f, result, f->name_span);
+        *failed = result.kind == VALUE_ERROR;
     }
     cells_end_entry(lw, entry);
     entry->kind = lw->trains ? ENTRY_TRAIN : ENTRY_INFER;
@@ -148,11 +149,11 @@ static bool block_names_backward(const StmtList *list) {
 static bool lower_entry(Lowerer *lw, Root *root, const Source *source) {
     if (lw->halted) return false;
     int before = diagnostics_errors(lw->sink);
-    bool training = block_names_backward(&source->closure->function->body);
-    Entry *entry = execute(lw, source, training);
+    bool failed = true, training = block_names_backward(&source->closure->function->body);
+    Entry *entry = execute(lw, source, training, &failed);
     if ((entry->kind == ENTRY_TRAIN) != training && !lw->halted)
-        entry = execute(lw, source, !training);
-    if (diagnostics_errors(lw->sink) > before) return false;
+        entry = execute(lw, source, !training, &failed);
+    if (failed || diagnostics_errors(lw->sink) > before) return false;
     if (entry->results.count == 0 && !root->is_train) {
         lower_error(lw, NN_RETURNS_NOTHING, source->closure->function->name_span,
                     "the entry `%s` returns no tensor", source->name->text);

@@ -62,6 +62,7 @@ struct Lowerer {
     VECTOR(Instance *)
     instances;         /* all that were made, for restoring train/eval flags after an entry */
     Scope *state_dims; /* of the root: dim names in `state` types; entries bind the same symbols */
+    struct Region *region; /* innermost scan body or own derivative in construction (region.h) */
     struct OwnDerivative
         *deriving; /* vjp.c: functions whose vjp is being built; calls of them in it are plain */
     CellState *init_cell;  /* its initialiser is running: draws take their site from its path */

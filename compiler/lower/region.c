@@ -1,19 +1,50 @@
 /* Moving a region of nodes into a subgraph; see region.h. */
 #include "lower/region.h"
 
-Region region_begin(Lowerer *lw) {
-    Region region = {.begin = lw->graph->nodes.count, .inputs_begin = lw->graph->inputs.count};
+void region_begin(Lowerer *lw, Region *region) {
+    *region = (Region){.enclosing = lw->region,
+                       .begin = lw->graph->nodes.count,
+                       .inputs_begin = lw->graph->inputs.count};
     for (int i = 0; i < lw->cells.count; i++) {
         const CellState *c = lw->cells.data[i];
         Node *current = c->entry_serial == lw->entry_serial ? c->current : NULL;
-        vector_push(lw->arena, &region.before, current);
+        vector_push(lw->arena, &region->before, current);
     }
-    return region;
+    lw->region = region;
 }
 
-Node *region_parameter(Lowerer *lw, Region *region, Name name, TensorType type) {
+Node *region_parameter(Lowerer *lw, Region *region, Name name, TensorType type, Node *whole) {
     Node *node = op_input(lw->graph, name, type);
-    if (node) vector_push(lw->arena, &region->parameters, node);
+    if (!node) return NULL;
+    vector_push(lw->arena, &region->parameters, node);
+    vector_push(lw->arena, &region->wholes, whole);
+    return node;
+}
+
+/* Through operations that only move or widen integers. */
+static Node *origin(Node *node) {
+    for (;;) {
+        bool moves = node->op == OP_IDENTITY || node->op == OP_RESHAPE || node->op == OP_PERMUTE ||
+                     node->op == OP_EXPAND || node->op == OP_SLICE;
+        bool widens =
+            node->op == OP_CAST && dtype_kind(node->inputs[0]->type.dtype) == DTYPE_KIND_INTEGER &&
+            dtype_promote(node->inputs[0]->type.dtype, node->type.dtype) == node->type.dtype;
+        if (!moves && !widens) return node;
+        node = node->inputs[0];
+    }
+}
+
+Node *region_whole(Lowerer *lw, Node *node) {
+    for (const Region *r = lw->region; r; r = r->enclosing) {
+        if (node->id < r->begin) continue;
+        node = origin(node);
+        if (node->id < r->begin) continue;
+        Node *whole = NULL;
+        for (int i = 0; i < r->parameters.count; i++)
+            if (r->parameters.data[i] == node) whole = r->wholes.data[i];
+        if (!whole) return NULL;
+        node = whole;
+    }
     return node;
 }
 
@@ -85,12 +116,14 @@ static void keep_cells(Cut *cut, const Region *region) {
 }
 
 void region_abandon(Lowerer *lw, Region *region) {
+    lw->region = region->enclosing;
     Cut cut = take_nodes(lw, region);
     keep_cells(&cut, region);
 }
 
 Graph *region_extract(Lowerer *lw, Region *region, Node *const *results, int result_count,
                       ValueList *invariants) {
+    lw->region = region->enclosing;
     Cut cut = take_nodes(lw, region);
     for (int i = 0; i < cut.count; i++)
         for (int k = 0; cut.nodes[i]->op != OP_CELL && k < cut.nodes[i]->input_count; k++)

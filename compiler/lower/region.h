@@ -11,13 +11,18 @@
 #include "lower/internal.h"
 
 typedef struct Region {
+    struct Region *enclosing;
     int begin, inputs_begin; /* counts in the graph before the region */
     VECTOR(Node *) parameters;
+    VECTOR(Node *)
+    wholes; /* of each parameter: the outer node that holds all its values, or NULL */
     VECTOR(Node *) before; /* of each cell: its version when the region began */
 } Region;
 
-Region region_begin(Lowerer *lw);
-Node *region_parameter(Lowerer *lw, Region *region, Name name, TensorType type);
+void region_begin(Lowerer *lw, Region *region);
+Node *region_parameter(Lowerer *lw, Region *region, Name name, TensorType type, Node *whole);
+/* A node outside all regions that holds every value of `node`; NULL if there is none. */
+Node *region_whole(Lowerer *lw, Node *node);
 /* Reports cells that the region has written; false if there are some. */
 bool region_check_writes(Lowerer *lw, const Region *region, const char *what, Span span);
 /* Moves the region out.  `invariants` receives the outer nodes that follow the parameters as

@@ -158,7 +158,7 @@ static bool run_body(ScanWork *w, Region *region) {
     bool ok = true;
     lower_mark(lw, s->span);
     for (int i = 0; i < w->carries; i++) {
-        Node *p = region_parameter(lw, region, s->carries[i].name, w->initial[i]->type);
+        Node *p = region_parameter(lw, region, s->carries[i].name, w->initial[i]->type, NULL);
         scope_bind(lw, frame->scope, s->carries[i].name, value_tensor(p), s->carries[i].span);
     }
     for (int i = 0; i < w->sequences; i++) {
@@ -168,7 +168,7 @@ static bool run_body(ScanWork *w, Region *region) {
         Name name = target && target->kind == EXPR_NAME
                         ? target->name
                         : name_of(arena_printf(lw->arena, "element%d", i));
-        Node *p = region_parameter(lw, region, name, type);
+        Node *p = region_parameter(lw, region, name, type, w->sequence[i]);
         if (target) eval_assign(lw, target, value_tensor(p), target->span);
     }
     eval_block(lw, &s->body);
@@ -294,7 +294,7 @@ void eval_scan(Lowerer *lw, const Stmt *s) {
     Region region = {0};
     for (int attempt = 0; ok && attempt < 2; attempt++) {
         bool again;
-        region = region_begin(lw);
+        region_begin(lw, &region);
         ok = run_body(&w, &region) && check_carries(&w, &region, &again);
         if (!ok || !again) break;
     }
@@ -305,5 +305,6 @@ void eval_scan(Lowerer *lw, const Stmt *s) {
             d, "add `yield ...`, or let the scan stand alone: its carries hold their last values");
         ok = false;
     }
+    if (!ok && lw->region == &region) region_abandon(lw, &region);
     if (!ok || !build_node(&w, &region)) poison_targets(lw, s);
 }

@@ -69,11 +69,16 @@ static Graph *extract(Lowerer *lw, Region *region, const ValueList *results, con
 
 static Graph *build_body(Lowerer *lw, OwnCall *call, Scope *bound) {
     const Function *f = call->function;
-    Region region = region_begin(lw);
+    Region region;
+    region_begin(lw, &region);
     for (int i = 0; i < call->tensors.count; i++) {
         const Param *p = &f->params[call->tensors.data[i]];
-        Node *node = region_parameter(lw, &region, p->name, call->inputs.data[i]->type);
-        if (!node) return NULL;
+        Node *node = region_parameter(lw, &region, p->name, call->inputs.data[i]->type,
+                                      call->inputs.data[i]);
+        if (!node) {
+            region_abandon(lw, &region);
+            return NULL;
+        }
         scope_bind(lw, bound, p->name, value_tensor(node), p->span);
     }
     eval_block(lw, &f->body);
@@ -152,18 +157,19 @@ static Graph *build_vjp(Lowerer *lw, OwnCall *call, const Value *values, int *wr
         diagnostic_label(d, f->name_span, "the function");
         return NULL;
     }
-    Region region = region_begin(lw);
+    Region region;
+    region_begin(lw, &region);
     Value *args = NEW_ARRAY(lw->arena, (size_t)expected + 1, Value);
     for (int i = 0; i < f->param_count; i++) args[i] = values[i];
     for (int i = 0; i < call->tensors.count; i++) {
         int at = call->tensors.data[i];
-        args[at] = value_tensor(
-            region_parameter(lw, &region, vjp->params[at].name, call->inputs.data[i]->type));
+        args[at] = value_tensor(region_parameter(lw, &region, vjp->params[at].name,
+                                                 call->inputs.data[i]->type, call->inputs.data[i]));
     }
     for (int i = 0; i < call->results.count; i++) {
         int at = f->param_count + i;
         args[at] = value_tensor(
-            region_parameter(lw, &region, vjp->params[at].name, call->results.data[i]));
+            region_parameter(lw, &region, vjp->params[at].name, call->results.data[i], NULL));
     }
     Closure closure = *call->closure;
     closure.function = vjp;

@@ -133,6 +133,22 @@ static void a_stated_derivative_is_used(void **state) {
     lowered_free(&r);
 }
 
+static void ids_of_a_scan_are_checked_before_it(void **state) {
+    Lowered r = lower_good("module M {\n"
+                           "    self.embed = nn.Embedding(10, 4)\n"
+                           "    def forward(self, text: u8[T, N]) -> f32[N, 4] {\n"
+                           "        scan h = zeros(N, 4) for t in text { h = h + self.embed(t.long()) }\n"
+                           "        return h\n"
+                           "    }\n"
+                           "}\n"
+                           "export M() as m\n");
+    const Entry *entry = lowered_entry(&r, "m");
+    assert_int_equal(entry->checks.count, 1);
+    assert_int_equal(entry->checks.data[0].kind, CHECK_RANGE);
+    assert_ptr_equal(entry->checks.data[0].node, entry->arguments.data[0].node);
+    lowered_free(&r);
+}
+
 static void a_method_may_state_its_derivative(void **state) {
     Lowered r = lower_good(
         "module Ste(k: float = 5.0) {\n"
@@ -153,6 +169,7 @@ int main(void) {
         cmocka_unit_test(sequences_ranges_and_reversal),
         cmocka_unit_test(a_scan_has_a_gradient_through_time),
         cmocka_unit_test(a_stated_derivative_is_used),
+        cmocka_unit_test(ids_of_a_scan_are_checked_before_it),
         cmocka_unit_test(a_method_may_state_its_derivative),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
