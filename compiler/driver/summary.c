@@ -80,25 +80,6 @@ static int64_t own_parameters(const InstanceView *view) {
     return count;
 }
 
-typedef struct Row {
-    const char *name, *output;
-    int64_t parameters;
-} Row;
-typedef VECTOR(Row) Rows;
-
-static void add_rows(Arena *arena, const InstanceView *view, int depth, Rows *rows) {
-    Text name = text_new(arena), output = text_new(arena);
-    for (int i = 0; i < depth; i++) text_append(&name, "  ");
-    if (view->member_name) text_printf(&name, "%s: ", view->member_name);
-    text_append(&name, view->class_name);
-    if (view->called)
-        type_print(&output, &view->output);
-    else
-        text_char(&output, '-');
-    vector_push(arena, rows, ((Row){name.data, output.data, own_parameters(view)}));
-    for (int i = 0; i < view->child_count; i++) add_rows(arena, view->children[i], depth + 1, rows);
-}
-
 static const char *grouped(Arena *arena, int64_t value) {
     char digits[32];
     snprintf(digits, sizeof digits, "%lld", (long long)value);
@@ -111,21 +92,104 @@ static const char *grouped(Arena *arena, int64_t value) {
     return out.data;
 }
 
-static void print_table(Arena *arena, const InstanceView *view) {
-    Rows rows = {0};
-    add_rows(arena, view, 0, &rows);
-    int name = 6, output = 6;
-    for (int i = 0; i < rows.count; i++) {
-        if ((int)strlen(rows.data[i].name) > name) name = (int)strlen(rows.data[i].name);
-        if ((int)strlen(rows.data[i].output) > output) output = (int)strlen(rows.data[i].output);
-    }
-    printf("\n%-*s  %-*s  %14s\n", name, "module", output, "output", "parameters");
-    for (int i = 0; i < rows.count; i++)
-        printf("%-*s  %-*s  %14s\n", name, rows.data[i].name, output, rows.data[i].output,
-               rows.data[i].parameters ? grouped(arena, rows.data[i].parameters) : "-");
+/* Multiply-adds of one contraction: the product of its labels' extents. */
+static const Dim *contraction_work(DimTable *dims, const Node *node) {
+    const Dim *extents[CONTRACT_MAX_LABELS] = {NULL}, *work = dim_const(dims, 1);
+    const int8_t *labels[2] = {node->attr.contract.a, node->attr.contract.b};
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < node->inputs[i]->type.shape.rank; k++)
+            extents[labels[i][k]] = node->inputs[i]->type.shape.dims[k];
+    for (int i = 0; i < CONTRACT_MAX_LABELS; i++)
+        if (extents[i]) work = dim_mul(dims, work, extents[i]);
+    return work;
 }
 
-static void print_totals(Arena *arena, const Root *root) {
+/* Multiply-adds of the contractions that run in the module `path` (NULL: in any), `times` each. */
+static const Dim *graph_work(const Graph *graph, const char *path, const Dim *times) {
+    const Dim *sum = dim_const(graph->dims, 0);
+    for (int i = 0; i < graph->nodes.count; i++) {
+        const Node *node = graph->nodes.data[i];
+        if (node->op == OP_SCAN) {
+            const Dim *often = dim_mul(graph->dims, times, node->attr.scan.length);
+            sum = dim_add(graph->dims, sum, graph_work(node->attr.scan.body, path, often));
+        } else if (node->op == OP_CALL) {
+            sum = dim_add(graph->dims, sum, graph_work(node->attr.call.body, path, times));
+        } else if (node->op == OP_CONTRACT &&
+                   (!path || !strcmp(node->path ? node->path : "", path))) {
+            const Dim *work = contraction_work(graph->dims, node);
+            sum = dim_add(graph->dims, sum, dim_mul(graph->dims, times, work));
+        }
+    }
+    return sum;
+}
+
+/* A size for people: grouped when constant, an expression of the dims otherwise, "-" for nothing.
+ */
+static const char *size_text(Arena *arena, const Dim *size) {
+    int64_t value;
+    Text out = text_new(arena);
+    if (!size || dim_is(size, 0)) return "-";
+    if (dim_is_const(size, &value)) return grouped(arena, value);
+    dim_print(&out, size);
+    return out.data;
+}
+
+typedef struct Row {
+    const char *name, *output;
+    int64_t parameters;
+    const char *work, *bytes;
+} Row;
+typedef VECTOR(Row) Rows;
+
+/* `graph` is the entry's, NULL when there is none. */
+static void add_rows(Arena *arena, const InstanceView *view, const Graph *graph, int depth,
+                     Rows *rows) {
+    Text name = text_new(arena), output = text_new(arena);
+    for (int i = 0; i < depth; i++) text_append(&name, "  ");
+    if (view->member_name) text_printf(&name, "%s: ", view->member_name);
+    text_append(&name, view->class_name);
+    if (view->called)
+        type_print(&output, &view->output);
+    else
+        text_char(&output, '-');
+    Row row = {name.data, output.data, own_parameters(view), "-", "-"};
+    if (graph)
+        row.work = size_text(arena, graph_work(graph, view->path, dim_const(graph->dims, 1)));
+    if (graph && view->called) {
+        const Dim *width = dim_const(graph->dims, (int64_t)dtype_bytes(view->output.dtype));
+        const Dim *count = shape_elements(graph->dims, &view->output.shape);
+        row.bytes = size_text(arena, dim_mul(graph->dims, count, width));
+    }
+    vector_push(arena, rows, row);
+    for (int i = 0; i < view->child_count; i++)
+        add_rows(arena, view->children[i], graph, depth + 1, rows);
+}
+
+static void widen(int *width, const char *text) {
+    if ((int)strlen(text) > *width) *width = (int)strlen(text);
+}
+
+static void print_table(Arena *arena, const InstanceView *view, const Graph *graph) {
+    Rows rows = {0};
+    add_rows(arena, view, graph, 0, &rows);
+    int name = 6, output = 6, work = 13, bytes = 16;
+    for (int i = 0; i < rows.count; i++) {
+        widen(&name, rows.data[i].name);
+        widen(&output, rows.data[i].output);
+        widen(&work, rows.data[i].work);
+        widen(&bytes, rows.data[i].bytes);
+    }
+    printf("\n%-*s  %-*s  %12s  %*s  %*s\n", name, "module", output, "output", "parameters", work,
+           "multiply-adds", bytes, "activation bytes");
+    for (int i = 0; i < rows.count; i++) {
+        const Row *row = &rows.data[i];
+        printf("%-*s  %-*s  %12s  %*s  %*s\n", name, row->name, output, row->output,
+               row->parameters ? grouped(arena, row->parameters) : "-", work, row->work, bytes,
+               row->bytes);
+    }
+}
+
+static void print_totals(Arena *arena, const Root *root, const Graph *graph) {
     int64_t counts[3] = {0}, bytes[3] = {0};
     for (int i = 0; i < root->cells.count; i++) {
         const Cell *cell = root->cells.data[i];
@@ -140,6 +204,9 @@ static void print_totals(Arena *arena, const Root *root) {
         if (counts[i] || i == 0)
             printf("%-12s %14s  (%s bytes)\n", names[i], grouped(arena, counts[i]),
                    grouped(arena, bytes[i]));
+    if (graph)
+        printf("%-13s %s\n", "multiply-adds",
+               size_text(arena, graph_work(graph, NULL, dim_const(graph->dims, 1))));
 }
 
 /* ---- parameters ---- */
@@ -214,8 +281,11 @@ int command_summary(const CommandLine *line) {
                               pipeline.name ? pipeline.name : "");
     const InstanceView *view = lower_instance_view(arena, root->instance);
     printf("%s\n", representation(arena, view));
-    print_table(arena, view);
-    print_totals(arena, root);
+    const Graph *graph = root->entries.count && root->entries.data[0]->kind != ENTRY_INIT
+                             ? root->entries.data[0]->graph
+                             : NULL;
+    print_table(arena, view, graph);
+    print_totals(arena, root, graph);
     return line->given[OPTION_PARAMETERS] ? print_parameters(arena, &pipeline, root, (uint64_t)seed)
                                           : 0;
 }
