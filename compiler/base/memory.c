@@ -45,10 +45,11 @@ static _Noreturn void memory_fail(size_t bytes) {
     exit(3);
 }
 
+/* calloc, so that fresh pages are not touched before they are used. */
 static void *memory_get(size_t bytes) {
-    void *p = hook ? hook(bytes) : malloc(bytes);
+    void *p = hook ? hook(bytes) : calloc(1, bytes);
     if (!p) memory_fail(bytes);
-    memset(p, 0, bytes);
+    if (hook) memset(p, 0, bytes);
     return p;
 }
 

@@ -22,6 +22,12 @@ void vector_grow(Arena *arena, void **data, int *capacity, int count, size_t ele
                         sizeof(*(v)->data));                                                       \
         (v)->data[(v)->count++] = (value);                                                         \
     } while (0)
+/* Room for `wanted` elements in a vector that is still empty. */
+#define vector_reserve(arena, v, wanted)                                                           \
+    do {                                                                                           \
+        (v)->capacity = (wanted);                                                                  \
+        (v)->data = arena_alloc_array((arena), (size_t)(v)->capacity, sizeof(*(v)->data));         \
+    } while (0)
 #define vector_last(v) ((v)->data[(v)->count - 1])
 #define vector_pop(v) ((v)->data[--(v)->count])
 

@@ -284,7 +284,8 @@ static int write_object(Compilation *c, bool library) {
     if (!status) {
         size_t length;
         char *data = file_read_all(c->arena, product, (size_t)1 << 31, &length, &problem);
-        const char *path = c->output ? c->output : sibling(c, library ? ".a" : ".o");
+        bool named = c->output && !(c->kinds & EMIT_C) && !(library && c->kinds & EMIT_OBJ);
+        const char *path = named ? c->output : sibling(c, library ? ".a" : ".o");
         if (data) status = write_file(c, path, data, length, 0644);
         if (data && !status)
             status = write_file(c, sibling(c, ".h"), c->header.data, c->header.length, 0644);

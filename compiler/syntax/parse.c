@@ -462,9 +462,12 @@ SourceUnit *syntax_parse(Arena *arena, const SourceFile *file, DiagnosticSink *s
     if (!encoding_is_good(file, sink)) return unit;
     Scanner *scanner = NEW(arena, Scanner);
     *scanner = (Scanner){.arena = arena, .file = file, .sink = sink};
+    vector_reserve(arena, &scanner->tokens, (int)(file->length / 4) + 16);
     scan_tokens(scanner);
     Parser *parser = NEW(arena, Parser);
     *parser = (Parser){.arena = arena, .file = file, .sink = sink, .trivia = &scanner->trivia};
+    int count = scanner->tokens.count;
+    vector_reserve(arena, &parser->tokens, count + count / 8 + 16);
     tokens_filter(arena, file, &scanner->tokens, sink, &parser->tokens, &parser->errors,
                   &parser->silent);
     nn_parse(parser);
