@@ -32,7 +32,11 @@
 #define NN_LANES 4
 #endif
 #else
+#if defined(__GNUC__)
+#define NN_INLINE static inline __attribute__((unused))
+#else
 #define NN_INLINE static inline
+#endif
 #define NN_NOINLINE
 #define NN_RESTRICT
 #define NN_ALIGNED

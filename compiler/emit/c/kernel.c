@@ -39,7 +39,9 @@ static void write_comment(Writer *w) {
     Text t = text_new(w->arena);
     text_printf(&t, "%s", k->what ? k->what : k->name);
     if (k->file && k->lines.count) {
-        text_printf(&t, "; %s line%s", k->file, k->lines.count > 1 ? "s" : "");
+        /* Without folders: the output does not depend on where the file lies. */
+        const char *slash = strrchr(k->file, '/');
+        text_printf(&t, "; %s line%s", slash ? slash + 1 : k->file, k->lines.count > 1 ? "s" : "");
         for (int i = 0; i < k->lines.count; i++)
             text_printf(&t, "%s %d", i ? "," : "", k->lines.data[i]);
     }

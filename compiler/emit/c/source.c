@@ -71,6 +71,7 @@ static const char settings[] =
     "#if defined(__clang__)\n"
     "#pragma clang fp contract(fast)\n"
     "#elif defined(__GNUC__)\n"
+    "#pragma GCC push_options\n"
     "#pragma GCC optimize(\"O3\", \"fp-contract=fast\", \"no-math-errno\", \"no-trapping-math\")\n"
     "#endif\n\n";
 
@@ -116,7 +117,8 @@ static const char running[] =
     "}\n"
     "/* Less work than this is not worth a fork. */\n"
     "enum { NN_FORK = 65536 };\n"
-    "static void nn_run(const nnc_context *ctx, nn_kernel kernel, const nn_call *call, int64_t "
+    "static NN_NOINLINE void nn_run(const nnc_context *ctx, nn_kernel kernel, const nn_call *call, "
+    "int64_t "
     "tiles,\n"
     "                   int64_t work, char *scratch, size_t slice) {\n"
     "    int64_t tasks = nn_min(nn_min(ctx->threads, NNC_WORKERS), nn_min(tiles, work / NN_FORK + "
@@ -214,6 +216,9 @@ void emit_c(const Plan *plan, const EmitOptions *options, Text *source) {
         w->kernel_names[i] = name_set_add(&set, arena_printf(w->arena, "nn_k_%s", name));
         emit_kernel_function(source, k, plan->kernels->indices, w->kernel_names[i], false);
     }
+    text_append(
+        source,
+        "#if defined(__GNUC__) && !defined(__clang__)\n#pragma GCC pop_options\n#endif\n\n");
     for (int i = 0; i < plan->roots.count; i++) {
         const RootPlan *root = plan->roots.data[i];
         text_printf(source, "/* ---- %s ---- */\n\n", root->root->root->name->text);
