@@ -282,12 +282,17 @@ static bool elements_small(const Shape *s, int64_t limit) {
     return true;
 }
 
-/* Reductions of few, long rows are serial; they must not make elementwise stores serial too. */
+/* Stores of the whole space share a kernel with reductions only where a row is a contiguous run and
+ * there are many rows: otherwise the stores would become serial, or walk down columns. */
 static bool keeps_parallel(const Group *g, uint32_t reduced, bool stores_full) {
+    if (!stores_full || elements_small(&g->space, 1 << 12)) return true;
     Shape rows = {0};
-    for (int i = 0; i < g->space.rank; i++)
-        if (!(reduced >> i & 1)) rows.dims[rows.rank++] = g->space.dims[i];
-    return !stores_full || !elements_small(&rows, 15) || elements_small(&g->space, 1 << 14);
+    for (int i = 0; i < g->space.rank; i++) {
+        if (reduced >> i & 1) continue;
+        if (rows.rank != i && !dim_is(g->space.dims[i], 1)) return false;
+        rows.dims[rows.rank++] = g->space.dims[i];
+    }
+    return !elements_small(&rows, 15);
 }
 
 static bool has_full_member(const Group *g) {

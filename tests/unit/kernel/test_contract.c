@@ -1,0 +1,128 @@
+/* Contractions: the path that each takes, stored panels, and what joins them. */
+#include "kernel_test.h"
+
+static const char linear[] =
+    "root m train {\n cell w: f32[512, 784] parameter\n cell v: f32[512, 784] optimizer\n cell b: "
+    "f32[512] parameter\n"
+    "entry train e symbol=e {\n dims N in 1..100000\n %0: f32[N, 784] = input x\n %1: f32[512, "
+    "784] = cell w\n"
+    "%2: f32[N, 512] = contract %0, %1 labels=ab,cb->ac\n %3: f32[512] = cell b\n"
+    "%4: f32[N, 512] = expand %3 axes=[1]\n %5 = add %2, %4\n %6 = tanh %5\n %7: f32[N, 512] = "
+    "input dy\n"
+    "%8: f32[512, 784] = contract %7, %0 labels=ac,ab->cb\n %9: f32[N, 784] = contract %7, %1 "
+    "labels=ac,cb->ab\n"
+    "%10: f32[512, 784] = cell v\n %11: f32[512, 784] = const 0.9\n %12 = mul %10, %11\n %13 = add "
+    "%12, %8\n"
+    "%14 = sub %1, %13\n return y=%6, dx=%9\n write v=%13\n write w=%14\n }\n"
+    "entry init i symbol=i random {\n %0: f32[512, 784] = random site=1\n write w=%0\n }\n}\n";
+
+static void test_linear_in_all_directions(void **state) {
+    (void)state;
+    Arena *a = arena_new();
+    KernelProgram *p = kernels_of(a, linear);
+    const KernelEntry *e = entry_of(p, 0);
+    /* Forward with bias and activation; the gradient of x; the gradient of w with the update. */
+    assert_int_equal(e->steps.count, 3);
+    assert_int_equal(occurrences(printed(p), "temporary"), 0);
+    const char *paths = contractions(p);
+    assert_int_equal(occurrences(paths, "columns packed stored, rows direct"), 1);
+    assert_non_null(strstr(paths, "joined: contract tanh"));
+    assert_non_null(
+        strstr(paths, "columns direct, rows direct, tile 24x64, joined: contract add sub"));
+    /* The old w is read for dx before the update writes it. */
+    assert_non_null(strstr(e->steps.data[2]->kernel->text, "update"));
+    arena_free(a);
+}
+
+static void test_optimizer_state_follows_its_parameter(void **state) {
+    (void)state;
+    Arena *a = arena_new();
+    KernelProgram *p = kernels_of(a, linear);
+    const Root *root = p->roots.data[0]->root;
+    const Layout *w = kernel_cell_layout(p, root->cells.data[0]);
+    assert_non_null(w);
+    assert_int_equal(w->axes[0].divide, 64);
+    assert_ptr_equal(kernel_cell_layout(p, root->cells.data[1]), w);
+    assert_null(kernel_cell_layout(p, root->cells.data[2]));
+    arena_free(a);
+}
+
+/* Rows of a table that are gathered stay rows, even when the table is also multiplied. */
+static void test_gathered_table_is_not_packed(void **state) {
+    (void)state;
+    Arena *a = arena_new();
+    KernelProgram *p = kernels_of(
+        a, "root m infer {\n cell w: f32[512, 64] parameter\n entry infer e symbol=e {\n dims N in "
+           "1..100000\n"
+           "%0: i64[N] = input ids\n %1: f32[512, 64] = cell w\n %2 = gather %1, %0 batch=0\n"
+           "%3: f32[N, 512] = contract %2, %1 labels=ab,cb->ac\n return y=%3\n }\n}\n");
+    assert_null(kernel_cell_layout(p, p->roots.data[0]->root->cells.data[0]));
+    assert_non_null(strstr(contractions(p), "packed scratch"));
+    arena_free(a);
+}
+
+static void test_convolution_reads_windows_by_offsets(void **state) {
+    (void)state;
+    Arena *a = arena_new();
+    KernelProgram *p = kernels_of(
+        a, "root m infer {\n cell w: f32[16, 6, 3, 3] parameter\n entry infer e symbol=e {\n dims "
+           "N in 1..100000\n"
+           "%0: f32[N, 6, 15, 15] = input x\n %1 = unfold %0 axis=2 size=3 stride=1 dilation=1\n"
+           "%2 = unfold %1 axis=3 size=3 stride=1 dilation=1\n %3: f32[16, 6, 3, 3] = cell w\n"
+           "%4: f32[N, 16, 13, 13] = contract %2, %3 labels=abcdef,gbef->agcd\n %5 = tanh %4\n "
+           "return y=%5\n }\n}\n");
+    assert_int_equal(entry_of(p, 0)->steps.count, 1);
+    assert_non_null(strstr(contractions(p), "columns direct, rows direct"));
+    /* The offsets of the 54 taps are constant data. */
+    const Buffer *table = NULL;
+    for (int i = 0; i < entry_of(p, 0)->buffers.count; i++)
+        if (entry_of(p, 0)->buffers.data[i]->kind == BUFFER_CONSTANT)
+            table = entry_of(p, 0)->buffers.data[i];
+    assert_non_null(table);
+    assert_true(dim_is(table->shape.dims[0], 54));
+    assert_int_equal(((const int64_t *)table->data)[53], 5 * 225 + 2 * 15 + 2);
+    arena_free(a);
+}
+
+/* A padded image is stored once, then read in place: the leaf never sees a guard. */
+static void test_padding_is_stored(void **state) {
+    (void)state;
+    Arena *a = arena_new();
+    KernelProgram *p = kernels_of(a, "root m infer {\n cell w: f32[16, 8, 3, 3] parameter\n entry "
+                                     "infer e symbol=e {\n dims N in 1..100000\n"
+                                     "%0: f32[N, 8, 14, 14] = input x\n %1: f32 = const 0\n %2 = "
+                                     "pad %0, %1 low=[0, 0, 1, 1] high=[0, 0, 1, 1]\n"
+                                     "%3 = unfold %2 axis=2 size=3 stride=1 dilation=1\n %4 = "
+                                     "unfold %3 axis=3 size=3 stride=1 dilation=1\n"
+                                     "%5: f32[16, 8, 3, 3] = cell w\n %6: f32[N, 16, 14, 14] = "
+                                     "contract %4, %5 labels=abcdef,gbef->agcd\n"
+                                     "return y=%6\n }\n}\n");
+    assert_int_equal(entry_of(p, 0)->steps.count, 2);
+    assert_non_null(strstr(contractions(p), "columns direct"));
+    arena_free(a);
+}
+
+static void test_small_products_are_loops(void **state) {
+    (void)state;
+    Arena *a = arena_new();
+    KernelProgram *p =
+        kernels_of(a, "root m infer {\n cell w: f32[1, 784] parameter\n entry infer e symbol=e {\n"
+                      "%0: f32[4, 5] = input x\n %1: f32[5, 6] = input y\n %2: f32[4, 6] = "
+                      "contract %0, %1 labels=ab,bc->ac\n"
+                      "%3 = tanh %2\n return z=%3\n }\n}\n");
+    assert_int_equal(entry_of(p, 0)->steps.count, 1);
+    assert_int_equal(occurrences(printed(p), "mma."), 0);
+    arena_free(a);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_linear_in_all_directions),
+        cmocka_unit_test(test_optimizer_state_follows_its_parameter),
+        cmocka_unit_test(test_gathered_table_is_not_packed),
+        cmocka_unit_test(test_convolution_reads_windows_by_offsets),
+        cmocka_unit_test(test_padding_is_stored),
+        cmocka_unit_test(test_small_products_are_loops),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
