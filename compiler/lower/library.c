@@ -314,31 +314,31 @@ bool library_lookup(Lowerer *lw, Namespace *home, Name name, Value *out) {
     return true;
 }
 
-static void visit_file(const SourceUnit *unit, const char *space, bool bare,
+/* The names that a library file defines.  Its text is in canonical layout, so a definition begins its
+ * line; reading only these lines keeps a compilation from parsing the whole library. */
+static void visit_text(const char *text, const char *space, bool bare,
                        void (*visit)(void *user, const char *space, const char *name), void *user) {
-    for (int i = 0; i < unit->top.count; i++) {
-        const Stmt *s = unit->top.items[i];
-        const char *name = NULL;
-        if (s->kind == STMT_FUNCTION && !s->function->is_vjp) name = s->function->name->text;
-        if (s->kind == STMT_MODULE || s->kind == STMT_OPTIMIZER) name = s->name->text;
-        if (!name || name[0] == '_') continue;
-        visit(user, space, name);
-        if (bare) visit(user, "", name);
+    static const char *const words[] = {"def ", "module ", "optimizer "};
+    for (const char *line = text; *line; line += *line == '\n') {
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+            size_t length = strlen(words[i]);
+            if (strncmp(line, words[i], length) || line[length] == '_') continue;
+            const char *name = line + length;
+            const char *interned = name_of_n(name, strcspn(name, "( {\n"))->text;
+            visit(user, space, interned);
+            if (bare) visit(user, "", interned);
+        }
+        line += strcspn(line, "\n");
     }
 }
 
 void lower_visit_library(void (*visit)(void *user, const char *namespace_, const char *name),
                          void *user) {
-    Arena *arena = arena_new();
-    DiagnosticSink *sink = diagnostics_new(arena);
     for (int i = 0; i < SPACE_COUNT; i++) {
-        for (const EmbeddedFile *f = prelude_files; f->name; f++) {
-            if (strcmp(f->name, library_spaces[i].file)) continue;
-            SourceFile *source = source_new(arena, f->name, f->text, f->length);
-            const SourceUnit *unit = syntax_parse(arena, source, sink);
-            visit_file(unit, library_spaces[i].name, !strcmp(library_spaces[i].name, "torch"),
-                       visit, user);
-        }
+        for (const EmbeddedFile *f = prelude_files; f->name; f++)
+            if (!strcmp(f->name, library_spaces[i].file))
+                visit_text(f->text, library_spaces[i].name,
+                           !strcmp(library_spaces[i].name, "torch"), visit, user);
         visit(user, "", library_spaces[i].name);
     }
     visit(user, "", "math");
@@ -350,7 +350,6 @@ void lower_visit_library(void (*visit)(void *user, const char *namespace_, const
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
         visit(user, "math", constants[i]);
     for (int i = 0; i < DTYPE_COUNT; i++) visit(user, "", dtype_name((DType)i));
-    arena_free(arena);
 }
 
 /* ---- imports ---- */
