@@ -128,9 +128,15 @@ static int load_state(Run *run, NncError *error) {
     NncTensorFile checkpoint = {0};
     if (options->resume && !nnc_checkpoint_read(options->resume, &checkpoint, error))
         return STATUS_FILES;
-    bool good =
-        model_session(&run->model, run->bindings, run->binding_count, &run->session, error) &&
-        nnc_session_init(&run->session, options->seed, error);
+    /* A dim of the state is the entry's dim of that name. */
+    const nnc_entry_info *entry = run->model.entry;
+    int count = run->binding_count + entry->dim_count;
+    NncBinding *bindings = NEW_ARRAY(run->arena, (size_t)count, NncBinding);
+    for (int b = 0; b < run->binding_count; ++b) bindings[b] = run->bindings[b];
+    for (int d = 0; d < entry->dim_count; ++d)
+        bindings[run->binding_count + d] = (NncBinding){entry->dims[d], run->dims[d]};
+    bool good = model_session(&run->model, bindings, count, &run->session, error) &&
+                nnc_session_init(&run->session, options->seed, error);
     if (good && options->resume) {
         good = nnc_checkpoint_restore(&run->session, &checkpoint, error);
         if (!good) nnc_fail_in(error, options->resume);
