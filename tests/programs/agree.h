@@ -44,7 +44,8 @@ typedef struct Fixtures {
 
 static Fixtures *agree_read(Arena *arena, const char *program) {
     Fixtures *all = NEW(arena, Fixtures);
-    FILE *in = fopen(arena_printf(arena, SOURCE_DIR "/tests/programs/fixtures/%s.txt", program), "r");
+    FILE *in =
+        fopen(arena_printf(arena, SOURCE_DIR "/tests/programs/fixtures/%s.txt", program), "r");
     assert_non_null(in);
     char *line = arena_alloc(arena, AGREE_MAX_LINE);
     while (fgets(line, AGREE_MAX_LINE, in)) {
@@ -75,7 +76,8 @@ static void agree_tensor(const Fixtures *all, const char *key, const Tensor *t) 
     const Fixture *f = agree_find(all, key);
     assert_int_equal(f->count, 5);
     double squares = 0, sum = 0;
-    for (int64_t i = 0; i < t->count; i++) squares += tensor_get(t, i) * tensor_get(t, i), sum += tensor_get(t, i);
+    for (int64_t i = 0; i < t->count; i++)
+        squares += tensor_get(t, i) * tensor_get(t, i), sum += tensor_get(t, i);
     agree_number(key, 0, sqrt(squares), f->values[0]);
     agree_number(key, 1, sum, f->values[1]);
     agree_number(key, 2, tensor_get(t, 0), f->values[2]);
@@ -105,7 +107,9 @@ static Program *agree_lower_as(Arena *arena, const char *path, DType default_dty
     return program;
 }
 
-static Program *agree_lower(Arena *arena, const char *path) { return agree_lower_as(arena, path, DTYPE_F64); }
+static Program *agree_lower(Arena *arena, const char *path) {
+    return agree_lower_as(arena, path, DTYPE_F64);
+}
 
 static const Root *agree_root(const Program *program, const char *name) {
     for (int i = 0; i < program->roots.count; i++)
@@ -125,7 +129,8 @@ static const Entry *agree_entry(const Root *root, const char *name) {
 static Environment *agree_environment(Arena *arena, const Program *program, const Root *root) {
     Environment *env = environment_new(arena, root, program->dims);
     env->seed = 1;
-    const char *error = interpret_entry(env, INTERPRET_VALUE, agree_entry(root, "init"), NULL, NULL, NULL);
+    const char *error =
+        interpret_entry(env, INTERPRET_VALUE, agree_entry(root, "init"), NULL, NULL, NULL);
     if (error) fail_msg("init: %s", error);
     for (int i = 0; i < root->cells.count; i++) {
         const Cell *cell = root->cells.data[i];
@@ -139,7 +144,8 @@ static Environment *agree_environment(Arena *arena, const Program *program, cons
     return env;
 }
 
-/* The argument of call number `step`: ids and pixels are integers, all else lies in [-scale, scale). */
+/* The argument of call number `step`: ids and pixels are integers, all else lies in [-scale,
+ * scale). */
 static Tensor *agree_argument(Arena *arena, const Argument *argument, int step, int64_t batch) {
     const char *name = argument->name->text;
     char *stream = arena_printf(arena, "%s%d", name, step);
@@ -150,8 +156,13 @@ static Tensor *agree_argument(Arena *arena, const Argument *argument, int step, 
     Tensor *t = tensor_new(arena, type->dtype, type->shape.rank, extents);
     bool pixels = !strcmp(name, "image"), wide = !strcmp(name, "y");
     for (int64_t i = 0; i < t->count; i++) {
-        double u = agree_uniform(stream, i);
-        tensor_set(t, i, dtype_is_float(type->dtype) ? (2 * u - 1) * (wide ? 3 : 1) : floor(u * (pixels ? 256 : 10)));
+        double u = agree_uniform(stream, i), scale = pixels ? 256 : 10;
+        if (!strcmp(name, "lr"))
+            tensor_set(t, i, 0.05 * u);
+        else if (dtype_is_float(type->dtype))
+            tensor_set(t, i, (2 * u - 1) * (wide ? 3 : 1));
+        else
+            tensor_set(t, i, floor(u * scale));
     }
     return t;
 }
@@ -179,41 +190,60 @@ static void agree_inference(Arena *arena, const Program *program, const Fixtures
 }
 
 /* Results of Gradients.step: the loss, then one tensor per parameter, then those of `extra`. */
-static void agree_gradients(Arena *arena, const Program *program, const Fixtures *all, const char *const *extra) {
+static void agree_gradients(Arena *arena, const Program *program, const Fixtures *all,
+                            const char *const *extra) {
     const Root *root = agree_root(program, "Gradients");
     Environment *env = agree_environment(arena, program, root);
     const Entry *entry = agree_entry(root, "step");
     Tensor **results = agree_call(env, entry, 0);
-    agree_number("Gradients.loss", 0, tensor_get(results[0], 0), agree_find(all, "Gradients.loss")->values[0]);
+    agree_number("Gradients.loss", 0, tensor_get(results[0], 0),
+                 agree_find(all, "Gradients.loss")->values[0]);
     int at = 1;
     for (int i = 0; i < root->cells.count; i++)
         if (root->cells.data[i]->role == CELL_PARAMETER)
-            agree_tensor(all, arena_printf(arena, "grad.%s", root->cells.data[i]->name->text), results[at++]);
+            agree_tensor(all, arena_printf(arena, "grad.%s", root->cells.data[i]->name->text),
+                         results[at++]);
     for (; *extra; extra++, at++) {
         const Fixture *f = agree_find(all, *extra);
-        if (f->count == 1) agree_number(f->key, 0, tensor_get(results[at], 0), f->values[0]);
-        else agree_tensor(all, *extra, results[at]);
+        if (f->count == 1)
+            agree_number(f->key, 0, tensor_get(results[at], 0), f->values[0]);
+        else
+            agree_tensor(all, *extra, results[at]);
     }
     assert_int_equal(at, entry->results.count);
 }
 
-/* Ten calls: the losses, and the parameters afterwards.  `other` is called instead of step two times out of two. */
-static void agree_trajectory(Arena *arena, const Program *program, const Fixtures *all, const char *name,
-                             const char *other) {
+/* Ten calls: their scalars, then parameters and buffers, then what `eval` returns if there is one.
+ * Every second call is of `other`, if that is given. */
+static void agree_trajectory(Arena *arena, const Program *program, const Fixtures *all,
+                             const char *name, const char *other) {
     const Root *root = agree_root(program, name);
     Environment *env = agree_environment(arena, program, root);
     const Entry *step = agree_entry(root, "step"), *even = other ? agree_entry(root, other) : step;
-    char *key = arena_printf(arena, "%s.loss", name);
-    const Fixture *losses = agree_find(all, key);
-    for (int k = 0; k < losses->count; k++)
-        agree_number(key, k, tensor_get(agree_call(env, k % 2 ? step : even, k)[0], 0), losses->values[k]);
-    for (int i = 0; i < root->cells.count; i++)
-        if (root->cells.data[i]->role == CELL_PARAMETER)
-            agree_tensor(all, arena_printf(arena, "%s.%s", name, root->cells.data[i]->name->text), env->cells[i]);
+    int count = agree_find(all, arena_printf(arena, "%s.loss", name))->count;
+    for (int k = 0; k < count; k++) {
+        Tensor **results = agree_call(env, k % 2 ? step : even, k);
+        for (int r = 0; r < step->results.count; r++) {
+            char *key =
+                r ? arena_printf(arena, "%s.%d", name, r) : arena_printf(arena, "%s.loss", name);
+            agree_number(key, k, tensor_get(results[r], 0), agree_find(all, key)->values[k]);
+        }
+    }
+    for (int i = 0; i < root->cells.count; i++) {
+        const Cell *cell = root->cells.data[i];
+        if (cell->role == CELL_PARAMETER || cell->role == CELL_BUFFER)
+            agree_tensor(all, arena_printf(arena, "%s.%s", name, cell->name->text), env->cells[i]);
+    }
+    for (int e = 0; e < root->entries.count; e++)
+        if (!strcmp(root->entries.data[e]->name->text, "eval"))
+            agree_tensor(all, arena_printf(arena, "%s.eval.0", name),
+                         agree_call(env, root->entries.data[e], 0)[0]);
 }
 
-/* Every entry of a block, once: result k of entry e is the fixture "e.k".  Returns how many were compared. */
-static int agree_entries(Arena *arena, const Program *program, const Fixtures *all, const char *name) {
+/* Every entry of a block, once: result k of entry e is the fixture "e.k".  Returns how many were
+ * compared. */
+static int agree_entries(Arena *arena, const Program *program, const Fixtures *all,
+                         const char *name) {
     const Root *root = agree_root(program, name);
     int count = 0;
     for (int e = 0; e < root->entries.count; e++) {

@@ -22,10 +22,21 @@ static int load(void **state, const char *name) {
     return 0;
 }
 
-static int load_fashion(void **state) { return load(state, "fashion_mnist"); }
-static int load_lenet(void **state) { return load(state, "lenet"); }
-static int load_custom(void **state) { return load(state, "custom"); }
-static int load_library(void **state) { return load(state, "library"); }
+static int load_fashion(void **state) {
+    return load(state, "fashion_mnist");
+}
+static int load_lenet(void **state) {
+    return load(state, "lenet");
+}
+static int load_custom(void **state) {
+    return load(state, "custom");
+}
+static int load_models(void **state) {
+    return load(state, "models");
+}
+static int load_library(void **state) {
+    return load(state, "library");
+}
 
 static int unload(void **state) {
     Loaded *l = *state;
@@ -48,15 +59,16 @@ static void test_gradients(void **state) {
 
 /* The derivative with respect to the input, and the derivative of a function of it. */
 static void test_custom_gradients(void **state) {
-    static const char *const extra[] = {"Gradients.x_grad", "Gradients.penalty", "Gradients.penalty_fc_w", NULL};
+    static const char *const extra[] = {"Gradients.x_grad", "Gradients.penalty",
+                                        "Gradients.penalty_fc_w", NULL};
     Loaded *l = *state;
     agree_gradients(l->arena, l->program, l->fixtures, extra);
 }
 
-#define TRAJECTORY(name, other)                                                                    \
-    static void test_##name(void **state) {                                                        \
-        Loaded *l = *state;                                                                        \
-        agree_trajectory(l->arena, l->program, l->fixtures, #name, other);                         \
+#define TRAJECTORY(name, other)                                            \
+    static void test_##name(void **state) {                                \
+        Loaded *l = *state;                                                \
+        agree_trajectory(l->arena, l->program, l->fixtures, #name, other); \
     }
 TRAJECTORY(Sgd, NULL)
 TRAJECTORY(Momentum, NULL)
@@ -68,6 +80,11 @@ TRAJECTORY(Nesterov, NULL)
 TRAJECTORY(RMSprop, NULL)
 TRAJECTORY(Adagrad, NULL)
 TRAJECTORY(Lions, NULL)
+TRAJECTORY(Gpt, NULL)
+TRAJECTORY(Residual, NULL)
+TRAJECTORY(Recurrent, NULL)
+TRAJECTORY(Wgan, NULL)
+TRAJECTORY(Frozen, NULL)
 
 /* Each layer and function of the library, with derivatives. */
 static void test_library(void **state) {
@@ -80,13 +97,18 @@ static void test_library(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        WITH(test_inference, fashion),       WITH(test_gradients, fashion), WITH(test_Sgd, fashion),
-        WITH(test_Momentum, fashion),        WITH(test_Adam, fashion),      WITH(test_AdamW, fashion),
-        WITH(test_inference, lenet),         WITH(test_gradients, lenet),   WITH(test_Plain, lenet),
-        WITH(test_Accumulated, lenet),       WITH(test_Nesterov, lenet),    WITH(test_Adam, lenet),
-        WITH(test_RMSprop, lenet),           WITH(test_Adagrad, lenet),     WITH(test_inference, custom),
-        WITH(test_custom_gradients, custom), WITH(test_Lions, custom),      WITH(test_AdamW, custom),
-        WITH(test_library, library),
+        WITH(test_inference, fashion), WITH(test_gradients, fashion),
+        WITH(test_Sgd, fashion),       WITH(test_Momentum, fashion),
+        WITH(test_Adam, fashion),      WITH(test_AdamW, fashion),
+        WITH(test_inference, lenet),   WITH(test_gradients, lenet),
+        WITH(test_Plain, lenet),       WITH(test_Accumulated, lenet),
+        WITH(test_Nesterov, lenet),    WITH(test_Adam, lenet),
+        WITH(test_RMSprop, lenet),     WITH(test_Adagrad, lenet),
+        WITH(test_inference, custom),  WITH(test_custom_gradients, custom),
+        WITH(test_Lions, custom),      WITH(test_AdamW, custom),
+        WITH(test_library, library),   WITH(test_Gpt, models),
+        WITH(test_Residual, models),   WITH(test_Recurrent, models),
+        WITH(test_Wgan, models),       WITH(test_Frozen, models),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -408,6 +408,205 @@ def modules():
     return out
 
 
+class Attention(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.c_attn, self.c_proj, self.heads = nn.Linear(width, 3 * width), nn.Linear(width, width), heads
+
+    def forward(self, x):
+        b, t, c = x.shape
+        q, k, v = (p.view(b, t, self.heads, c // self.heads).transpose(1, 2) for p in self.c_attn(x).split(c, dim=2))
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.c_proj(y.transpose(1, 2).reshape(b, t, c))
+
+
+class Feed(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.c_fc, self.c_proj = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(self, x):
+        return self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
+
+
+class TransformerBlock(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.ln_1, self.attn = nn.LayerNorm(width), Attention(width, heads)
+        self.ln_2, self.mlp = nn.LayerNorm(width), Feed(width)
+
+    def forward(self, x):
+        x = x + self.attn(self.ln_1(x))
+        return x + self.mlp(self.ln_2(x))
+
+
+class GPT(nn.Module):
+    def __init__(self, layers, heads, width, length, words):
+        super().__init__()
+        self.wte, self.wpe = nn.Embedding(words, width), nn.Embedding(length, width)
+        self.h = nn.ModuleList([TransformerBlock(width, heads) for _ in range(layers)])
+        self.ln_f, self.lm_head = nn.LayerNorm(width), nn.Linear(width, words, bias=False)
+        self.lm_head.weight = self.wte.weight
+
+    def forward(self, idx):
+        x = self.wte(idx) + self.wpe(torch.arange(idx.shape[1]))
+        for block in self.h:
+            x = block(x)
+        return self.lm_head(self.ln_f(x))
+
+
+class BasicBlock(nn.Module):
+    def __init__(self, inplanes, planes, stride=1):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inplanes, planes, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = nn.Conv2d(planes, planes, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.downsample = nn.Identity()
+        if stride != 1 or inplanes != planes:
+            self.downsample = nn.Sequential(nn.Conv2d(inplanes, planes, 1, stride=stride, bias=False),
+                                            nn.BatchNorm2d(planes))
+
+    def forward(self, x):
+        out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(out + self.downsample(x))
+
+
+class CharModel(nn.Module):
+    def __init__(self, words, embed, hidden, layers):
+        super().__init__()
+        self.embed, self.lstm = nn.Embedding(words, embed), nn.LSTM(embed, hidden, num_layers=layers)
+        self.head = nn.Linear(hidden, words)
+
+    def forward(self, text):
+        return self.head(self.lstm(self.embed(text))[0])
+
+
+class Net(nn.Module):
+    def __init__(self, *layers):
+        super().__init__()
+        self.net = nn.Sequential(*layers)
+
+    def forward(self, x):
+        return self.net(x)
+
+
+def models():
+    out = Writer()
+
+    def state(name, m):
+        for key, p in m.state_dict(keep_vars=True).items():
+            if key != "model.lm_head.weight":
+                out.tensor(name + "." + key, p.double())
+
+    def run(name, m, step):
+        losses = [step(k) for k in range(STEPS)]
+        for r, values in enumerate(zip(*losses)):
+            out.put("%s.%d" % (name, r) if r else name + ".loss", values)
+        state(name, m)
+
+    m = nn.Module()
+    m.model = GPT(2, 2, 8, 16, 20)
+    fill(m)
+    p = list(m.parameters())
+    o = torch.optim.AdamW([{"params": [q for q in p if q.dim() >= 2], "weight_decay": 0.1},
+                           {"params": [q for q in p if q.dim() < 2], "weight_decay": 0.0, "lr": 5e-3}],
+                          lr=1e-2, betas=(0.9, 0.95))
+
+    def gpt(k):
+        idx, targets = integers("idx%d" % k, (BATCH, BATCH), 10), integers("targets%d" % k, (BATCH, BATCH), 10)
+        loss = F.cross_entropy(m.model(idx).view(-1, 20), targets.view(-1))
+        o.zero_grad()
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(m.parameters(), 1.0)
+        o.step()
+        return loss.item(), norm.item()
+    run("Gpt", m, gpt)
+    out.tensor("Gpt.eval.0", m.model(integers("idx0", (BATCH, BATCH), 10)))
+
+    r = nn.Module()
+    r.block, r.same, r.head = BasicBlock(3, 4, 2), BasicBlock(4, 4), nn.Linear(4, 2)
+    fill(r)
+    ro = torch.optim.SGD(r.parameters(), lr=0.05, momentum=0.9, dampening=0.3)
+
+    def forward(image):
+        return r.head(F.adaptive_avg_pool2d(r.same(r.block(image)), 1).flatten(1))
+
+    def residual(k):
+        ro.param_groups[0]["lr"] = 0.05 * uniform("lr%d" % k, 1)[0]
+        loss = F.huber_loss(forward(reals("image%d" % k, (BATCH, 3, 8, 8))), 3 * reals("y%d" % k, (BATCH, 2)))
+        ro.zero_grad()
+        loss.backward()
+        ro.step()
+        return (loss.item(),)
+    run("Residual", r, residual)
+    r.eval()
+    out.tensor("Residual.eval.0", forward(reals("image0", (BATCH, 3, 8, 8))))
+
+    c = nn.Module()
+    c.model = CharModel(12, 4, 5, 2)
+    fill(c)
+    co = torch.optim.Adam(c.parameters(), lr=1e-2)
+
+    def recurrent(k):
+        text, after = integers("text%d" % k, (BATCH, BATCH), 10), integers("next%d" % k, (BATCH, BATCH), 10)
+        loss = F.cross_entropy(c.model(text).view(BATCH * BATCH, -1), after.view(-1))
+        co.zero_grad()
+        loss.backward()
+        co.step()
+        return (loss.item(),)
+    run("Recurrent", c, recurrent)
+
+    w = nn.Module()
+    w.G, w.D = Net(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), Net(nn.Linear(2, 8), nn.SiLU(), nn.Linear(8, 1))
+    fill(w)
+    og = torch.optim.Adam(w.G.parameters(), lr=1e-2, betas=(0.5, 0.9))
+    od = torch.optim.Adam(w.D.parameters(), lr=1e-2, betas=(0.5, 0.9))
+
+    def critic(x):
+        return w.D(x).squeeze(-1)
+
+    def wgan(k):
+        real, noise = reals("real%d" % k, (BATCH, 2)), reals("noise%d" % k, (BATCH, 4))
+        eps, noise2 = reals("eps%d" % k, (BATCH, 1)), reals("noise2%d" % k, (BATCH, 4))
+        fake = w.G(noise).detach()
+        x_hat = (eps * real + (1 - eps) * fake).requires_grad_()
+        g, = torch.autograd.grad(critic(x_hat).sum(), x_hat, create_graph=True)
+        gp = ((g.norm(dim=1) - 1) ** 2).mean()
+        d_loss = critic(fake).mean() - critic(real).mean() + 10.0 * gp
+        od.zero_grad()
+        d_loss.backward()
+        od.step()
+        g_loss = -critic(w.G(noise2)).mean()
+        og.zero_grad()
+        g_loss.backward()
+        og.step()
+        return d_loss.item(), g_loss.item()
+    run("Wgan", w, wgan)
+
+    f = nn.Module()
+    f.body, f.top = nn.Linear(16, 6), nn.Linear(6, 1)
+    f.body.requires_grad_(False)
+    fill(f)
+    fo = torch.optim.SGD([q for q in f.parameters() if q.requires_grad], lr=0.1, momentum=0.5)
+
+    def frozen(k):
+        x, y = custom_batch(k)
+        loss = F.mse_loss(f.top(torch.tanh(f.body(x))), y)
+        fo.zero_grad()
+        loss.backward(retain_graph=True)
+        loss.backward()
+        nn.utils.clip_grad_value_(f.top.parameters(), 0.7)
+        for q in f.top.parameters():
+            q.grad.mul_(0.5)
+        fo.step()
+        with torch.no_grad():
+            f.top.weight.clamp_(-0.4, 0.4)
+        return (loss.item(),)
+    run("Frozen", f, frozen)
+    return out
+
+
 def compare(name, lines, path):
     with open(path) as f:
         committed = f.read().splitlines()
@@ -432,6 +631,7 @@ def main():
     check = "--check" in sys.argv[1:]
     failed = False
     for name, make in [("fashion_mnist", fashion), ("lenet", lenet), ("custom", custom), ("library", library),
+                       ("models", models),
                        ("modules", modules)]:
         lines = make().lines
         path = os.path.join(HERE, "fixtures", name + ".txt")
