@@ -1,0 +1,186 @@
+/* What is fused with what: kernels per entry, the path of every contraction, the arena against the
+ * bytes that are alive.  Programs use activations, residuals and layers of their own. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "structure/programs.h"
+
+static int setup(void **state) {
+    Arena *arena = arena_new();
+    names_init(arena);
+    *state = arena;
+    return 0;
+}
+static int teardown(void **state) {
+    arena_free(*state);
+    return 0;
+}
+
+static int steps_of(Arena *arena, const char *text, const char *symbol) {
+    return plan_entry(plan_of_text(arena, "test.nn", text), symbol)->entry->steps.count;
+}
+
+/* ---- fusion ---- */
+
+static void test_own_activation_in_epilogue(void **state) {
+    assert_int_equal(
+        steps_of(*state,
+                 "def bump(x) { return x / (1 + x*x) + 0.25*sin(x) }\n"
+                 "module M {\n"
+                 "    self.fc = nn.Linear(48, 96)\n"
+                 "    def forward(self, x: f32[N, 48]) -> f32[N, 96] { return bump(self.fc(x)) }\n"
+                 "}\nexport M() as m\n",
+                 "m"),
+        1);
+}
+
+static void test_residual_in_epilogue(void **state) {
+    assert_int_equal(steps_of(*state,
+                              "module M {\n"
+                              "    self.fc = nn.Linear(64, 64)\n"
+                              "    def forward(self, x: f32[N, 64]) -> f32[N, 64] {\n"
+                              "        return x + F.relu(self.fc(x))\n    }\n"
+                              "}\nexport M() as m\n",
+                              "m"),
+                     1);
+}
+
+/* A value that two products need is computed by its producer, once. */
+static void test_two_consumers(void **state) {
+    assert_int_equal(steps_of(*state,
+                              "def soft(x) { return x * sigmoid(1.5*x) }\n"
+                              "module M {\n"
+                              "    self.a = nn.Linear(64, 64)\n"
+                              "    self.b = nn.Linear(64, 64)\n"
+                              "    self.c = nn.Linear(64, 64)\n"
+                              "    def forward(self, x: f32[N, 64]) -> f32[N, 64] {\n"
+                              "        h = soft(self.a(x))\n"
+                              "        return self.b(h) - soft(self.c(h))\n    }\n"
+                              "}\nexport M() as m\n",
+                              "m"),
+                     3);
+}
+
+static void test_elementwise_chain_is_one_kernel(void **state) {
+    assert_int_equal(
+        steps_of(
+            *state,
+            "module M {\n"
+            "    def forward(self, x: f32[N, 7], y: f32[7]) -> (a: f32[N, 7], b: f32[N, 7]) {\n"
+            "        t = tanh(x + y) * exp(-x)\n"
+            "        return t.transpose(0, 1).transpose(0, 1) + 1, where(t > 0, t, x)\n    }\n"
+            "}\nexport M() as m\n",
+            "m"),
+        1);
+}
+
+static void test_rows_are_one_kernel(void **state) {
+    assert_int_equal(steps_of(*state,
+                              "module M {\n"
+                              "    def forward(self, x: f32[N, 300]) -> f32[N, 300] {\n"
+                              "        c = x - x.mean(-1, keepdim=True)\n"
+                              "        return torch.softmax(c * rsqrt((c*c).mean(-1, keepdim=True) "
+                              "+ 1e-5), 1)\n    }\n"
+                              "}\nexport M() as m\n",
+                              "m"),
+                     1);
+}
+
+/* Equal layers are one function, called more than once. */
+static void test_equal_layers_share_kernels(void **state) {
+    Arena *arena = *state;
+    const char *program = "module M(n: int) {\n"
+                          "    self.layers = nn.ModuleList([nn.Linear(32, 32) for _ in range(n)])\n"
+                          "    def forward(self, x: f32[N, 32]) -> f32[N, 32] {\n"
+                          "        for layer in self.layers { x = tanh(layer(x)) }\n"
+                          "        return x\n    }\n"
+                          "}\nexport M(%d) as m\n";
+    char text[512];
+    int kernels[2];
+    for (int i = 0; i < 2; i++) {
+        snprintf(text, sizeof text, program, i ? 24 : 4);
+        const Plan *plan = plan_of_text(arena, "test.nn", text);
+        const KernelEntry *entry = plan_entry(plan, "m")->entry;
+        assert_int_equal(entry->steps.count, i ? 24 : 4);
+        bool seen[256] = {false};
+        kernels[i] = 0;
+        for (int s = 0; s < entry->steps.count; s++) {
+            int id = entry->steps.data[s]->kernel->id;
+            assert_in_range(id, 0, 255);
+            kernels[i] += !seen[id];
+            seen[id] = true;
+        }
+    }
+    assert_int_equal(kernels[0], kernels[1]);
+    assert_in_range(kernels[1], 1, 3);
+}
+
+/* ---- the programs ---- */
+
+static void test_contraction_paths(void **state) {
+    static const char *const names[] = {"fashion_mnist", "lenet", "custom"};
+    Arena *arena = *state;
+    Text report = text_new(arena);
+    for (int i = 0; i < 3; i++)
+        kernel_report_contractions(&report, plan_of_example(arena, names[i])->kernels);
+    const char *path = SOURCE_DIR "/tests/structure/contractions.txt", *error = NULL;
+    if (getenv("UPDATE")) error = file_write_all(arena, path, report.data, report.length, 0644);
+    size_t length;
+    const char *golden = error ? NULL : file_read_all(arena, path, 1 << 20, &length, &error);
+    if (!golden) fail_msg("%s", error);
+    assert_string_equal(report.data, golden);
+}
+
+static void test_arena_near_lower_bound(void **state) {
+    static const char *const names[] = {"fashion_mnist", "lenet",   "custom",
+                                        "char_lstm",     "wgan_gp", "resnet18"};
+    for (int i = 0; i < 5; i++) {
+        const Plan *plan = plan_of_example(*state, names[i]);
+        for (int r = 0; r < plan->roots.count; r++)
+            for (int e = 0; e < plan->roots.data[r]->entries.count; e++) {
+                const EntryPlan *entry = plan->roots.data[r]->entries.data[e];
+                if ((double)entry->arena_reference > 1.1 * (double)entry->lower_bound)
+                    fail_msg("%s: arena %lld, alive %lld", entry->entry->entry->symbol,
+                             (long long)entry->arena_reference, (long long)entry->lower_bound);
+            }
+    }
+}
+
+static void test_steps_of_programs(void **state) {
+    static const struct {
+        const char *program, *symbol;
+        int most;
+    } limits[] = {
+        {"fashion_mnist", "fashion_mnist", 5},
+        {"fashion_mnist", "FashionMnist_step", 16},
+        {"lenet", "lenet", 8},
+        {"lenet", "LeNet_step", 26},
+        {"custom", "Regression_step", 14},
+    };
+    for (int i = 0; i < 5; i++) {
+        const Plan *plan = plan_of_example(*state, limits[i].program);
+        int steps = plan_entry(plan, limits[i].symbol)->entry->steps.count;
+        if (steps > limits[i].most)
+            fail_msg("%s takes %d steps, more than %d", limits[i].symbol, steps, limits[i].most);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_own_activation_in_epilogue, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_residual_in_epilogue, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_two_consumers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_elementwise_chain_is_one_kernel, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rows_are_one_kernel, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_equal_layers_share_kernels, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_contraction_paths, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_arena_near_lower_bound, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_steps_of_programs, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
