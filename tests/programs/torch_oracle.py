@@ -585,10 +585,10 @@ def models():
     run("Wgan", w, wgan)
 
     f = nn.Module()
-    f.body, f.top = nn.Linear(16, 6), nn.Linear(6, 1)
+    f.body, f.top, f.unused = nn.Linear(16, 6), nn.Linear(6, 1), nn.Linear(2, 2)
     f.body.requires_grad_(False)
     fill(f)
-    fo = torch.optim.SGD([q for q in f.parameters() if q.requires_grad], lr=0.1, momentum=0.5)
+    fo = torch.optim.SGD([q for q in f.parameters() if q.requires_grad], lr=0.1, momentum=0.5, weight_decay=0.01)
 
     def frozen(k):
         x, y = custom_batch(k)
