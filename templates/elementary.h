@@ -1,7 +1,7 @@
 /* Elementary functions of lanes.
  *
  * nnv_exp_f32 and the like take and give nnv_f32.  exp, log, tanh, sigmoid, erf are polynomials of our
- * own: right at NaN, infinities and subnormals; off by at most 1 ULP (log), 1.02 (exp), 1.6 (erf; 1.05
+ * own: right at NaN, infinities and subnormals; off by at most 1 ULP (log), 1.02 (exp), 1.6 (erf; 1.1
  * where the target has FMA), 2 (tanh) and 2.25 (sigmoid).
  * The others, and everything of f64, call the C library lane by lane.  The scalar form of an f32
  * function is lane 0 of the same code, so an element has the same bits wherever it lies. */
