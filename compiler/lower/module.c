@@ -261,8 +261,7 @@ static void write_cell_member(Lowerer *lw, CellState *c, const char *name, Value
     CellState *to = cell_resolve(c);
     if (to->cell->role == CELL_PARAMETER) {
         Diagnostic *d = lower_error(lw, NN_MEMBER, span, "a parameter is not replaced by a tensor");
-        diagnostic_help(d, "write its value: `self.%s.data = ...` or `self.%s.copy_(...)`", name,
-                        name);
+        diagnostic_help(d, "write its value: `.data = ...` or `.copy_(...)`");
         return;
     }
     Node *node = cell_convert(lw, to, &value, "the new value of", span);
