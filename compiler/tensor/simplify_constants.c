@@ -44,8 +44,8 @@ static double rounded(double value, DType dtype) {
     return dtype == DTYPE_F32 ? (double)(float)value : value;
 }
 
-/* The ends of these operators' rounding are the same everywhere, or nearly: no fold may differ from
- * run time by more than the elementary functions themselves do. */
+/* Arithmetic, which rounds the same everywhere, and the elementary functions that are frequent on
+ * constants; run time may differ from them by its own error bound. */
 static bool float_value(Op op, double a, double b, double *out) {
     switch ((int)op) {
     case OP_ADD: *out = a + b; return true;

@@ -215,7 +215,8 @@ static void test_every_operator_has_a_rule(void **state) {
     (void)state;
     for (int op = OP_ADD; op <= OP_SELECT; op++) {
         bool covered = false;
-        for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) covered |= ranges[i].op == (Op)op;
+        for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+            covered |= ranges[i].op == (Op)op;
         bool has_rule = autodiff_rule_text((Op)op, 0) != NULL;
         if (has_rule != covered) fail_msg("%s: no test, or no rule", op_info((Op)op)->name);
     }
