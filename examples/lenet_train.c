@@ -5,6 +5,7 @@
  * on the training context's parameters and counts the patterns that it knows. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "lenet.h"
 
 enum { BATCH = 20, SIDE = 32, PIXELS = SIDE * SIDE, CLASSES = 10, STEPS = 400 };
@@ -26,6 +27,14 @@ static void draw(float *image, int class_) {
         }
 }
 
+/* Learning rates are cells: settable between steps, saved in checkpoints. */
+static int set_rate(nnc_context *ctx, float rate) {
+    const nnc_model *model = LeNet_model();
+    for (int i = 0; i < model->cell_count; i++)
+        if (!strcmp(model->cells[i].name, "optimizer.lr")) return model->set(ctx, i, &rate, sizeof rate);
+    return NNC_E_ARGUMENT;
+}
+
 int main(void) {
     static float images[BATCH][PIXELS], targets[BATCH][CLASSES], outputs[BATCH][CLASSES];
     nnc_context train = {0}, infer = {0};
@@ -39,6 +48,7 @@ int main(void) {
     train.workspace = region(train.workspace_bytes = need);
 
     int status = LeNet_init(&train, 7);
+    if (!status) status = set_rate(&train, 0.5f);
     float first = 0, loss = 0;
     for (int step = 0; !status && step < STEPS; step++) {
         for (int i = 0; i < BATCH; i++) {
