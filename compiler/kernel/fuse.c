@@ -263,10 +263,14 @@ static bool legal(Lowering *l, Group *g, Node *n) {
         else
             gen_set(gen, m, row, expr_const(b, m->type.dtype, 0));
     }
+    NodeState *s = lowering_state(l, n);
+    Group *home = s->group;
+    s->group = g; /* as a member it is computed, not loaded */
     if (n->op == OP_REDUCE && anchored(n))
         gen_value(gen, n->inputs[0], full);
     else
         gen_value(gen, n, n->type.shape.rank == g->space.rank ? full : row);
+    s->group = home;
     bool good = !gen->illegal;
     arena_free(trial);
     return good;
