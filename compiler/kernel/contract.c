@@ -15,6 +15,7 @@ enum {
     DEPTH_PACKED = 512,     /* depth of one panel in scratch */
     ROWS_PACKED = 192,      /* rows that share a panel in scratch */
     LOOPS_MAX = 512,        /* products of at most this many multiplications are plain loops */
+    TURN = 16,              /* block of a copy that is contiguous along the outer loop's axis */
 };
 
 /* ---- labels ---- */
@@ -143,6 +144,7 @@ typedef struct Operand {
     const Dim *depth;  /* stride over depth.  NULL: a table */
     const Index *across_entry, *depth_entry; /* what tables hold, at axes (row or depth) */
     double pack_cost; /* cycles per element when it is evaluated into scratch */
+    bool turned;      /* it is contiguous along the outer axis of that scratch */
     bool stored_panels;
 } Operand;
 
@@ -237,7 +239,14 @@ static void plan_operand(Plan *p, Operand *o) {
     if (!offset) return;
     const Dim *stride;
     Motion move = index_motion(offset, across_axis, &stride);
-    if (move == MOTION_NONE || (move == MOTION_STRIDE && dim_is(stride, 1))) o->pack_cost = 0.2;
+    if (move == MOTION_NONE || (move == MOTION_STRIDE && dim_is(stride, 1))) {
+        o->pack_cost = 0.2;
+    } else if (!is_row && index_motion(offset, p->depth_axis, &stride) == MOTION_STRIDE &&
+               dim_is(stride, 1)) {
+        o->turned = true;
+        o->pack_cost = 1.2;
+    }
+    move = index_motion(offset, across_axis, &stride);
     const Index *row0 = without(p, offset, across_axis),
                 *depth0 = without(p, offset, p->depth_axis);
     const Index *origin = without(p, row0, p->depth_axis);
@@ -276,8 +285,9 @@ static double leaf_cycles(double rows, double vectors) {
     return cycles;
 }
 
-/* Result's stride along the column, in the memory of what is stored. */
-static double store_cost(Plan *p) {
+/* Cycles per element for what is stored, when the vector goes along the column (or the row): its
+ * stride in memory. */
+static double store_cost_along(Plan *p, int axis) {
     IndexTable *t = p->b->table;
     const Index *row = index_add(t, p->row_begin, builder_axis_index(p->b, p->row_axis));
     const Index *column = index_add(t, p->column_begin, builder_axis_index(p->b, p->column_axis));
@@ -291,13 +301,23 @@ static double store_cost(Plan *p) {
             if (!buffer || (k >= 0 && buffer == s->buffer)) continue;
             const Dim *stride;
             const Index *offset = index_offset(t, buffer->layout, &buffer->shape, at);
-            Motion move = index_motion(offset, p->column_axis, &stride);
+            Motion move = index_motion(offset, axis, &stride);
             bool reads = buffer->kind == BUFFER_CELL;
             bool contiguous = move == MOTION_NONE || (move == MOTION_STRIDE && dim_is(stride, 1));
             cost += (contiguous ? 0.2 : 2.5) * (reads ? 2 : 1);
         }
     }
     return cost;
+}
+
+static bool stores_along_rows(Plan *p) {
+    if (dim_is(p->row_total, 1) || p->row_block < TURN) return false;
+    return store_cost_along(p, p->row_axis) + 1 < store_cost_along(p, p->column_axis);
+}
+
+static double store_cost(Plan *p) {
+    return stores_along_rows(p) ? store_cost_along(p, p->row_axis) + 1
+                                : store_cost_along(p, p->column_axis);
 }
 
 /* The width of stored panels along some label of the columns in anything that the group reads or
@@ -525,9 +545,24 @@ static int pack(Plan *p, Operand *o, const Index *across_count, const Index *dep
     Shape shape = {2, {is_row ? across : depth, is_row ? depth : across}};
     int slot = builder_scratch(b, is_row ? "rows" : "panel", p->dtype, shape);
     int outer = builder_axis(b, is_row ? "r" : "k", shape.dims[0]);
-    builder_open(b, outer, NULL, is_row ? across_count : depth_count, BIND_SEQ);
     int inner = builder_axis(b, "v", shape.dims[1]);
-    builder_open(b, inner, NULL, is_row ? depth_count : across_count, BIND_VECTOR);
+    const Index *outer_count = is_row ? across_count : depth_count;
+    if (o->turned) {
+        /* Blocks of lanes along the outer axis: whole lines are read, few are written. */
+        int block = builder_axis(b, "block", ceil_div(p, shape.dims[0], TURN));
+        const Index *turn = index_const(t, TURN - 1);
+        builder_open(b, block, NULL,
+                     index_floordiv(t, index_add(t, outer_count, turn), constant(p, TURN)),
+                     BIND_SEQ);
+        const Index *begin = index_scale(t, builder_axis_index(b, block), constant(p, TURN));
+        builder_open(b, inner, NULL, across_count, BIND_SEQ);
+        builder_open(b, outer, begin,
+                     index_min(t, outer_count, index_add(t, begin, index_const(t, TURN))),
+                     BIND_VECTOR);
+    } else {
+        builder_open(b, outer, NULL, outer_count, BIND_SEQ);
+        builder_open(b, inner, NULL, is_row ? depth_count : across_count, BIND_VECTOR);
+    }
     const Index *place[2] = {builder_axis_index(b, outer), builder_axis_index(b, inner)};
     const Index *a = index_add(t, is_row ? p->row_begin : p->column_begin, place[is_row ? 0 : 1]);
     const Index *k = index_add(t, p->depth_begin, place[is_row ? 1 : 0]);
@@ -535,6 +570,7 @@ static int pack(Plan *p, Operand *o, const Index *across_count, const Index *dep
     indices_at(p, o->side, is_row ? a : NULL, is_row ? NULL : a, k, at);
     const Expr *value = expr_cast(b, gen_value(p->gen, o->node, at), p->dtype);
     builder_store(b, slot, place, 2, value, NULL);
+    if (o->turned) builder_close(b);
     builder_close(b);
     builder_close(b);
     return slot;
@@ -560,22 +596,36 @@ static void epilogue(Plan *p, int tile, const Index *columns) {
     /* Positions in the block show panels; positions in the whole show that they are in bounds. */
     bool in_block = forced_panel(p) || (dim_is_const(p->column_total, &e) && e % p->panel == 0);
     const Index *row, *column, *in_tile[2];
+    bool turned = stores_along_rows(p);
+    const Index *begin = p->row_begin, *end = p->row_end;
+    if (turned) {
+        int block = builder_axis(b, "block", constant(p, (p->row_block + TURN - 1) / TURN));
+        const Index *rows = index_sub(t, end, begin);
+        builder_open(
+            b, block, NULL,
+            index_floordiv(t, index_add(t, rows, index_const(t, TURN - 1)), constant(p, TURN)),
+            BIND_SEQ);
+        begin =
+            index_add(t, begin, index_scale(t, builder_axis_index(b, block), constant(p, TURN)));
+        end = index_min(t, end, index_add(t, begin, index_const(t, TURN)));
+    }
     int r = builder_axis(b, "m", p->row_total);
-    builder_open(b, r, p->row_begin, p->row_end, BIND_SEQ);
+    if (!turned) builder_open(b, r, begin, end, BIND_SEQ);
     row = builder_axis_index(b, r);
     in_tile[0] = index_sub(t, row, p->row_begin);
     if (dim_is(p->row_total, 1)) in_tile[0] = row = index_const(t, 0);
     if (in_block) {
         int c = builder_axis(b, "n", constant(p, p->panel));
-        builder_open(b, c, NULL, columns, BIND_VECTOR);
+        builder_open(b, c, NULL, columns, turned ? BIND_SEQ : BIND_VECTOR);
         in_tile[1] = builder_axis_index(b, c);
         column = index_add(t, p->column_begin, in_tile[1]);
     } else {
         int c = builder_axis(b, "n", p->column_total);
-        builder_open(b, c, p->column_begin, p->column_end, BIND_VECTOR);
+        builder_open(b, c, p->column_begin, p->column_end, turned ? BIND_SEQ : BIND_VECTOR);
         column = builder_axis_index(b, c);
         in_tile[1] = index_sub(t, column, p->column_begin);
     }
+    if (turned) builder_open(b, r, begin, end, BIND_VECTOR);
     const Index *at[SHAPE_MAX_RANK];
     indices_at(p, 2, row, column, NULL, at);
     const Expr *product = expr_cast(b, expr_load(b, tile, in_tile, 2), p->n->type.dtype);
@@ -593,6 +643,7 @@ static void epilogue(Plan *p, int tile, const Index *columns) {
                 values[m] = builder_let_here(b, gen_value(p->gen, n, at), "out");
         }
     }
+    if (turned) builder_close(b);
     builder_close(b);
     builder_close(b);
 }

@@ -126,21 +126,21 @@ static double node_cost(Lowering *l, const Node *n) {
     return inputs + 2;
 }
 
-/* Is the input of this node read several times over, in inner loops that cannot keep the value? */
+/* Is the input of this node read several times over?  A scalar is not: it is computed once a tile.
+ */
 static bool repeats(const Node *n) {
     if (n->op == OP_UNFOLD || n->op == OP_GATHER || n->op == OP_FOLD) return true;
     if (n->op != OP_EXPAND) return false;
     const Shape *from = &n->inputs[0]->type.shape;
-    int next = 0;
-    bool fresh = false;
-    for (int i = 0; i < n->type.shape.rank; i++) {
+    bool real = false, fresh = false;
+    for (int i = 0; i < from->rank; i++) real = real || !dim_is(from->dims[i], 1);
+    for (int i = 0, next = 0; i < n->type.shape.rank; i++) {
         bool mapped = next < from->rank && n->attr.axes[next] == i;
-        bool real = mapped && !dim_is(from->dims[next], 1);
-        if (real && fresh) return true;
-        if (!real && !dim_is(n->type.shape.dims[i], 1)) fresh = true;
+        if ((!mapped || dim_is(from->dims[next], 1)) && !dim_is(n->type.shape.dims[i], 1))
+            fresh = true;
         next += mapped;
     }
-    return false;
+    return real && fresh;
 }
 
 static void mark_stored(Lowering *l) {

@@ -321,7 +321,7 @@ static double access_cost(Score *s, int slot, const Index *const *indices) {
     case MOTION_STRIDE: return dim_is(stride, 1) ? 1 : 12;
     case MOTION_OTHER: break;
     }
-    return 60; /* lane by lane, with divisions */
+    return 300; /* lane by lane, with divisions */
 }
 
 static double expr_score(Score *s, const Expr *e) {
@@ -330,9 +330,10 @@ static double expr_score(Score *s, const Expr *e) {
         cost = access_cost(s, e->slot, e->indices);
     else if (e->kind == EXPR_GUARD) {
         cost = 1;
-        for (int i = 0; i < e->guard->count; i++)
-            if (index_motion(e->guard->tests[i].value, s->vector_axis, NULL) != MOTION_NONE)
-                cost += 6;
+        for (int i = 0; i < e->guard->count; i++) {
+            Motion m = index_motion(e->guard->tests[i].value, s->vector_axis, NULL);
+            cost += m == MOTION_NONE ? 0 : m == MOTION_STRIDE ? 12 : 200;
+        }
     } else
         cost = 0.5;
     for (int i = 0; i < e->arg_count; i++) cost += expr_score(s, e->args[i]);

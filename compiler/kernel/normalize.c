@@ -1,11 +1,79 @@
 /* Normalization: a private copy of a graph in the form that fusion expects.
  *
- * Results that are sources, or values of a scan, get a node of their own, so that each result is
- * computed by some kernel.  Input: a simplified graph.  Output: a new graph with equal results. */
+ * Results that are sources get a node of their own, so that each result is computed by some kernel.
+ * A product whose windows are then summed back (FOLD of stride 1 of a CONTRACT: the gradient of a
+ * convolution's input) becomes a product of the padded operand's windows with the other operand
+ * turned round, which never stores the windows. Input: a simplified graph.  Output: a new graph
+ * with equal results. */
 #include "kernel/internal.h"
 
 static bool needs_own_node(const Node *n) {
     return n->op == OP_INPUT || n->op == OP_CELL || node_is_inline_source(n);
+}
+
+static int position_of(const int8_t *names, int rank, int label) {
+    for (int i = 0; i < rank; i++)
+        if (names[i] == label) return i;
+    return -1;
+}
+
+static bool is_zero(const Node *n) {
+    return n->op == OP_CONST && !n->attr.constant.data && n->attr.constant.value == 0;
+}
+
+/* x with `amount` zeros before and after along an axis; below windows of other axes, so that one
+ * pad remains. */
+static Node *pad_axis(Graph *g, Node *x, int axis, const Dim *amount) {
+    if (x->op == OP_UNFOLD && x->attr.window.axis != axis && x->type.shape.rank - 1 != axis) {
+        const WindowAttr *w = &x->attr.window;
+        return op_unfold(g, pad_axis(g, x->inputs[0], axis, amount), w->axis, w->size, w->stride,
+                         w->dilation);
+    }
+    const Dim *low[SHAPE_MAX_RANK], *high[SHAPE_MAX_RANK];
+    const Dim *zero = dim_const(g->dims, 0);
+    bool merge = x->op == OP_PAD && is_zero(x->inputs[1]) && dim_is(x->attr.pad.low[axis], 0) &&
+                 dim_is(x->attr.pad.high[axis], 0);
+    for (int i = 0; i < x->type.shape.rank; i++) {
+        low[i] = i == axis ? amount : merge ? x->attr.pad.low[i] : zero;
+        high[i] = i == axis ? amount : merge ? x->attr.pad.high[i] : zero;
+    }
+    Node *fill = op_const_float(g, 0, (TensorType){x->type.dtype, {0}});
+    return op_pad(g, merge ? x->inputs[0] : x, fill, low, high);
+}
+
+/* fold(product): see above.  NULL where the pattern does not hold. */
+static Node *windowed_product(Graph *g, const Node *fold, const Node *product) {
+    const WindowAttr *w = &fold->attr.window;
+    if (product->op != OP_CONTRACT || w->stride != 1) return NULL;
+    const ContractAttr *c = &product->attr.contract;
+    int rank = product->type.shape.rank, place = c->out[w->axis], tap = c->out[rank - 1];
+    for (int side = 0; side < 2; side++) {
+        const int8_t *names[2] = {c->a, c->b};
+        Node *x = product->inputs[side], *y = product->inputs[1 - side];
+        const int8_t *nx = names[side], *ny = names[1 - side];
+        int rx = x->type.shape.rank, ry = y->type.shape.rank;
+        int px = position_of(nx, rx, place), ty = position_of(ny, ry, tap);
+        if (px < 0 || ty < 0 || position_of(nx, rx, tap) >= 0 || position_of(ny, ry, place) >= 0)
+            continue;
+        if (rx + 1 > SHAPE_MAX_RANK) return NULL;
+        const Dim *reach = dim_const(g->dims, (w->size - 1) * w->dilation);
+        if (dim_add(g->dims, x->type.shape.dims[px], reach) != w->extent) return NULL;
+        Node *windows = op_unfold(g, pad_axis(g, x, px, reach), px, w->size, 1, w->dilation);
+        const Dim *begin[SHAPE_MAX_RANK];
+        int64_t step[SHAPE_MAX_RANK];
+        for (int i = 0; i < ry; i++) {
+            begin[i] = dim_const(g->dims, i == ty ? w->size - 1 : 0);
+            step[i] = i == ty ? -1 : 1;
+        }
+        Node *turned = op_slice(g, y, begin, step, y->type.shape);
+        int8_t labels[SHAPE_MAX_RANK], out[SHAPE_MAX_RANK];
+        for (int i = 0; i < rx; i++) labels[i] = nx[i];
+        labels[rx] = (int8_t)tap;
+        for (int i = 0; i < rank - 1; i++) out[i] = c->out[i];
+        return side == 0 ? op_contract(g, windows, turned, labels, ny, out, rank - 1)
+                         : op_contract(g, turned, windows, ny, labels, out, rank - 1);
+    }
+    return NULL;
 }
 
 Graph *graph_normalize(Arena *arena, const Graph *graph) {
@@ -14,6 +82,11 @@ Graph *graph_normalize(Arena *arena, const Graph *graph) {
     for (int i = 0; i < graph->nodes.count; i++)
         if (graph->nodes.data[i]->id >= top) top = graph->nodes.data[i]->id + 1;
     Node **copy = NEW_ARRAY(arena, (size_t)top, Node *);
+    int *uses = NEW_ARRAY(arena, (size_t)top, int);
+    for (int i = 0; i < graph->nodes.count; i++)
+        for (int k = 0; k < graph->nodes.data[i]->input_count; k++)
+            uses[graph->nodes.data[i]->inputs[k]->id]++;
+    for (int i = 0; i < graph->results.count; i++) uses[graph->results.data[i]->id]++;
     for (int i = 0; i < graph->inputs.count; i++) {
         const Node *n = graph->inputs.data[i];
         copy[n->id] = op_input(g, n->attr.input.name, n->type);
@@ -25,7 +98,10 @@ Graph *graph_normalize(Arena *arena, const Graph *graph) {
         for (int k = 0; k < n->input_count; k++) operands[k] = copy[n->inputs[k]->id];
         g->span = n->span;
         g->path = n->path;
-        copy[n->id] = op_like(g, n, operands);
+        Node *made = NULL;
+        if (n->op == OP_FOLD && uses[n->inputs[0]->id] == 1)
+            made = windowed_product(g, n, operands[0]);
+        copy[n->id] = made ? made : op_like(g, n, operands);
     }
     for (int i = 0; i < graph->results.count; i++) {
         Node *n = copy[graph->results.data[i]->id];
