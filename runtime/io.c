@@ -196,6 +196,14 @@ bool nnc_file_write(const char *path, const NncBytes *parts, int count, NncError
     bool exists = stat(path, &info) == 0;
     if (exists && S_ISDIR(info.st_mode))
         return nnc_fail(error, "cannot write '%s': it is a folder", path);
+    if (exists && !S_ISREG(info.st_mode)) { /* a device or a pipe is written through */
+        int through = nnc_io.open(path, O_WRONLY | O_CLOEXEC, 0);
+        if (through < 0) return nnc_fail(error, "cannot open '%s': %s", path, strerror(errno));
+        bool written = write_parts(through, parts, count);
+        int reason = errno;
+        if (nnc_io.close(through) == 0 && written) return true;
+        return nnc_fail(error, "cannot write '%s': %s", path, strerror(written ? errno : reason));
+    }
     char temporary[4096];
     int fd = -1;
     for (int attempt = 0; attempt < 100 && fd < 0; ++attempt) {

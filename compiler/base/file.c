@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int libc_open(const char *path, int flags, int mode) {
@@ -67,12 +68,31 @@ static bool file_has(Arena *arena, const char *path, const char *data, size_t le
     return old && old_length == length && !memcmp(old, data, length);
 }
 
+/* A device, a pipe or a link is written through, not replaced. */
+static bool is_replaceable(const char *path) {
+    struct stat status;
+    return lstat(path, &status) != 0 || S_ISREG(status.st_mode);
+}
+
+static const char *write_through(Arena *arena, const char *path, const char *data, size_t length) {
+    int fd = file_table.open(path, O_WRONLY | O_TRUNC | O_CLOEXEC, 0);
+    if (fd < 0) return arena_printf(arena, "cannot open %s: %s", path, strerror(errno));
+    bool good = write_fully(fd, data, length);
+    int saved = errno;
+    if (file_table.close(fd) != 0 && good) {
+        good = false;
+        saved = errno;
+    }
+    return good ? NULL : arena_printf(arena, "cannot write %s: %s", path, strerror(saved));
+}
+
 const char *file_write_all(Arena *arena, const char *path, const char *data, size_t length,
                            int mode) {
     if (!strcmp(path, "-"))
         return write_fully(1, data, length)
                    ? NULL
                    : arena_printf(arena, "cannot write standard output: %s", strerror(errno));
+    if (!is_replaceable(path)) return write_through(arena, path, data, length);
     if (file_has(arena, path, data, length)) return NULL;
     const char *temporary = arena_printf(arena, "%s.tmp%ld", path, (long)getpid());
     int fd = file_table.open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);

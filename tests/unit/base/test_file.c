@@ -90,8 +90,25 @@ static void test_failures(void **state) {
     assert_int_equal(mkdir(folder, 0700), 0);
 }
 
+/* Devices and links are written through: replacing them by a file would destroy them. */
+static void test_special_files(void **state) {
+    char *link = arena_printf(arena, "%s/link", folder);
+    struct stat status;
+    assert_null(file_write_all(arena, path, "old", 3, 0644));
+    assert_int_equal(symlink(path, link), 0);
+    assert_null(file_write_all(arena, link, "new", 3, 0644));
+    assert_int_equal(lstat(link, &status), 0);
+    assert_true(S_ISLNK(status.st_mode));
+    assert_string_equal(content(), "new");
+    unlink(link);
+    assert_null(file_write_all(arena, "/dev/null", "text", 4, 0644));
+    assert_int_equal(stat("/dev/null", &status), 0);
+    assert_true(S_ISCHR(status.st_mode));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_write_read),
-                                       cmocka_unit_test(test_failures)};
+                                       cmocka_unit_test(test_failures),
+                                       cmocka_unit_test(test_special_files)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

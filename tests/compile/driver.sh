@@ -1,0 +1,83 @@
+# nnc FILE: names of outputs, kinds of --emit, --entry, passes, the same bytes in every folder, nothing written on errors.
+set -u
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failed=0
+complain() { echo "$1"; failed=1; }
+mkdir a b out
+lenet=$work/lenet.nn
+cat >lenet.nn <<'END'
+module Net(hidden: int = 8) {
+    self.fc = nn.Linear(4, hidden)
+    def forward(self, x: f32[N, 4]) -> (label: i64[N]) { return F.relu(self.fc(x)).argmax(1) }
+}
+
+export Net() as lenet
+
+train LeNet {
+    self.net = nn.Linear(4, 1)
+    self.optimizer = optim.SGD(self.net.parameters(), lr=0.1)
+    def step(self, x: f32[N, 4]) -> (loss: f32) {
+        loss = self.net(x).mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss
+    }
+    def plain_step(self, x: f32[N, 4]) -> (loss: f32) { return self.net(x).mean() }
+}
+END
+(cd a && "$NNC" "$lenet") || complain "the default output"
+[ -f a/lenet.c ] && [ -f a/lenet.h ] || complain "lenet.c and lenet.h are missing"
+cp "$lenet" b/lenet.nn
+(cd b && "$NNC" lenet.nn && "$NNC" lenet.nn -o again.c && "$NNC" lenet.nn -o lenet.c) || complain "a second run"
+cmp a/lenet.c b/lenet.c || complain "other bytes in another folder"
+sed 's/again/lenet/' b/again.c | cmp - <(sed 's/again/lenet/' b/lenet.c) || complain "the name changes more than the include"
+grep -q '#include "again.h"' b/again.c || complain "the header's name"
+if grep -n "$work" a/lenet.[ch]; then complain "a path in the output"; fi
+
+"$NNC" "$lenet" --entry=lenet -o out/one.c || complain "--entry"
+grep -q 'LeNet_step' out/one.h && complain "--entry keeps others"
+grep -q 'lenet_' out/one.h || complain "--entry loses its own"
+"$NNC" "$lenet" --entry=LeNet.step -o out/step.c || complain "--entry=BLOCK.def"
+grep -q 'LeNet_plain_step' out/step.h && complain "--entry=BLOCK.def keeps others"
+"$NNC" "$lenet" --entry=nothing -o out/no.c 2>message; [ $? -eq 2 ] || complain "an unknown entry"
+grep -q 'no entry `nothing`' message || complain "the message of an unknown entry"
+[ ! -e out/no.c ] || complain "a file in spite of an error"
+
+for kind in ast ir kernels plan dot; do
+    "$NNC" "$lenet" --emit=$kind >out/$kind.txt || complain "--emit=$kind"
+    [ -s out/$kind.txt ] || complain "--emit=$kind is empty"
+    "$NNC" "$lenet" --emit=$kind -o out/file.txt && cmp out/$kind.txt out/file.txt || complain "--emit=$kind -o"
+done
+for pass in $("$NNC" help compile | sed -n '/^Passes/,$p' | awk 'NF > 1 { print $1 }'); do
+    "$NNC" "$lenet" --entry=lenet --print-after=$pass --stop-after=$pass -o out/stopped.c >out/pass.txt || complain "--print-after=$pass"
+    case $pass in sema) ;; *) [ -s out/pass.txt ] || complain "--print-after=$pass prints nothing" ;; esac
+done
+"$NNC" "$lenet" --verify-each --time-report -o out/x.c 2>times || complain "--verify-each"
+grep -q ' total$' times || complain "--time-report"
+
+if command -v cc >/dev/null; then
+    "$NNC" "$lenet" -o - | cc -w -Wno-psabi -x c -c - -o out/stdin.o || complain "-o - does not compile"
+    # shellcheck disable=SC2046
+    cc $("$NNC" --print-cflags) -w -Wno-psabi -c a/lenet.c -o out/flags.o || complain "--print-cflags"
+    "$NNC" "$lenet" --emit=obj -o out/net.o && [ -s out/net.h ] || complain "--emit=obj"
+    "$NNC" "$lenet" --emit=lib -o out/libnet.a || complain "--emit=lib"
+    "$NNC" "$lenet" --emit=lib -o out/again.a && cmp out/libnet.a out/again.a || complain "another library from the same input"
+    if command -v nm >/dev/null; then
+        size -A out/net.o | awk '$1 == ".data" || $1 == ".bss" { bytes += $2 } END { exit bytes > 0 }' ||
+            complain "written globals in the object"
+        nm out/net.o | grep -qwE 'U (malloc|calloc|free|printf)' && complain "malloc or stdio in the object"
+    fi
+    printf '#include "net.h"\nint main(void) { return lenet_WEIGHTS_BYTES > 0 ? 0 : 1; }\n' >out/main.c
+    cc out/main.c out/libnet.a -lm -o out/main && out/main || complain "a program with the library"
+fi
+printf 'module A { self.x = y }\n' >bad.nn
+"$NNC" bad.nn -o out/bad.c 2>/dev/null; [ $? -eq 1 ] || complain "an error in the model"
+[ ! -e out/bad.c ] || complain "a file in spite of an error in the model"
+"$NNC" "$lenet" -o absent/x.c 2>/dev/null; [ $? -eq 3 ] || complain "a folder that is not there"
+"$NNC" "$lenet" -o /dev/full --emit=c 2>/dev/null; [ $? -eq 3 ] || complain "a device that is full"
+[ -c /dev/full ] || complain "the device was replaced"
+"$NNC" "$lenet" --emit=ir >/dev/full 2>/dev/null; [ $? -eq 3 ] || complain "a full disk"
+exit $failed
