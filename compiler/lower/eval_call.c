@@ -46,10 +46,11 @@ static bool takes_self(const Closure *closure) {
 
 /* `init.uniform(-a, a)` is a value: the initialiser without its first argument. */
 static bool is_initialiser_factory(Lowerer *lw, const Closure *closure) {
-    const char *name = closure->function->name->text;
-    size_t length = strlen(name);
-    return lw->init && closure->home == lw->init && !closure->self && lw->frame->home != lw->init &&
-           name[length - 1] != '_' && !closure->partial;
+    const Function *f = closure->function;
+    bool outside = lw->init && closure->home == lw->init && lw->frame->home != lw->init;
+    bool takes_cell =
+        f->param_count > 0 && !f->params[0].type; /* calculate_gain(name: str) does not */
+    return outside && takes_cell && !closure->partial && f->name->text[f->name->length - 1] != '_';
 }
 
 static Value make_partial(Lowerer *lw, const Closure *closure, const CallArguments *args,

@@ -119,7 +119,7 @@ static void state_dims_are_the_entrys(void **state) {
 static void initial_values_may_be_tensors(void **state) {
     Lowered r = lower_good("module Net {\n"
                            "    buffer mask: f32[3, 3] = torch.tril(torch.ones(3, 3))\n"
-                           "    param w: f32[3] = init.constant(2.5)\n"
+                           "    param w: f32[3] = init.constant(init.calculate_gain(\"tanh\") * 1.5)\n"
                            "    param v: f32[3] = init.uniform(-1, 1)\n"
                            "    nn.init.zeros_(self.v)\n"
                            "    def forward(self, x: f32[N, 3]) -> f32[N, 3] {\n"
