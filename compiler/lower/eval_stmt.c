@@ -2,7 +2,7 @@
  *
  * An error leaves VALUE_ERROR in what the statement assigns, and execution goes on, so that one run
  * reports every independent mistake. */
-#include "lower/internal.h"
+#include "lower/cells_internal.h"
 #include "syntax/parse.h"
 
 #include <string.h>
@@ -125,9 +125,7 @@ void eval_set_attribute(Lowerer *lw, const Value *object, Name name, Value value
         return;
     }
     if (object->kind == VALUE_CELL && !strcmp(name->text, "grad") && value.kind == VALUE_NONE) {
-        Value zero;
-        if (cell_attribute(lw, object, name_of("zero_grad"), span, &zero))
-            eval_call_values(lw, &zero, NULL, 0, span);
+        cell_gradient_zero(lw, cell_resolve(object->as.cell));
         return;
     }
     if (object->kind == VALUE_CELL && !strcmp(name->text, "requires_grad")) {
@@ -272,11 +270,29 @@ static void eval_yield(Lowerer *lw, const Stmt *s) {
     vector_push(lw->arena, &frame->yields->items, v);
 }
 
+/* `p -= lr * g` with a parameter p updates it, as in torch; other tensors are rebound. */
+static bool update_parameter(Lowerer *lw, const Value *now, const Value *value, Span span) {
+    if (now->kind != VALUE_CELL || now->detached || !lw->entry) return false;
+    CellState *c = cell_resolve(now->as.cell);
+    if (c->cell->role != CELL_PARAMETER) return false;
+    if (value->kind == VALUE_ERROR) return true;
+    if (!lw->graph->no_grad) {
+        Diagnostic *d =
+            lower_error(lw, NN_MEMBER, span, "a parameter is updated where derivatives are taken");
+        diagnostic_help(d, "write `no_grad { ... }` around the update");
+        return true;
+    }
+    Node *node = cell_convert(lw, c, value, "the new value of", span);
+    if (node) cell_write(lw, c, node, span);
+    return true;
+}
+
 static void eval_augmented(Lowerer *lw, const Stmt *s) {
     const Expr *target = s->targets.items[0];
     Value now = eval_expr(lw, target);
     Value by = eval_expr(lw, s->value);
     Value v = eval_binary(lw, s->op, &now, &by, s->span);
+    if (update_parameter(lw, &now, &v, s->span)) return;
     eval_assign(lw, target, v, s->span);
     tell_statement(lw, s, target);
 }

@@ -17,8 +17,8 @@ Value eval_vjp_call(Lowerer *lw, const Closure *closure, Scope *bound, Span span
  * `_is_list = True` marks a list whose equal neighbours print compressed.  Cells are declared with
  * local names ("weight"); binding an instance under a rooted `self` gives it its path. A function
  * of the `init` namespace whose first parameter has no type and whose name does not end in `_`,
- * called from elsewhere, gives a partial closure: the cell comes later, by eval_call_values(initialiser,
- * {cell}, 1). */
+ * called from elsewhere, gives a partial closure: the cell comes later, by
+ * eval_call_values(initialiser, {cell}, 1). */
 /* New instance with its hyperparameters bound (those of type f32.. of optimizers and train blocks
  * as CELL_SCALAR cells) and its methods hoisted; the body has not run.  NULL after an error. */
 Instance *instance_begin(Lowerer *lw, ModuleClass *class_, const CallArguments *args, Span span);

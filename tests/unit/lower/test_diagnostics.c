@@ -52,6 +52,9 @@ static const struct {
     {FORWARD("return nn.Linear(4, 4)(x)"), "3:16: error[NN0501]",
      "is made inside a tensor function"},
     {FORWARD("self.last = x"), "3:9: error[NN0502]", "`last` cannot be set in a tensor function"},
+    {"module M {\n    param w: f32[4] = 0\n    def forward(self, x: f32[N, 4]) -> f32[N, 4] {\n"
+     "        w = self.w\n        w += 1\n        return x + w\n    }\n}\n",
+     "5:9: error[NN0502]", "a parameter is updated where derivatives are taken"},
     {MODULE("    self.a = [nn.Linear(2, 2)]"), "2:5: error[NN0502]",
      "a plain list does not register its modules"},
     {"module A { self.n = 1 }\n" MODULE(

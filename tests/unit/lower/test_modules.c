@@ -117,16 +117,17 @@ static void state_dims_are_the_entrys(void **state) {
 }
 
 static void initial_values_may_be_tensors(void **state) {
-    Lowered r = lower_good("module Net {\n"
-                           "    buffer mask: f32[3, 3] = torch.tril(torch.ones(3, 3))\n"
-                           "    param w: f32[3] = init.constant(init.calculate_gain(\"tanh\") * 1.5)\n"
-                           "    param v: f32[3] = init.uniform(-1, 1)\n"
-                           "    nn.init.zeros_(self.v)\n"
-                           "    def forward(self, x: f32[N, 3]) -> f32[N, 3] {\n"
-                           "        return x @ self.mask * self.w + self.v\n"
-                           "    }\n"
-                           "}\n"
-                           "export Net() as net\n");
+    Lowered r =
+        lower_good("module Net {\n"
+                   "    buffer mask: f32[3, 3] = torch.tril(torch.ones(3, 3))\n"
+                   "    param w: f32[3] = init.constant(init.calculate_gain(\"tanh\") * 1.5)\n"
+                   "    param v: f32[3] = init.uniform(-1, 1)\n"
+                   "    nn.init.zeros_(self.v)\n"
+                   "    def forward(self, x: f32[N, 3]) -> f32[N, 3] {\n"
+                   "        return x @ self.mask * self.w + self.v\n"
+                   "    }\n"
+                   "}\n"
+                   "export Net() as net\n");
     const Root *root = lowered_root(&r, "net");
     Environment *env = environment_new(r.arena, root, r.program->dims);
     assert_null(
@@ -170,6 +171,33 @@ static void training_is_a_constant_of_the_entry(void **state) {
     lowered_free(&r);
 }
 
+static void updates_by_hand_write_parameters(void **state) {
+    Lowered r = lower_good(
+        "train T {\n"
+        "    self.net = nn.Linear(2, 1)\n"
+        "    def step(self, x: f32[N, 2], lr: f32) -> (loss: f32) {\n"
+        "        loss = self.net(x).sum()\n"
+        "        self.net.zero_grad()\n"
+        "        loss.backward()\n"
+        "        no_grad {\n"
+        "            for p in self.net.parameters() { p -= lr * p.grad; p.grad = None }\n"
+        "        }\n"
+        "        return loss\n"
+        "    }\n"
+        "    def other(self, x: f32[N, 2]) -> (loss: f32) {\n"
+        "        loss = self.net(x).sum()\n"
+        "        g = grad(loss, self.net.weight)\n"
+        "        no_grad { self.net.weight *= 0.5 - g }\n"
+        "        self.net.bias.data = self.net.bias.data * 2\n"
+        "        return loss\n"
+        "    }\n"
+        "}\n");
+    assert_int_equal(lowered_entry(&r, "T_step")->writes.count, 2);
+    assert_int_equal(lowered_entry(&r, "T_other")->writes.count, 2);
+    assert_int_equal(lowered_entry(&r, "T_other")->kind, ENTRY_TRAIN);
+    lowered_free(&r);
+}
+
 static void default_dtype_maps_f32(void **state) {
     LowerOptions options = {.default_dtype = DTYPE_F64};
     Lowered r = lower_source("test.nn",
@@ -196,6 +224,7 @@ int main(void) {
         cmocka_unit_test(state_dims_are_the_entrys),
         cmocka_unit_test(initial_values_may_be_tensors),
         cmocka_unit_test(training_is_a_constant_of_the_entry),
+        cmocka_unit_test(updates_by_hand_write_parameters),
         cmocka_unit_test(default_dtype_maps_f32),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,14 +134,15 @@ static void a_stated_derivative_is_used(void **state) {
 }
 
 static void ids_of_a_scan_are_checked_before_it(void **state) {
-    Lowered r = lower_good("module M {\n"
-                           "    self.embed = nn.Embedding(10, 4)\n"
-                           "    def forward(self, text: u8[T, N]) -> f32[N, 4] {\n"
-                           "        scan h = zeros(N, 4) for t in text { h = h + self.embed(t.long()) }\n"
-                           "        return h\n"
-                           "    }\n"
-                           "}\n"
-                           "export M() as m\n");
+    Lowered r =
+        lower_good("module M {\n"
+                   "    self.embed = nn.Embedding(10, 4)\n"
+                   "    def forward(self, text: u8[T, N]) -> f32[N, 4] {\n"
+                   "        scan h = zeros(N, 4) for t in text { h = h + self.embed(t.long()) }\n"
+                   "        return h\n"
+                   "    }\n"
+                   "}\n"
+                   "export M() as m\n");
     const Entry *entry = lowered_entry(&r, "m");
     assert_int_equal(entry->checks.count, 1);
     assert_int_equal(entry->checks.data[0].kind, CHECK_RANGE);
