@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { COST_CHEAP = 1, COST_DEAR = 8, COST_SHARED = 4, COST_REPEATED = 12, ROUNDS = 8 };
+enum { COST_CHEAP = 1, COST_DEAR = 8, COST_SHARED = 4, COST_REPEATED = 12, ROUNDS = 8, DEPTH_MAX = 200 };
 
 bool op_is_view(Op op) {
     switch ((int)op) {
@@ -143,6 +143,16 @@ static bool repeats(const Node *n) {
     return real && fresh;
 }
 
+/* The walks over what is not stored recurse: a long chain of cheap nodes is stored now and then. */
+static void limit_depth(Lowering *l, Node *n) {
+    NodeState *s = lowering_state(l, n);
+    for (int i = 0; i < n->input_count; i++) {
+        const NodeState *x = lowering_state(l, n->inputs[i]);
+        if (!x->stored && x->depth >= s->depth) s->depth = x->depth + 1;
+    }
+    if (s->depth >= DEPTH_MAX && !s->stored) force(l, n);
+}
+
 static void mark_stored(Lowering *l) {
     Graph *g = l->graph;
     for (int i = 0; i < g->nodes.count; i++) {
@@ -159,6 +169,7 @@ static void mark_stored(Lowering *l) {
         NodeState *s = lowering_state(l, n);
         if (!s->live) continue;
         s->cost = node_cost(l, n);
+        limit_depth(l, n);
         if (!repeats(n)) continue;
         NodeState *x = lowering_state(l, n->inputs[0]);
         if (x->stored || has_place(n->inputs[0]) || x->cost < COST_REPEATED) continue;

@@ -125,6 +125,7 @@ typedef struct NodeState {
     Buffer *buffer;           /* where others read it; NULL until known */
     VECTOR(Buffer *) targets; /* results and cells that it also is */
     double cost;              /* of recomputing one element, through what is not stored */
+    int depth;                /* of the expression that is computed where it is read */
 } NodeState;
 
 typedef struct Lowering {

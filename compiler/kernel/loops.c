@@ -14,6 +14,8 @@ typedef struct Variant {
     int panel_axis;   /* >= 0: the axis of the space that runs panel by panel, a panel being the
                          vector axis */
     int64_t panel;
+    int64_t split; /* > 1: every split-th element of the vector axis at a time: halves of windows
+                      are then in step */
 } Variant;
 
 typedef struct Loops {
@@ -99,6 +101,18 @@ static int open_axes(Loops *x, const int *axes, int count, bool vector, bool til
                                 index_add(b->table, begin, index_dim(b->table, size)));
             }
             splitting = false;
+            if (is_vector && x->variant.split > 1 && !begin) {
+                const Dim *split = dim_const(b->dims, x->variant.split);
+                int part = builder_axis(b, "s", split);
+                builder_open(b, part, NULL, NULL, BIND_UNROLL);
+                int lane = builder_axis(b, "v", dim_const(b->dims, known / x->variant.split));
+                builder_open(b, lane, NULL, NULL, BIND_VECTOR);
+                opened += 2;
+                x->at[axes[i]] =
+                    index_add(b->table, builder_axis_index(b, part),
+                              index_scale(b->table, builder_axis_index(b, lane), split));
+                break;
+            }
             int axis = builder_axis(b, is_vector ? "v" : "i", extent);
             Binding binding = is_vector ? BIND_VECTOR : BIND_SEQ;
             builder_open(b, axis, begin, end, binding);
@@ -414,19 +428,30 @@ void schedule_loops(Lowering *l, Group *group) {
     int panel_axis;
     int64_t panel = group->reduced ? 0 : stored_panel(l, group, &panel_axis);
     if (panel) {
-        best = (Variant){true, 0, panel_axis, panel};
+        best = (Variant){true, 0, panel_axis, panel, 1};
         best_cost = try_variant(l, group, best);
     }
     for (int rows_vector = 0; rows_vector < 2; rows_vector++) {
         int count = rows_vector ? kept : reduced;
         if (count == 0 && (rows_vector ? reduced : 1)) continue;
         for (int flatten = 0; flatten < count || (count == 0 && flatten == 0); flatten++) {
-            Variant v = {rows_vector, flatten, -1, 0};
+            Variant v = {rows_vector, flatten, -1, 0, 1};
             double cost = try_variant(l, group, v);
             if (best_cost >= 0 && cost >= best_cost) continue;
             best = v;
             best_cost = cost;
         }
+    }
+    int64_t last;
+    bool parts =
+        !group->reduced && kept && dim_is_const(group->space.dims[kept - 1], &last) && last > 1;
+    for (int64_t split = 2; split <= 4 && parts; split++) {
+        if (last % split) continue;
+        Variant v = {true, kept - 1, -1, 0, split};
+        double cost = try_variant(l, group, v);
+        if (cost >= best_cost) continue;
+        best = v;
+        best_cost = cost;
     }
     Loops *x = build(l, group, best, l->arena);
     const char *path, *what = group_what(l, group, &path);

@@ -71,12 +71,22 @@ static Buffer *cell_buffer(KernelProgram *program, KernelEntry *entry, const Cel
     return b;
 }
 
-static void mark_live(Lowering *l, Node *n) {
-    NodeState *s = lowering_state(l, n);
-    s->users++;
-    if (s->live) return;
-    s->live = true;
-    for (int i = 0; i < n->input_count; i++) mark_live(l, n->inputs[i]);
+/* From users to what they read: the nodes of a graph stand in topological order. */
+static void mark_live(Lowering *l) {
+    for (int i = 0; i < l->graph->results.count; i++) {
+        NodeState *s = lowering_state(l, l->graph->results.data[i]);
+        s->users++;
+        s->live = true;
+    }
+    for (int i = l->graph->nodes.count - 1; i >= 0; i--) {
+        const Node *n = l->graph->nodes.data[i];
+        if (!lowering_state(l, n)->live) continue;
+        for (int k = 0; k < n->input_count; k++) {
+            NodeState *s = lowering_state(l, n->inputs[k]);
+            s->users++;
+            s->live = true;
+        }
+    }
 }
 
 /* ---- cells ---- */
@@ -297,7 +307,7 @@ void lower_graph(KernelProgram *program, KernelEntry *entry, const Graph *graph,
         if (n->op == OP_INPUT) s->buffer = inputs[n->attr.input.index];
         if (n->op == OP_CELL) s->buffer = cell_buffer(program, entry, n->attr.cell);
     }
-    for (int i = 0; i < l->graph->results.count; i++) mark_live(l, l->graph->results.data[i]);
+    mark_live(l);
 
     /* Where results go.  A reshaped value lies in a caller's buffer as the value itself does. */
     for (int i = 0; i < l->graph->results.count; i++) {
