@@ -251,6 +251,7 @@ static void write_vector_loop(Writer *w, const Stmt *s) {
     writer_line(w, "if (%s < %s) {", axis, end);
     w->indent++;
     writer_line(w, "const int64_t nn_n = %s - %s;", end, axis);
+    writer_line(w, "(void)nn_n;");
     w->indent--;
     write_body(w, s);
     writer_line(w, "}");
