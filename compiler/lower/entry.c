@@ -113,8 +113,15 @@ static Entry *execute(Lowerer *lw, const Source *source, bool training, bool *fa
     Value *values = NEW_ARRAY(lw->arena, (size_t)f->param_count + 1, Value);
     if (signature_entry(lw, f, skip, entry, values)) {
         entry_collect_dims(lw, entry);
-        Value result =
-            eval_call_values(lw, &source->callee, values, f->param_count - skip, f->name_span);
+        int count = entry->arguments.count;
+        Name *keywords = NEW_ARRAY(lw->arena, (size_t)count + 1, Name);
+        Span *spans = NEW_ARRAY(lw->arena, (size_t)count + 1, Span);
+        for (int i = 0; i < count; i++) {
+            keywords[i] = entry->arguments.data[i].name;
+            spans[i] = entry->arguments.data[i].span;
+        }
+        CallArguments arguments = {count, values, keywords, spans};
+        Value result = eval_call(lw, &source->callee, &arguments, f->name_span);
         add_results(lw, entry, f, result, f->name_span);
         *failed = result.kind == VALUE_ERROR;
     }
@@ -167,10 +174,10 @@ static bool lower_entry(Lowerer *lw, Root *root, const Source *source) {
 
 static bool check_typed(Lowerer *lw, const Closure *closure, Span span) {
     const Function *f = closure->function;
-    if (signature_is_typed(f, self_count(closure)) && f->has_results) return true;
+    if (signature_is_typed(f, self_count(closure), true) && f->has_results) return true;
     for (int i = self_count(closure); i < f->param_count; i++) {
         const Param *p = &f->params[i];
-        if (p->type && signature_is_typed(&(Function){.params = p, .param_count = 1}, 0)) continue;
+        if (signature_is_typed(&(Function){.params = p, .param_count = 1}, 0, true)) continue;
         Diagnostic *d =
             lower_error(lw, NN_EXPORT_TYPES, p->span,
                         p->type ? "`%s` of an exported function must be a tensor or a scalar"
@@ -247,8 +254,8 @@ static void lower_inference(Lowerer *lw, Value v, Name name, const char *doc, Sp
         export_error(lw, &v, span);
         return;
     }
-    bool typed =
-        source.closure && signature_is_typed(source.closure->function, self_count(source.closure));
+    bool typed = source.closure &&
+                 signature_is_typed(source.closure->function, self_count(source.closure), true);
     if (typed && (entry_optional || check_typed(lw, source.closure, span)))
         lower_entry(lw, root, &source);
     else if (!entry_optional)
@@ -298,7 +305,7 @@ static void lower_train(Lowerer *lw, const Stmt *s) {
         const Value *method = instance_method(self, def->function->name->text);
         if (!method || method->as.closure->function != def->function) continue;
         int skip = self_count(method->as.closure);
-        if (!has_arguments(def->function, skip) || !signature_is_typed(def->function, skip))
+        if (!has_arguments(def->function, skip) || !signature_is_typed(def->function, skip, false))
             continue;
         Source source = {
             .callee = *method,

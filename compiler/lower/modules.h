@@ -69,7 +69,8 @@ void signature_state_dims(Lowerer *lw, const TypeExpr *type, Scope *scope);
 /* Makes the inputs of an entry from a function's annotations: fresh symbols, `where` as facts and
  * checks. `skip` parameters (self) come first.  false after an error. */
 bool signature_entry(Lowerer *lw, const Function *function, int skip, Entry *entry, Value *values);
-/* Whether every argument (and result) of an entry has a tensor or scalar type. */
-bool signature_is_typed(const Function *function, int skip);
+/* Whether every argument has a tensor or scalar type; `defaults`: or is no tensor and has a
+ * default. */
+bool signature_is_typed(const Function *function, int skip, bool defaults);
 
 #endif

@@ -633,9 +633,16 @@ static bool is_tensor_type(const TypeExpr *type) {
     return type->kind == TYPE_NAME && dtype_parse(type->name->text, &dtype);
 }
 
-bool signature_is_typed(const Function *f, int skip) {
-    for (int i = skip; i < f->param_count; i++)
-        if (!is_tensor_type(f->params[i].type) || f->params[i].star) return false;
+/* `mask=None`, `k: int = 3`: an entry takes the default. */
+static bool left_out(const Param *p) {
+    return p->default_value && !is_tensor_type(p->type);
+}
+
+bool signature_is_typed(const Function *f, int skip, bool defaults) {
+    for (int i = skip; i < f->param_count; i++) {
+        const Param *p = &f->params[i];
+        if (p->star || !(is_tensor_type(p->type) || (defaults && left_out(p)))) return false;
+    }
     return true;
 }
 
@@ -662,19 +669,21 @@ static bool entry_symbols(Lowerer *lw, const Param *p) {
 bool signature_entry(Lowerer *lw, const Function *f, int skip, Entry *entry, Value *values) {
     lw->frame->dims = scope_new(lw, lw->frame->scope);
     for (int i = skip; i < f->param_count; i++)
-        if (!entry_symbols(lw, &f->params[i])) return false;
+        if (!left_out(&f->params[i]) && !entry_symbols(lw, &f->params[i])) return false;
     for (int i = 0; i < f->where.count; i++)
         if (!where_condition(lw, f->where.items[i], f->where.items[i]->span)) return false;
     for (int i = skip; i < f->param_count; i++) {
         const Param *p = &f->params[i];
         TensorType type;
+        if (left_out(p)) continue;
         if (!signature_type(lw, p->type, lw->frame->dims, &type)) return false;
         lower_mark(lw, p->span);
         Node *node = op_input(lw->graph, p->name, type);
         if (!node) return false;
         Argument argument = {p->name, node, p->span};
         vector_push(lw->arena, &entry->arguments, argument);
-        values[i - skip] = value_with_story(lw, node, NULL, p->name->text, p->span);
+        values[entry->arguments.count - 1] =
+            value_with_story(lw, node, NULL, p->name->text, p->span);
     }
     return true;
 }

@@ -39,6 +39,21 @@ static void entries_keep_the_order_of_the_source(void **state) {
     lowered_free(&r);
 }
 
+static void defaults_of_host_arguments_stand(void **state) {
+    Lowered r = lower_good(
+        "module M {\n"
+        "    def forward(self, x: f32[N], y: f32[N], mask=None, k: int = 3) -> f32[N] {\n"
+        "        return x * k + y if mask is None else x\n"
+        "    }\n"
+        "}\n"
+        "export M() as m\n");
+    const Entry *entry = lowered_entry(&r, "m");
+    assert_int_equal(entry->arguments.count, 2);
+    assert_string_equal(entry->arguments.data[1].name->text, "y");
+    assert_has(entry_text(&r, "m"), "const 3.0");
+    lowered_free(&r);
+}
+
 static void one_root_can_be_chosen(void **state) {
     const char *source =
         IDENTITY("A") "export A() as one\nexport A() as two\n"
@@ -213,6 +228,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_last_module_stands_for_a_file_without_entries),
         cmocka_unit_test(entries_keep_the_order_of_the_source),
+        cmocka_unit_test(defaults_of_host_arguments_stand),
         cmocka_unit_test(one_root_can_be_chosen),
         cmocka_unit_test(shapes_are_told_line_by_line),
         cmocka_unit_test(imports_bring_definitions_only),
