@@ -1,0 +1,109 @@
+/* The compiled programs agree with PyTorch: in f64 as closely as the interpreter does, in f32
+ * (values and gradients) to 2e-5. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "programs/agree_compiled.h"
+
+typedef struct Loaded {
+    Arena *arena;
+    Program *program;
+    Fixtures *fixtures;
+} Loaded;
+
+static Loaded load(const char *name, DType default_dtype) {
+    agree_open = compiled_open;
+    agree_tolerance = default_dtype == DTYPE_F64 ? 1e-9 : 2e-5;
+    Loaded l = {.arena = arena_new()};
+    const char *path = arena_printf(l.arena, "tests/programs/agree/%s.nn", name);
+    l.program = agree_lower_as(l.arena, path, default_dtype);
+    l.fixtures = agree_read(l.arena, name);
+    return l;
+}
+
+static const char *const no_extra[] = {NULL};
+static const char *const custom_extra[] = {"Gradients.x_grad", "Gradients.penalty",
+                                           "Gradients.penalty_fc_w", NULL};
+
+static void values_and_gradients(const char *name, DType dtype, const char *const *extra) {
+    Loaded l = load(name, dtype);
+    agree_inference(l.arena, l.program, l.fixtures);
+    agree_gradients(l.arena, l.program, l.fixtures, extra);
+    arena_free(l.arena);
+}
+
+static void trajectory(const char *program, const char *root, const char *other) {
+    Loaded l = load(program, DTYPE_F64);
+    agree_trajectory(l.arena, l.program, l.fixtures, root, other);
+    arena_free(l.arena);
+}
+
+static void test_fashion_f64(void **state) {
+    values_and_gradients("fashion_mnist", DTYPE_F64, no_extra);
+}
+static void test_fashion_f32(void **state) {
+    values_and_gradients("fashion_mnist", DTYPE_F32, no_extra);
+}
+static void test_lenet_f64(void **state) {
+    values_and_gradients("lenet", DTYPE_F64, no_extra);
+}
+static void test_lenet_f32(void **state) {
+    values_and_gradients("lenet", DTYPE_F32, no_extra);
+}
+static void test_custom_f64(void **state) {
+    values_and_gradients("custom", DTYPE_F64, custom_extra);
+}
+static void test_custom_f32(void **state) {
+    values_and_gradients("custom", DTYPE_F32, custom_extra);
+}
+static void test_momentum(void **state) {
+    trajectory("fashion_mnist", "Momentum", NULL);
+}
+static void test_adamw(void **state) {
+    trajectory("fashion_mnist", "AdamW", NULL);
+}
+static void test_plain(void **state) {
+    trajectory("lenet", "Plain", NULL);
+}
+static void test_accumulated(void **state) {
+    trajectory("lenet", "Accumulated", "add");
+}
+static void test_adam(void **state) {
+    trajectory("lenet", "Adam", NULL);
+}
+static void test_lion(void **state) {
+    trajectory("custom", "Lions", NULL);
+}
+static void test_gpt(void **state) {
+    trajectory("models", "Gpt", NULL);
+}
+static void test_residual(void **state) {
+    trajectory("models", "Residual", NULL);
+}
+static void test_recurrent(void **state) {
+    trajectory("models", "Recurrent", NULL);
+}
+static void test_wgan(void **state) {
+    trajectory("models", "Wgan", NULL);
+}
+static void test_frozen(void **state) {
+    trajectory("models", "Frozen", NULL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fashion_f64), cmocka_unit_test(test_fashion_f32),
+        cmocka_unit_test(test_lenet_f64),   cmocka_unit_test(test_lenet_f32),
+        cmocka_unit_test(test_custom_f64),  cmocka_unit_test(test_custom_f32),
+        cmocka_unit_test(test_momentum),    cmocka_unit_test(test_adamw),
+        cmocka_unit_test(test_plain),       cmocka_unit_test(test_accumulated),
+        cmocka_unit_test(test_adam),        cmocka_unit_test(test_lion),
+        cmocka_unit_test(test_gpt),         cmocka_unit_test(test_residual),
+        cmocka_unit_test(test_recurrent),   cmocka_unit_test(test_wgan),
+        cmocka_unit_test(test_frozen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
