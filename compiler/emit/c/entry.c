@@ -432,7 +432,9 @@ void source_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *plan) 
         EntryWriter sized = *e;
         sized.state_names = names;
         write_workspace_size(&sized, symbol, names, root->state_symbols.count);
-        e->names->entry = &(Entry){.kind = ENTRY_RESET};
+        Entry *none = NEW(w->arena, Entry);
+        none->kind = ENTRY_RESET;
+        e->names->entry = none;
         e->entry = e->names->entry;
         text_printf(w->out, "int %s(nnc_context *ctx) {\n", symbol);
     } else {
