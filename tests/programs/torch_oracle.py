@@ -80,7 +80,7 @@ class LeNet(nn.Module):
     def forward(self, x):
         x = F.max_pool2d(F.relu(self.conv1(x)), (2, 2))
         x = F.max_pool2d(F.relu(self.conv2(x)), 2)
-        x = x.view(x.size(0), -1)
+        x = x.flatten(1)
         return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
 
 
@@ -607,6 +607,40 @@ def models():
     return out
 
 
+def updates():
+    """One update of a matrix in f32, from gradients that are given: every element, and the loss."""
+    out = Writer()
+    o = torch.optim
+    for name, make in [("Sgd", lambda p: o.SGD(p, lr=0.1)), ("Momentum", lambda p: o.SGD(p, lr=0.1, momentum=0.9)),
+                       ("Adam", lambda p: o.Adam(p, lr=0.1)), ("AdamW", lambda p: o.AdamW(p, lr=0.1, weight_decay=0.1)),
+                       ("Lions", lambda p: Lion(p, lr=0.1, weight_decay=0.1)), ("Plain", lambda p: o.SGD(p, lr=0.1))]:
+        holder = nn.Module()
+        holder.layer = nn.Linear(7, 5, bias=False)
+        fill(holder).float()
+        w, update = holder.layer.weight, make(holder.parameters())
+        for k in range(2):
+            loss = (w * reals("g%d" % k, (5, 7)).float()).sum()
+            update.zero_grad()
+            loss.backward()
+            update.step()
+            out.put("%s.loss%d" % (name, k), [loss.item()])
+            out.put("%s.weight%d" % (name, k), w.detach().reshape(-1).tolist())
+    return out
+
+
+def empty():
+    """Losses and norms of gradients for a batch without rows."""
+    out = Writer()
+    for name, model, x, y, loss_fn in [
+            ("fashion_mnist", NeuralNetwork(), torch.zeros(0, 28, 28), torch.zeros(0, dtype=torch.int64), F.cross_entropy),
+            ("lenet", LeNet(), torch.zeros(0, 1, 32, 32), torch.zeros(0, 10), F.mse_loss)]:
+        loss = loss_fn(fill(model)(x.clone()), y)
+        loss.backward()
+        out.put(name + ".loss", [loss.item()])
+        out.put(name + ".gradients", [p.grad.norm().item() for p in model.parameters()])
+    return out
+
+
 def compare(name, lines, path):
     with open(path) as f:
         committed = f.read().splitlines()
@@ -622,7 +656,7 @@ def compare(name, lines, path):
         if ka != kb or len(va) != len(vb):
             return "%s: %s is not %s" % (name, ka, kb)
         for x, y in zip(map(float, va), map(float, vb)):
-            if abs(x - y) > 1e-11 * max(1.0, abs(y)):
+            if abs(x - y) > 1e-11 * max(1.0, abs(y)) or (x != x) != (y != y):
                 return "%s: %s is %r, committed %r" % (name, ka, x, y)
     return None
 
@@ -631,8 +665,7 @@ def main():
     check = "--check" in sys.argv[1:]
     failed = False
     for name, make in [("fashion_mnist", fashion), ("lenet", lenet), ("custom", custom), ("library", library),
-                       ("models", models),
-                       ("modules", modules)]:
+                       ("models", models), ("updates", updates), ("empty", empty), ("modules", modules)]:
         lines = make().lines
         path = os.path.join(HERE, "fixtures", name + ".txt")
         if check:
