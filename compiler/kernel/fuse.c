@@ -7,7 +7,14 @@
 
 #include <string.h>
 
-enum { COST_CHEAP = 1, COST_DEAR = 8, COST_SHARED = 4, COST_REPEATED = 12, ROUNDS = 8, DEPTH_MAX = 200 };
+enum {
+    COST_CHEAP = 1,
+    COST_DEAR = 8,
+    COST_SHARED = 4,
+    COST_REPEATED = 12,
+    ROUNDS = 8,
+    DEPTH_MAX = 100
+};
 
 bool op_is_view(Op op) {
     switch ((int)op) {
@@ -143,14 +150,17 @@ static bool repeats(const Node *n) {
     return real && fresh;
 }
 
-/* The walks over what is not stored recurse: a long chain of cheap nodes is stored now and then. */
+/* Expressions are walked by recursion, and C compilers bound the depth of theirs: a long chain of
+ * nodes is cut by storing one now and then. */
 static void limit_depth(Lowering *l, Node *n) {
     NodeState *s = lowering_state(l, n);
     for (int i = 0; i < n->input_count; i++) {
         const NodeState *x = lowering_state(l, n->inputs[i]);
-        if (!x->stored && x->depth >= s->depth) s->depth = x->depth + 1;
+        if (!x->cut && !anchored(n->inputs[i]) && x->depth >= s->depth) s->depth = x->depth + 1;
     }
-    if (s->depth >= DEPTH_MAX && !s->stored) force(l, n);
+    if (s->depth < DEPTH_MAX || has_place(n) || n->op == OP_SCAN || n->op == OP_PROJ) return;
+    force(l, n);
+    s->cut = true;
 }
 
 static void mark_stored(Lowering *l) {
@@ -319,6 +329,8 @@ static bool has_full_member(const Group *g) {
 }
 
 static bool fits(Lowering *l, Group *g, Node *n, const char **why) {
+    *why = "the expression would become too deep";
+    if (lowering_state(l, n)->cut || lowering_state(l, g->anchor)->cut) return false;
     *why = "another iteration space";
     if (kind_of(l, n) != GROUP_LOOPS) return false;
     if (g->kind == GROUP_CONTRACT) {

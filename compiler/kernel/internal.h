@@ -126,6 +126,7 @@ typedef struct NodeState {
     VECTOR(Buffer *) targets; /* results and cells that it also is */
     double cost;              /* of recomputing one element, through what is not stored */
     int depth;                /* of the expression that is computed where it is read */
+    bool cut;                 /* stored to bound the depth: a kernel that no other node joins */
 } NodeState;
 
 typedef struct Lowering {

@@ -79,6 +79,14 @@ static void hoist_methods(Lowerer *lw, Instance *self) {
 }
 
 Instance *instance_begin(Lowerer *lw, ModuleClass *class_, const CallArguments *args, Span span) {
+    enum { INSTANCE_LIMIT = 100 * 1000 };
+    if (lw->instances.count >= INSTANCE_LIMIT) {
+        if (!lw->halted)
+            lower_error(lw, NN_BUDGET, span, "the program makes more than %d modules",
+                        INSTANCE_LIMIT);
+        lw->halted = true;
+        return NULL;
+    }
     Instance *self = NEW(lw->arena, Instance);
     self->class_ = class_;
     self->span = span;

@@ -123,6 +123,15 @@ static bool resolve_dtype(Lowerer *lw, Scope *scope, Name name, Span span, DType
     return false;
 }
 
+/* Byte sizes and element counts of what is declared stay far from the end of 64 bits. */
+static bool size_fits(Lowerer *lw, const TypeExpr *type, const TensorType *t) {
+    if (type_constant_bytes(t) <= TENSOR_MAX_BYTES) return true;
+    Text text = text_new(lw->arena);
+    type_print(&text, t);
+    lower_error(lw, NN_TENSOR_SIZE, type->span, "the tensor is too large: %s", text.data);
+    return false;
+}
+
 bool signature_type(Lowerer *lw, const TypeExpr *type, Scope *scope, TensorType *out) {
     if (type->kind != TYPE_TENSOR && type->kind != TYPE_NAME) {
         lower_error(lw, NN_TYPE_NAME, type->span, "a tensor type is expected, such as f32[N, 10]");
@@ -154,7 +163,7 @@ bool signature_type(Lowerer *lw, const TypeExpr *type, Scope *scope, TensorType 
         }
         for (int k = 0; k < count; k++) out->shape.dims[out->shape.rank++] = run[k];
     }
-    return true;
+    return size_fits(lw, type, out);
 }
 
 static void bind_state_names(Lowerer *lw, const Expr *e, Scope *scope) {

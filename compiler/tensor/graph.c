@@ -15,6 +15,15 @@ Graph *graph_new(Arena *arena, DimTable *dims) {
     return g;
 }
 
+int64_t type_constant_bytes(const TensorType *type) {
+    int64_t bytes = (int64_t)dtype_bytes(type->dtype), extent;
+    for (int i = 0; i < type->shape.rank; i++) {
+        if (!dim_is_const(type->shape.dims[i], &extent) || extent <= 1) continue;
+        if (!checked_mul(bytes, extent, &bytes)) return INT64_MAX;
+    }
+    return bytes;
+}
+
 void type_print(Text *out, const TensorType *type) {
     text_append(out, dtype_name(type->dtype));
     if (type->shape.rank) shape_print(out, &type->shape);
@@ -78,6 +87,8 @@ Node *graph_node(Graph *g, Op op, TensorType type, Node *const *inputs, int coun
             return build_misuse(g, op, "the extent of axis %d would be negative: %s", i,
                                 build_dim(g, type.shape.dims[i]));
     }
+    if (g->complain && type_constant_bytes(&type) > TENSOR_MAX_BYTES)
+        return build_misuse(g, op, "the tensor is too large: %s", build_shape(g, &type.shape));
     for (int i = type.shape.rank; i < SHAPE_MAX_RANK; i++) type.shape.dims[i] = NULL;
     Node *node = NEW(g->arena, Node);
     node->op = op;

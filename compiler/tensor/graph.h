@@ -142,6 +142,11 @@ struct Graph {
     void *complain_user;
 };
 
+#define TENSOR_MAX_BYTES ((int64_t)1 << 47)
+
+/* The bytes of a tensor if every symbolic extent were one, at most INT64_MAX. */
+int64_t type_constant_bytes(const TensorType *type);
+
 Graph *graph_new(Arena *arena, DimTable *dims);
 
 /* ---- builders ---- */

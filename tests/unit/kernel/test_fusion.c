@@ -46,6 +46,20 @@ static void test_two_consumers_share_a_kernel(void **state) {
     arena_free(a);
 }
 
+/* However long, a chain neither exhausts the stack nor makes one expression of its own depth. */
+static void test_long_chain_is_cut(void **state) {
+    (void)state;
+    enum { LENGTH = 20000 };
+    Arena *a = arena_new();
+    Text body = text_new(a);
+    text_append(&body, "%0: f32[N, 64] = input x\n");
+    for (int i = 1; i <= LENGTH; i++) text_printf(&body, "%%%d = sin %%%d\n", i, i - 1);
+    text_printf(&body, "return y=%%%d", LENGTH);
+    int steps = steps_of(a, body.data, NULL);
+    assert_in_range(steps, LENGTH / 200, LENGTH / 50);
+    arena_free(a);
+}
+
 static void test_softmax_is_one_kernel(void **state) {
     (void)state;
     Arena *a = arena_new();
@@ -198,6 +212,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chain_is_one_kernel),
         cmocka_unit_test(test_two_consumers_share_a_kernel),
+        cmocka_unit_test(test_long_chain_is_cut),
         cmocka_unit_test(test_softmax_is_one_kernel),
         cmocka_unit_test(test_column_sum_stays_apart),
         cmocka_unit_test(test_pooling_reads_windows_in_place),
