@@ -657,20 +657,10 @@ static void epilogue(Plan *p, int tile, const Index *columns) {
     builder_close(b);
 }
 
-static void plan_build(Plan *p) {
-    p->b = builder_new(p->l->program, p->arena);
-    p->gen = gen_new(p->l, p->b, p->group);
+/* The loops over depth with the leaf in them.  accumulate: the tile already holds a value. */
+static void leaf(Plan *p, int tile, const Index *rows, const Index *columns, bool accumulate) {
     Builder *b = p->b;
     IndexTable *t = b->table;
-    plan_frame(p);
-    const Index *rows = index_sub(t, p->row_end, p->row_begin);
-    const Index *columns = index_sub(t, p->column_end, p->column_begin);
-    Shape tile_shape = {2, {constant(p, p->row_block), constant(p, p->panel)}};
-    int tile = builder_scratch(b, "tile", p->dtype, tile_shape);
-    bool loops = p->chunk != 0;
-    for (int i = 0; i < p->depth_outer.count; i++)
-        loops = loops || !dim_is(p->depth_outer.extent[i], 1);
-    if (loops) zero_tile(p, tile, rows);
     int depth0 = b->depth;
     plan_depth(p, true);
     plan_operand(p, &p->a);
@@ -684,7 +674,7 @@ static void plan_build(Plan *p) {
                  .rows = rows,
                  .columns = columns,
                  .depth = depth,
-                 .accumulate = loops};
+                 .accumulate = accumulate};
     const Index *zero = index_const(t, 0);
     const Dim *depth_extent = b->kernel->axes.data[p->depth_axis].extent;
     if (p->b_side.direct) {
@@ -711,6 +701,25 @@ static void plan_build(Plan *p) {
     }
     builder_leaf(b, STMT_MMA)->mma = mma;
     while (b->depth > depth0) builder_close(b);
+}
+
+static void plan_build(Plan *p) {
+    p->b = builder_new(p->l->program, p->arena);
+    p->gen = gen_new(p->l, p->b, p->group);
+    Builder *b = p->b;
+    IndexTable *t = b->table;
+    plan_frame(p);
+    const Index *rows = index_sub(t, p->row_end, p->row_begin);
+    const Index *columns = index_sub(t, p->column_end, p->column_begin);
+    Shape tile_shape = {2, {constant(p, p->row_block), constant(p, p->panel)}};
+    int tile = builder_scratch(b, "tile", p->dtype, tile_shape);
+    bool empty = dim_is(p->depth_total, 0), loops = p->chunk != 0;
+    for (int i = 0; i < p->depth_outer.count; i++) {
+        loops = loops || !dim_is(p->depth_outer.extent[i], 1);
+        empty = empty || dim_is(p->depth_outer.extent[i], 0);
+    }
+    if (loops || empty) zero_tile(p, tile, rows);
+    if (!empty) leaf(p, tile, rows, columns, loops);
     epilogue(p, tile, columns);
     for (int m = 0; m < p->group->members.count; m++)
         builder_describe(b, p->group->members.data[m]);

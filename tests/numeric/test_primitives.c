@@ -166,6 +166,14 @@ static const Case products[] = {
      "dims N\n %0: f16[N, 16] = input x\n %1: f16[16, 8] = input w\n %2 = contract %0, %1 "
      "labels=ab,bc->ac\n return y=%2",
      4e-3},
+    {"empty_depth",
+     "dims N\n %0: f32[N, 0] = input x\n %1: f32[0, 19] = input w\n %2 = contract %0, %1 "
+     "labels=ab,bc->ac\n %3 = exp %2\n return y=%3",
+     0},
+    {"empty_depth_permuted",
+     "dims N\n %0: f32[0, N, 3] = input x\n %1: f32[3, 0, 5] = input w\n %2 = contract %0, %1 "
+     "labels=abk,kac->bc\n return y=%2",
+     0},
     {"conv",
      "dims N\n %0: f32[N, 3, 9, 8] = input x\n %1: f32[6, 3, 3, 3] = input w\n %2 = unfold %0 "
      "axis=2 size=3 stride=1 dilation=1\n %3 = unfold %2 axis=3 size=3 stride=1 dilation=1\n"
