@@ -59,6 +59,15 @@ static void test_custom_f64(void **state) {
 static void test_custom_f32(void **state) {
     values_and_gradients("custom", DTYPE_F32, custom_extra);
 }
+static void test_sgd(void **state) {
+    trajectory("fashion_mnist", "Sgd", NULL);
+}
+static void test_fashion_adam(void **state) {
+    trajectory("fashion_mnist", "Adam", NULL);
+}
+static void test_clipped_adamw(void **state) {
+    trajectory("custom", "AdamW", NULL);
+}
 static void test_momentum(void **state) {
     trajectory("fashion_mnist", "Momentum", NULL);
 }
@@ -95,15 +104,16 @@ static void test_frozen(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fashion_f64), cmocka_unit_test(test_fashion_f32),
-        cmocka_unit_test(test_lenet_f64),   cmocka_unit_test(test_lenet_f32),
-        cmocka_unit_test(test_custom_f64),  cmocka_unit_test(test_custom_f32),
-        cmocka_unit_test(test_momentum),    cmocka_unit_test(test_adamw),
-        cmocka_unit_test(test_plain),       cmocka_unit_test(test_accumulated),
-        cmocka_unit_test(test_adam),        cmocka_unit_test(test_lion),
-        cmocka_unit_test(test_gpt),         cmocka_unit_test(test_residual),
-        cmocka_unit_test(test_recurrent),   cmocka_unit_test(test_wgan),
-        cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_fashion_f64),  cmocka_unit_test(test_fashion_f32),
+        cmocka_unit_test(test_lenet_f64),    cmocka_unit_test(test_lenet_f32),
+        cmocka_unit_test(test_custom_f64),   cmocka_unit_test(test_custom_f32),
+        cmocka_unit_test(test_momentum),     cmocka_unit_test(test_adamw),
+        cmocka_unit_test(test_plain),        cmocka_unit_test(test_accumulated),
+        cmocka_unit_test(test_adam),         cmocka_unit_test(test_lion),
+        cmocka_unit_test(test_gpt),          cmocka_unit_test(test_residual),
+        cmocka_unit_test(test_recurrent),    cmocka_unit_test(test_wgan),
+        cmocka_unit_test(test_frozen),       cmocka_unit_test(test_sgd),
+        cmocka_unit_test(test_fashion_adam), cmocka_unit_test(test_clipped_adamw),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
