@@ -289,6 +289,7 @@ void schedule_scan(Lowering *l, Group *group) {
         } else if (i < a->carries + a->sequences) {
             in[i] = lowering_buffer(l, BUFFER_ELEMENT, x->type.dtype, x->type.shape, "element");
             in[i]->parent = outer;
+            in[i]->loop = step;
         } else {
             in[i] = outer;
         }
@@ -307,6 +308,7 @@ void schedule_scan(Lowering *l, Group *group) {
             kept[i] = lowering_buffer(l, BUFFER_TEMPORARY, y->type.dtype, whole, "yield");
         out[i] = lowering_buffer(l, BUFFER_ELEMENT, y->type.dtype, y->type.shape, "yield");
         out[i]->parent = kept[i];
+        out[i]->loop = step;
     }
     StepList steps = {0};
     lower_graph(l->program, l->entry, body, in, out, &steps);
@@ -323,7 +325,8 @@ void schedule_scan(Lowering *l, Group *group) {
         if (wanted && wanted != source && wanted->kind != BUFFER_TEMPORARY)
             schedule_copy(l, proj, wanted, "copy");
         for (int i = 0; i < s->targets.count; i++)
-            if (s->targets.data[i] != source && s->targets.data[i] != wanted)
+            if (s->targets.data[i] != source &&
+                (s->targets.data[i] != wanted || wanted->kind == BUFFER_TEMPORARY))
                 schedule_copy(l, proj, s->targets.data[i], "copy");
     }
 }

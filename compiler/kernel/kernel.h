@@ -245,6 +245,7 @@ struct Buffer {
     const Cell *cell;
     const void *data; /* CONSTANT */
     Buffer *parent;   /* ELEMENT: row-major */
+    const Step *loop; /* ELEMENT: whose position counts */
     const char *name; /* for prints and comments */
 };
 

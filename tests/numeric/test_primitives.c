@@ -285,6 +285,16 @@ static const Case scans[] = {
      "%4, %5\n %7 = tanh %6\n return %7, %7 }\n"
      " %3: f32[2, 6] = proj %2 index=0\n %4: f32[N, 2, 6] = proj %2 index=1\n return h=%3, y=%4",
      1e-4},
+    {"scan_in_scan",
+     "dims N\n %0: f32[N, N, 4] = input x\n %1: f32[4] = input h\n %9: f32[N, 4] = input e\n"
+     " %2 = scan %1, %0, %9 carries=1 sequences=2 invariants=0 length=N {\n"
+     " %0: f32[4] = input h\n %1: f32[N, 4] = input x\n %8: f32[4] = input e\n"
+     " %2 = scan %0, %1, %8 carries=1 sequences=1 invariants=1 length=N {\n"
+     " %0: f32[4] = input h\n %1: f32[4] = input x\n %2: f32[4] = input e\n"
+     " %3 = add %0, %1\n %4 = tanh %3\n %5 = mul %4, %2\n return %5, %3 }\n"
+     " %3: f32[4] = proj %2 index=0\n %4: f32[N, 4] = proj %2 index=1\n return %3, %4 }\n"
+     " %3: f32[4] = proj %2 index=0\n %4: f32[N, N, 4] = proj %2 index=1\n return h=%3, y=%4",
+     1e-5},
     {"scan_random",
      "dims N\n %0: f32[N, 4] = input x\n %1: f32[4] = input h\n"
      " %2 = scan %1, %0 carries=1 sequences=1 invariants=0 length=N { %0: f32[4] = input h\n %1: "

@@ -267,19 +267,17 @@ static const char *element_bytes(EntryWriter *e, const Buffer *b) {
 
 static void write_steps(EntryWriter *e, Step *const *steps, int count, int indent);
 
-/* Locals for the element buffers that the direct steps of a loop use. */
+/* Locals for the element buffers of a loop; parents come before children. */
 static void declare_elements(EntryWriter *e, const Step *loop, int indent) {
-    for (int i = 0; i < loop->body.count; i++) {
-        const Step *s = loop->body.data[i];
-        if (s->kind != STEP_CALL) continue;
-        for (int k = 0; k < s->kernel->parameter_count; k++) {
-            const Buffer *b = s->arguments[k];
-            if (b->kind != BUFFER_ELEMENT || e->local[b->id]) continue;
-            const char *name = format(e, "nn_e%d", b->id);
-            source_line(e->w, indent, "char *const %s = (char *)(%s) + %s * (%s);", name,
-                        buffer_text(e, b->parent), e->scan, element_bytes(e, b));
-            e->local[b->id] = name;
-        }
+    const KernelEntry *entry = e->plan->entry;
+    for (int i = 0; i < entry->buffers.count; i++) {
+        const Buffer *b = entry->buffers.data[i];
+        if (b->kind != BUFFER_ELEMENT || b->loop != loop) continue;
+        const char *name = format(e, "nn_e%d", b->id);
+        source_line(e->w, indent, "char *const %s = (char *)(%s) + %s * (%s);", name,
+                    buffer_text(e, b->parent), e->scan, element_bytes(e, b));
+        source_line(e->w, indent, "(void)%s;", name);
+        e->local[b->id] = name;
     }
 }
 
@@ -314,12 +312,6 @@ static void write_loop(EntryWriter *e, const Step *s, int indent) {
         source_line(w, indent + 1, "}");
     }
     source_line(w, indent, "}");
-    for (int i = 0; i < s->body.count; i++) {
-        const Step *inner = s->body.data[i];
-        for (int k = 0; inner->kind == STEP_CALL && k < inner->kernel->parameter_count; k++)
-            if (inner->arguments[k]->kind == BUFFER_ELEMENT)
-                e->local[inner->arguments[k]->id] = NULL;
-    }
     e->scan = outer;
 }
 
