@@ -50,7 +50,7 @@ static void run_random(const char *name, DType dtype, bool discontinuous, double
                                .high = 40,
                                .smallest = 1};
     }
-    run_cases(name, cases, total, "gcc -march=native -Wno-unused-parameter");
+    run_cases(name, cases, total, "gcc -march=native -Wno-psabi -Wno-unused-parameter");
     arena_free(arena);
 }
 
