@@ -18,7 +18,7 @@ CellState *cell_declare(Lowerer *lw, Instance *owner, Name name, CellRole role, 
     cell->role = role;
     cell->type = type;
     cell->index = -1;
-    cell->span = span;
+    cell->span = lower_blame(lw, span);
     CellState *state = NEW(lw->arena, CellState);
     state->cell = cell;
     state->owner = owner;

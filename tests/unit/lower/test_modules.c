@@ -36,6 +36,26 @@ static void names_follow_torch(void **state) {
     lowered_free(&r);
 }
 
+/* What is said about a tensor of the library's modules points at the line that made the module. */
+static void cells_point_at_the_users_line(void **state) {
+    Lowered r = lower_good("module Net {\n"
+                           "    param scale: f32[4] = 1\n"
+                           "    self.fc = nn.Linear(4, 2)\n"
+                           "    def forward(self, x: f32[N, 4]) -> f32[N, 2] {\n"
+                           "        return self.fc(x * self.scale)\n"
+                           "    }\n"
+                           "}\n"
+                           "export Net() as net\n");
+    const Root *root = lowered_root(&r, "net");
+    assert_int_equal(root->cells.count, 3);
+    for (int i = 0; i < root->cells.count; i++) {
+        const Span span = root->cells.data[i]->span;
+        assert_false(span.file->is_prelude);
+        assert_int_equal(span_line(span), i == 0 ? 2 : 3);
+    }
+    lowered_free(&r);
+}
+
 static void tied_tensors_are_stored_once(void **state) {
     Lowered r = lower_good("module Net {\n"
                            "    self.wte = nn.Embedding(10, 4)\n"
@@ -218,6 +238,7 @@ static void default_dtype_maps_f32(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_follow_torch),
+        cmocka_unit_test(cells_point_at_the_users_line),
         cmocka_unit_test(tied_tensors_are_stored_once),
         cmocka_unit_test(instances_print_as_torch),
         cmocka_unit_test(a_class_without_entry_can_be_viewed),
