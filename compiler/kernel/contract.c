@@ -14,8 +14,6 @@ enum {
     DEPTH_TABLE_MAX = 4096, /* depth of one leaf call whose offsets are tables */
     DEPTH_PACKED = 512,     /* depth of one panel in scratch */
     ROWS_PACKED = 192,      /* rows that share a panel in scratch */
-    FAR_STRIDE = 256,       /* elements between columns that are far apart */
-    FAR_DEPTH = 128,        /* and how many of them are many */
     LOOPS_MAX = 512,        /* products of at most this many multiplications are plain loops */
     TURN = 16,              /* block of a copy that is contiguous along the outer loop's axis */
 };
@@ -271,13 +269,6 @@ static void plan_operand(Plan *p, Operand *o) {
     else if (move == MOTION_STRIDE)
         o->depth = stride;
     o->depth_entry = index_sub(t, row0, origin);
-    /* Long columns far apart fall into few sets of a cache, and are read once per block of rows:
-     * copied instead. */
-    int64_t apart, length;
-    bool is_long = !dim_is_const(p->depth_total, &length) || length > FAR_DEPTH;
-    if (!is_row && o->depth && dim_is_const(o->depth, &apart) && apart >= FAR_STRIDE && is_long &&
-        dim_hint(p->row_total) > ROWS_MAX && !o->stored_panels)
-        return;
     o->direct = true;
 }
 

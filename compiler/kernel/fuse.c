@@ -233,11 +233,13 @@ bool group_reaches(Lowering *l, Group *from, Group *to) {
 typedef struct Deps {
     Lowering *l;
     VECTOR(Group *) groups;
+    VECTOR(Node *) nodes;
 } Deps;
 
 static void collect_group(void *user, Node *read) {
     Deps *d = user;
     Group *g = lowering_state(d->l, read)->group;
+    if (!node_is_inline_source(read)) vector_push(d->l->arena, &d->nodes, read);
     if (!g) return;
     for (int i = 0; i < d->groups.count; i++)
         if (d->groups.data[i] == g) return;
@@ -378,6 +380,28 @@ static Group *new_group(Lowering *l, Node *n) {
     return g;
 }
 
+/* A kernel over the same space that reads one of the same tensors, and that n does not have to wait
+ * for. */
+static Group *sibling(Lowering *l, Node *n, const Deps *deps) {
+    const Shape *space = anchored(n) ? &n->inputs[0]->type.shape : &n->type.shape;
+    if (kind_of(l, n) != GROUP_LOOPS || n->op == OP_CONTRACT) return NULL;
+    for (int i = l->groups.count - 1; i >= 0; i--) {
+        Group *g = l->groups.data[i];
+        if (g->kind != GROUP_LOOPS || !shape_equal(&g->space, space)) continue;
+        bool shares = false, waits = false;
+        for (int a = 0; a < g->reads.count && !shares; a++)
+            for (int b = 0; b < deps->nodes.count && !shares; b++)
+                shares = g->reads.data[a] == deps->nodes.data[b] &&
+                         g->reads.data[a]->type.shape.rank >= space->rank;
+        const char *why;
+        if (!shares || !fits(l, g, n, &why)) continue;
+        for (int d = 0; d < deps->groups.count && !waits; d++)
+            waits = group_reaches(l, deps->groups.data[d], g);
+        if (!waits) return g;
+    }
+    return NULL;
+}
+
 static void place(Lowering *l, Node *n) {
     NodeState *s = lowering_state(l, n);
     if (n->op == OP_PROJ) {
@@ -405,6 +429,7 @@ static void place(Lowering *l, Node *n) {
         why = "a value in between is computed by another kernel";
         if (!blocked) home = g;
     }
+    if (!home) home = sibling(l, n, &deps);
     if (home && home->kind == GROUP_LOOPS && n->op == OP_REDUCE && anchored(n))
         home->reduced = n->attr.reduce.axes;
     if (!home) {
@@ -419,6 +444,9 @@ static void place(Lowering *l, Node *n) {
     s->group = home;
     vector_push(l->arena, &home->members, n);
     for (int d = 0; d < deps.groups.count; d++) need(l, home, deps.groups.data[d]);
+    for (int i = 0; i < deps.nodes.count && home->kind == GROUP_LOOPS; i++)
+        if (deps.nodes.data[i]->type.shape.rank >= home->space.rank && home->space.rank > 0)
+            vector_push(l->arena, &home->reads, deps.nodes.data[i]);
 }
 
 /* Nodes that several groups would compute, and that cost more than a load: stored.  True if any was

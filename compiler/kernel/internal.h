@@ -109,6 +109,7 @@ typedef struct Group {
     Shape space;            /* LOOPS: the full iteration space; CONTRACT: the result's shape */
     uint32_t reduced;       /* LOOPS: axes of `space` that reductions of the group sum over */
     VECTOR(Node *) members; /* in id order: reductions, anchor, stored nodes */
+    VECTOR(Node *) reads;   /* LOOPS: tensors of at least its rank that it reads */
     VECTOR(struct Group *) needs; /* groups whose values it reads */
     VECTOR(struct Group *) after; /* groups that read a cell which this one overwrites */
     VECTOR(const Cell *) cells;   /* read by it; known when grouping has ended */
