@@ -125,7 +125,7 @@ NN_INLINE nnv_f32 nnv_tanh_f32(nnv_f32 x) {
 NN_INLINE nnv_f32 nnv_log_f32(nnv_f32 x) {
     nnv_bool tiny = nnv_lt_f32(x, nnv_splat_f32(0x1p-126f));
     nnv_f32 scaled = nnv_select_f32(tiny, x * 0x1p25f, x);
-    nnv_i32 bits = nnv_f32_bits(scaled) - 0x3f3504f3; /* sqrt(1/2) */
+    nnv_i32 bits = (nnv_i32)((nnv_u32)nnv_f32_bits(scaled) - 0x3f3504f3u); /* sqrt(1/2) */
     nnv_i32 k = (bits >> 23) - (tiny & 25);
     nnv_f32 f = nnv_f32_of((bits & 0x7fffff) + 0x3f3504f3) - 1.0f;
     nnv_f32 s = f / (f + 2.0f), z = s * s, half = 0.5f * f * f, n = nnv_cast(f32, k);
