@@ -383,8 +383,8 @@ static Group *new_group(Lowering *l, Node *n) {
 /* A kernel over the same space that reads one of the same tensors, and that n does not have to wait
  * for. */
 static Group *sibling(Lowering *l, Node *n, const Deps *deps) {
-    const Shape *space = anchored(n) ? &n->inputs[0]->type.shape : &n->type.shape;
     if (kind_of(l, n) != GROUP_LOOPS || n->op == OP_CONTRACT) return NULL;
+    const Shape *space = anchored(n) ? &n->inputs[0]->type.shape : &n->type.shape;
     for (int i = l->groups.count - 1; i >= 0; i--) {
         Group *g = l->groups.data[i];
         if (g->kind != GROUP_LOOPS || !shape_equal(&g->space, space)) continue;
