@@ -9,7 +9,9 @@
 enum { BATCH = 5, PIXELS = 32 * 32, CLASSES = 10 };
 
 /* The regions of a context start at multiples of 64 bytes. */
-static void *region(size_t bytes) { return bytes ? aligned_alloc(64, (bytes + 63) / 64 * 64) : NULL; }
+static void *region(size_t bytes) {
+    return bytes ? aligned_alloc(64, (bytes + 63) / 64 * 64) : NULL;
+}
 
 int main(void) {
     nnc_context ctx = {0};

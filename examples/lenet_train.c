@@ -10,11 +10,14 @@
 
 enum { BATCH = 20, SIDE = 32, PIXELS = SIDE * SIDE, CLASSES = 10, STEPS = 400 };
 
-static void *region(size_t bytes) { return bytes ? aligned_alloc(64, (bytes + 63) / 64 * 64) : NULL; }
+static void *region(size_t bytes) {
+    return bytes ? aligned_alloc(64, (bytes + 63) / 64 * 64) : NULL;
+}
 
 static uint32_t random_state = 1;
 static float noise(void) { /* xorshift32 (Marsaglia 2003), in [-0.5, 0.5) */
-    random_state ^= random_state << 13, random_state ^= random_state >> 17, random_state ^= random_state << 5;
+    random_state ^= random_state << 13, random_state ^= random_state >> 17,
+        random_state ^= random_state << 5;
     return (float)(random_state >> 8) / 16777216.0f - 0.5f;
 }
 
@@ -31,7 +34,8 @@ static void draw(float *image, int class_) {
 static int set_rate(nnc_context *ctx, float rate) {
     const nnc_model *model = LeNet_model();
     for (int i = 0; i < model->cell_count; i++)
-        if (!strcmp(model->cells[i].name, "optimizer.lr")) return model->set(ctx, i, &rate, sizeof rate);
+        if (!strcmp(model->cells[i].name, "optimizer.lr"))
+            return model->set(ctx, i, &rate, sizeof rate);
     return NNC_E_ARGUMENT;
 }
 
@@ -76,7 +80,8 @@ int main(void) {
             if (outputs[i][c] > outputs[i][best]) best = c;
         right += best == i % CLASSES;
     }
-    printf("loss %.4f -> %.4f, %d of %d patterns known\n", (double)first, (double)loss, right, BATCH);
+    printf("loss %.4f -> %.4f, %d of %d patterns known\n", (double)first, (double)loss, right,
+           BATCH);
     free(train.weights), free(train.state), free(train.prepared), free(train.workspace);
     return status != 0 || loss >= first;
 }

@@ -17,11 +17,15 @@ int main(int argc, char **argv) {
         fprintf(out, "0};\n");
         fclose(in);
     }
-    fprintf(out, "typedef struct EmbeddedFile { const char *name, *text; size_t length; } EmbeddedFile;\n"
-                 "extern const EmbeddedFile %s_files[];\nconst EmbeddedFile %s_files[] = {\n", argv[1], argv[1]);
+    fprintf(
+        out,
+        "typedef struct EmbeddedFile { const char *name, *text; size_t length; } EmbeddedFile;\n"
+        "extern const EmbeddedFile %s_files[];\nconst EmbeddedFile %s_files[] = {\n",
+        argv[1], argv[1]);
     for (int i = 3; i < argc; i++) {
         const char *slash = strrchr(argv[i], '/');
-        fprintf(out, "    {\"%s\", (const char *)text_%d, sizeof text_%d - 1},\n", slash ? slash + 1 : argv[i], i, i);
+        fprintf(out, "    {\"%s\", (const char *)text_%d, sizeof text_%d - 1},\n",
+                slash ? slash + 1 : argv[i], i, i);
     }
     fprintf(out, "    {NULL, NULL, 0}};\n");
     return fclose(out) ? 1 : 0;

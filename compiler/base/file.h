@@ -18,9 +18,12 @@ typedef struct FileTable {
 extern FileTable file_table; /* libc's by default */
 
 /* Reads a whole file (at most `limit` bytes); NULL and a message in *error (arena) on failure. */
-char *file_read_all(Arena *arena, const char *path, size_t limit, size_t *length, const char **error);
+char *file_read_all(Arena *arena, const char *path, size_t limit, size_t *length,
+                    const char **error);
 /* Writes through a temporary file in the same folder and a rename; keeps the old file and its mtime
- * when the bytes are equal; devices, pipes and links are written through.  "-" is stdout.  NULL on success, else a message in the arena. */
-const char *file_write_all(Arena *arena, const char *path, const char *data, size_t length, int mode);
+ * when the bytes are equal; devices, pipes and links are written through.  "-" is stdout.  NULL on
+ * success, else a message in the arena. */
+const char *file_write_all(Arena *arena, const char *path, const char *data, size_t length,
+                           int mode);
 
 #endif

@@ -5,12 +5,12 @@
 #include "base/memory.h"
 
 typedef struct SourceFile {
-    const char *path;    /* as the user gave it, or "<prelude>/nn.nn" */
-    const char *text;    /* NUL-terminated, valid UTF-8 */
+    const char *path; /* as the user gave it, or "<prelude>/nn.nn" */
+    const char *text; /* NUL-terminated, valid UTF-8 */
     size_t length;
     const uint32_t *line_starts; /* byte offsets, [line_count] */
     int line_count;
-    bool is_prelude;     /* part of the library: mistakes shown there are reported at the user's call */
+    bool is_prelude; /* part of the library: mistakes shown there are reported at the user's call */
 } SourceFile;
 
 /* Half-open byte range.  file == NULL: no place (made by the compiler). */

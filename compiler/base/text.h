@@ -18,7 +18,8 @@ void text_append_n(Text *text, const char *s, size_t n);
 void text_char(Text *text, char c);
 void text_printf(Text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_vprintf(Text *text, const char *format, va_list args);
-/* Shortest decimal that reads back to the same double, with Python's repr spelling (1e-05, 0.1, inf). */
+/* Shortest decimal that reads back to the same double, with Python's repr spelling (1e-05, 0.1,
+ * inf). */
 void text_double(Text *text, double value);
 /* Python's repr of a string: quotes and escapes. */
 void text_repr(Text *text, const char *s);

@@ -428,8 +428,9 @@ static Value math_result(Lowerer *lw, double y, const char *name, Span span) {
         return math_result(lw, name(x), #name, span);                                     \
     }
 MATH1(sqrt)
-MATH1(exp) MATH1(log1p) MATH1(expm1) MATH1(log2) MATH1(log10) MATH1(sin) MATH1(cos) MATH1(tan)
-    MATH1(asin) MATH1(acos) MATH1(atan) MATH1(sinh) MATH1(cosh) MATH1(tanh) MATH1(erf) MATH1(fabs)
+MATH1(exp)
+MATH1(log1p) MATH1(expm1) MATH1(log2) MATH1(log10) MATH1(sin) MATH1(cos) MATH1(tan) MATH1(asin)
+    MATH1(acos) MATH1(atan) MATH1(sinh) MATH1(cosh) MATH1(tanh) MATH1(erf) MATH1(fabs)
 #undef MATH1
 
         static Value math_log(Lowerer *lw, const CallArguments *args, Span span) {

@@ -314,8 +314,8 @@ bool library_lookup(Lowerer *lw, Namespace *home, Name name, Value *out) {
     return true;
 }
 
-/* The names that a library file defines.  Its text is in canonical layout, so a definition begins its
- * line; reading only these lines keeps a compilation from parsing the whole library. */
+/* The names that a library file defines.  Its text is in canonical layout, so a definition begins
+ * its line; reading only these lines keeps a compilation from parsing the whole library. */
 static void visit_text(const char *text, const char *space, bool bare,
                        void (*visit)(void *user, const char *space, const char *name), void *user) {
     static const char *const words[] = {"def ", "module ", "optimizer "};

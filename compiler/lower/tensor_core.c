@@ -47,7 +47,8 @@ static bool is_number(const Value *v) {
 
 Node *value_node(Lowerer *lw, const Value *v, Span span) {
     if (v->kind == VALUE_ERROR) return NULL;
-    if (v->kind == VALUE_TENSOR) return lower_check_reach(lw, v->as.tensor, span) ? v->as.tensor : NULL;
+    if (v->kind == VALUE_TENSOR)
+        return lower_check_reach(lw, v->as.tensor, span) ? v->as.tensor : NULL;
     if (v->kind == VALUE_CELL) {
         Node *node = cell_read(lw, v->as.cell, span);
         if (node && v->detached && !node->no_grad) {

@@ -113,8 +113,10 @@ static Sources find_sources(Lowerer *lw, const Node *root, const Graph *g) {
     for (int id = root->id; id >= 0; id--) {
         if (!needed[id]) continue;
         const Node *n = g->nodes.data[id];
-        if (n->op == OP_INPUT && is_argument(lw->entry, n)) out.argument = n->attr.input.name;
-        else out.others |= n->op == OP_INPUT; /* a carry or an element of a scan */
+        if (n->op == OP_INPUT && is_argument(lw->entry, n))
+            out.argument = n->attr.input.name;
+        else
+            out.others |= n->op == OP_INPUT; /* a carry or an element of a scan */
         out.others |= n->op == OP_CELL || n->op == OP_RANDOM;
         for (int i = 0; i < n->input_count; i++) needed[n->inputs[i]->id] = true;
     }
@@ -137,7 +139,8 @@ bool tensor_check_range(Lowerer *lw, Node *ids, const Dim *low, const Dim *high,
     if (whole) ids = whole;
     for (int i = 0; i < lw->entry->checks.count; i++) {
         const Check *c = &lw->entry->checks.data[i];
-        if (c->kind == CHECK_RANGE && c->node == ids && c->low == low && c->high == high) return true;
+        if (c->kind == CHECK_RANGE && c->node == ids && c->low == low && c->high == high)
+            return true;
     }
     Sources sources = {NULL, false};
     bool in_entry = lw->entry && lw->graph == lw->entry->graph &&

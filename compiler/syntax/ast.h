@@ -246,7 +246,7 @@ typedef struct SourceUnit {
     StmtList top;
     const Trivia *trivia;
     int trivia_count;
-    const char *doc; /* the file's leading doc comment or docstring */
+    const char *doc;  /* the file's leading doc comment or docstring */
     const Name *lost; /* names inside STMT_ERRORs: they may have been defined there */
     int lost_count;
 } SourceUnit;

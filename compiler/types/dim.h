@@ -1,11 +1,12 @@
 /* Symbolic dimensions.
  *
- * A Dim is an integer expression over named symbols (each >= 0) in normal form: a polynomial with int64
- * coefficients over monomials of atoms, where an atom is a symbol or floor(p / k), or a max(p, q) of
- * two dims (made only by plans and `ceil`-like shapes).  Dims are hash-consed in a DimTable:
- * equal normal forms <=> equal pointers.  Nested floors merge: floor(floor(p/a)/b) = floor(p/(ab)),
- * multiples come out: floor((k*a + r)/k) = a + floor(r/k).  Constants fold.  Arithmetic is checked:
- * an operation that overflows int64 returns NULL, and every operation maps NULL to NULL. */
+ * A Dim is an integer expression over named symbols (each >= 0) in normal form: a polynomial with
+ * int64 coefficients over monomials of atoms, where an atom is a symbol or floor(p / k), or a
+ * max(p, q) of two dims (made only by plans and `ceil`-like shapes).  Dims are hash-consed in a
+ * DimTable: equal normal forms <=> equal pointers.  Nested floors merge: floor(floor(p/a)/b) =
+ * floor(p/(ab)), multiples come out: floor((k*a + r)/k) = a + floor(r/k).  Constants fold.
+ * Arithmetic is checked: an operation that overflows int64 returns NULL, and every operation maps
+ * NULL to NULL. */
 #ifndef NNC_TYPES_DIM_H
 #define NNC_TYPES_DIM_H
 
@@ -17,8 +18,8 @@ typedef struct DimTable DimTable;
 /* A symbol: N, T, ...; `hint` is its printed name.  Two symbols with one hint are still two. */
 typedef struct DimSymbol {
     Name name;
-    int index;       /* position in the table */
-    int64_t lower;   /* known bounds, inclusive: from `where`; default 0 .. INT64_MAX */
+    int index;     /* position in the table */
+    int64_t lower; /* known bounds, inclusive: from `where`; default 0 .. INT64_MAX */
     int64_t upper;
 } DimSymbol;
 
@@ -44,8 +45,9 @@ static inline bool dim_is(const Dim *d, int64_t value) {
     return dim_is_const(d, &v) && v == value;
 }
 
-/* Facts: what `where` states.  They narrow bounds, substitute N = k*N' (dim_assume_divisible rewrites
- * later normal forms), and unify symbols.  Return false when the fact contradicts what is known. */
+/* Facts: what `where` states.  They narrow bounds, substitute N = k*N' (dim_assume_divisible
+ * rewrites later normal forms), and unify symbols.  Return false when the fact contradicts what is
+ * known. */
 bool dim_assume_bounds(DimTable *table, const Dim *d, int64_t lower, int64_t upper);
 bool dim_assume_divisible(DimTable *table, const Dim *d, int64_t k);
 bool dim_assume_equal(DimTable *table, const Dim *a, const Dim *b);
@@ -55,7 +57,7 @@ bool dim_assume_equal(DimTable *table, const Dim *a, const Dim *b);
 const Dim *dim_refresh(DimTable *table, const Dim *d);
 
 typedef enum DimTruth { DIM_NO, DIM_YES, DIM_UNKNOWN } DimTruth;
-DimTruth dim_equal(DimTable *table, const Dim *a, const Dim *b);      /* by algebra and bounds */
+DimTruth dim_equal(DimTable *table, const Dim *a, const Dim *b); /* by algebra and bounds */
 DimTruth dim_less_equal(DimTable *table, const Dim *a, const Dim *b);
 /* Interval of the value under the known bounds (INT64_MIN/MAX when unbounded). */
 void dim_bounds(const Dim *d, int64_t *lower, int64_t *upper);
@@ -69,15 +71,22 @@ const Dim *dim_substitute(DimTable *table, const Dim *d, const Dim *const *repla
 typedef enum DimAtomKind { DIM_ATOM_SYMBOL, DIM_ATOM_FLOORDIV, DIM_ATOM_MAX } DimAtomKind;
 typedef struct DimAtom {
     DimAtomKind kind;
-    const DimSymbol *symbol;     /* SYMBOL */
-    const Dim *left, *right;     /* FLOORDIV: left / right;  MAX: max(left, right) */
-    int index;                   /* creation order, for deterministic sorting */
+    const DimSymbol *symbol; /* SYMBOL */
+    const Dim *left, *right; /* FLOORDIV: left / right;  MAX: max(left, right) */
+    int index;               /* creation order, for deterministic sorting */
 } DimAtom;
-typedef struct DimFactor { const DimAtom *atom; int power; } DimFactor;
-typedef struct DimTerm { int64_t coefficient; int factor_count; const DimFactor *factors; } DimTerm;
+typedef struct DimFactor {
+    const DimAtom *atom;
+    int power;
+} DimFactor;
+typedef struct DimTerm {
+    int64_t coefficient;
+    int factor_count;
+    const DimFactor *factors;
+} DimTerm;
 struct Dim {
-    int term_count;              /* 0: the constant zero */
-    const DimTerm *terms;        /* sorted; the constant term (factor_count 0) last */
+    int term_count;       /* 0: the constant zero */
+    const DimTerm *terms; /* sorted; the constant term (factor_count 0) last */
     uint32_t hash;
 };
 /* The largest k that `N % k == 0` facts state of a symbol; 1 if there is none. */
@@ -96,7 +105,7 @@ typedef struct Shape {
     const Dim *dims[SHAPE_MAX_RANK];
 } Shape;
 
-bool shape_equal(const Shape *a, const Shape *b); /* pointer equality of dims */
+bool shape_equal(const Shape *a, const Shape *b);           /* pointer equality of dims */
 const Dim *shape_elements(DimTable *table, const Shape *s); /* NULL on overflow */
 /* "f32[N, 1, 28, 28]" needs the dtype: see type_print. */
 void shape_print(Text *out, const Shape *s); /* "[N, 1, 28, 28]" */

@@ -14,12 +14,14 @@ typedef enum DType {
 
 typedef enum DTypeKind { DTYPE_KIND_BOOLEAN, DTYPE_KIND_INTEGER, DTYPE_KIND_FLOATING } DTypeKind;
 
-const char *dtype_name(DType t);       /* "f32" */
-const char *dtype_c_type(DType t);     /* "float" */
+const char *dtype_name(DType t);        /* "f32" */
+const char *dtype_c_type(DType t);      /* "float" */
 const char *dtype_safetensors(DType t); /* "F32" */
 size_t dtype_bytes(DType t);
 DTypeKind dtype_kind(DType t);
-static inline bool dtype_is_float(DType t) { return dtype_kind(t) == DTYPE_KIND_FLOATING; }
+static inline bool dtype_is_float(DType t) {
+    return dtype_kind(t) == DTYPE_KIND_FLOATING;
+}
 bool dtype_parse(const char *name, DType *out);
 /* torch.promote_types: bool < ints < floats; u8+i8 = i16; f16+bf16 = f32. */
 DType dtype_promote(DType a, DType b);

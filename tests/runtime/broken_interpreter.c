@@ -9,5 +9,9 @@ static _Noreturn void broken(void) {
     fputs("the interpreter is broken\n", stderr);
     _Exit(99);
 }
-void __wrap_interpret_entry(void) { broken(); }
-void __wrap_interpret_graph(void) { broken(); }
+void __wrap_interpret_entry(void) {
+    broken();
+}
+void __wrap_interpret_graph(void) {
+    broken();
+}

@@ -67,7 +67,8 @@ static void collect_constants(SourceWriter *w) {
 /* ---- settings and the code around kernels ---- */
 
 static const char settings[] =
-    "/* Speed does not depend on -O, nor contraction of a * b + c on -std.  What is to be vector code is\n"
+    "/* Speed does not depend on -O, nor contraction of a * b + c on -std.  What is to be vector "
+    "code is\n"
     " * written as such; gcc 12's own vectoriser is wrong about guarded lanes with AVX-512. */\n"
     "#if defined(__clang__)\n"
     "#pragma clang fp contract(fast)\n"

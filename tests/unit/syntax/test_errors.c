@@ -17,8 +17,7 @@ static void errors(const char *text, const char *expected) {
 }
 
 static void test_recovery(void **state) {
-    errors("x = 1 +\n* 2\ny = = 3\nz = 4\nw = )\n",
-           "2:1 NN0101\n3:5 NN0101\n5:5 NN0107\n");
+    errors("x = 1 +\n* 2\ny = = 3\nz = 4\nw = )\n", "2:1 NN0101\n3:5 NN0101\n5:5 NN0107\n");
 }
 
 static void test_brackets(void **state) {

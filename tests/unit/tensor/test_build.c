@@ -50,8 +50,7 @@ static void test_sources(void **state) {
     expect_error("%a: f16[2] = random site=1", "f32 or f64, not f16");
     expect_error("%a: f32[N] = const [1, 2]", "do not fit");
     expect_error("%a: f32[3 - 5] = input", "negative");
-    expect_error("%a: f32[4611686018427387904, 4] = input\n%b: f32[1] = reshape %a",
-                 "too large");
+    expect_error("%a: f32[4611686018427387904, 4] = input\n%b: f32[1] = reshape %a", "too large");
 }
 
 static void test_views(void **state) {
