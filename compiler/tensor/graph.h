@@ -45,13 +45,13 @@ typedef enum Op {
     OP_PAD,     /* attr.pad: low, high per axis (negative crops), inputs: x, rank-0 fill */
     OP_CONCAT,  /* along attr.axis, any number of inputs >= 1 */
     OP_UNFOLD,  /* window view: axis attr.window.axis of extent L becomes two: windows [O] in place,
-                   and  the window's own axis [K] appended last; out[.., o, .., k] = in[.., o*stride +
+                   and the window's own axis [K] appended last; out[.., o, .., k] = in[.., o*stride +
                    k*dilation, ..] */
     OP_FOLD,    /* adjoint of UNFOLD: sums windows into an axis of extent attr.window.extent */
     /* reductions and products */
     OP_REDUCE,   /* attr.reduce: kind, set of axes (removed from the shape).  ARGMAX, ARGMIN: one
-                    axis, i64, first wins,   NaN wins over numbers.  Empty: sum 0, prod 1, any 0, all 1;
-                    max/min/arg of none is an error */
+                    axis, i64, first wins,   NaN wins over numbers.  Empty: sum 0, prod 1, any 0, all
+                    1;   max/min/arg of none is an error */
     OP_CONTRACT, /* attr.contract: einsum of two operands, float dtypes; labels per axis; a label in
                     both operands but not in the result is summed; also sums a label of one operand
                     only */
