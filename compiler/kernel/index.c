@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HASH_SIZE = 4096 };
+enum { HASH_SIZE = 4096, CACHE_SIZE = 2048, SUM_INLINE = 8 };
 
 typedef struct IndexEntry {
     Index index;
@@ -21,6 +21,20 @@ typedef struct AtomEntry {
     struct AtomEntry *next;
 } AtomEntry;
 
+/* What an operation gave lately.  A miss only costs time: results are hash-consed. */
+typedef enum Operation {
+    OPERATION_SUM,
+    OPERATION_SCALE,
+    OPERATION_FLOORDIV,
+    OPERATION_MOD
+} Operation;
+typedef struct Remembered {
+    Operation operation;
+    const Index *left;
+    const void *right; /* an Index or a Dim */
+    const Index *result;
+} Remembered;
+
 struct IndexTable {
     Arena *arena;
     DimTable *dims;
@@ -28,6 +42,7 @@ struct IndexTable {
     int atom_count;
     IndexEntry *entries[HASH_SIZE];
     AtomEntry *atoms[HASH_SIZE];
+    Remembered cache[CACHE_SIZE];
 };
 
 const Dim *dim_need(const Dim *d) {
@@ -103,10 +118,24 @@ static const Index *intern(IndexTable *t, const Dim *constant, const IndexTerm *
     return &e->index;
 }
 
-/* A sum under construction. */
+static Remembered *remembered(IndexTable *t, Operation operation, const Index *left,
+                              const void *right) {
+    uint32_t h = mix(mix(operation + 1u, (uintptr_t)left), (uintptr_t)right);
+    return &t->cache[h % CACHE_SIZE];
+}
+
+static const Index *recall(const Remembered *r, Operation operation, const Index *left,
+                           const void *right) {
+    return r->result && r->operation == operation && r->left == left && r->right == right
+               ? r->result
+               : NULL;
+}
+
+/* A sum under construction.  Few terms need no memory of the arena; a Sum is not copied. */
 typedef struct Sum {
     const Dim *constant;
     VECTOR(IndexTerm) terms;
+    IndexTerm first[SUM_INLINE];
 } Sum;
 
 static int compare_index(const Index *a, const Index *b);
@@ -149,6 +178,10 @@ static void sum_term(IndexTable *t, Sum *s, const Dim *factor, const IndexAtom *
         return;
     }
     IndexTerm term = {factor, atom};
+    if (!s->terms.data) {
+        s->terms.data = s->first;
+        s->terms.capacity = SUM_INLINE;
+    }
     vector_push(t->arena, &s->terms, term);
     for (int i = s->terms.count - 1; i > at; i--) s->terms.data[i] = s->terms.data[i - 1];
     s->terms.data[at] = term;
@@ -215,11 +248,22 @@ const Index *index_value(IndexTable *t, const Expr *value, const Dim *extent) {
         atom_get(t, (IndexAtom){.kind = ATOM_VALUE, .axis = -1, .value = value, .extent = extent}));
 }
 
+static bool is_zero(const IndexTable *t, const Index *a) {
+    return a->count == 0 && a->constant == t->zero;
+}
+
 const Index *index_add(IndexTable *t, const Index *a, const Index *b) {
+    if (is_zero(t, a)) return b;
+    if (is_zero(t, b)) return a;
+    Remembered *r = remembered(t, OPERATION_SUM, a, b);
+    const Index *known = recall(r, OPERATION_SUM, a, b);
+    if (known) return known;
     Sum s = {.constant = t->zero};
     sum_index(t, &s, a, t->one);
     sum_index(t, &s, b, t->one);
-    return sum_done(t, &s);
+    const Index *result = sum_done(t, &s);
+    *r = (Remembered){OPERATION_SUM, a, b, result};
+    return result;
 }
 
 const Index *index_sub(IndexTable *t, const Index *a, const Index *b) {
@@ -230,9 +274,16 @@ const Index *index_sub(IndexTable *t, const Index *a, const Index *b) {
 }
 
 const Index *index_scale(IndexTable *t, const Index *a, const Dim *factor) {
+    dim_need(factor);
+    if (factor == t->one || is_zero(t, a)) return a;
+    Remembered *r = remembered(t, OPERATION_SCALE, a, factor);
+    const Index *known = recall(r, OPERATION_SCALE, a, factor);
+    if (known) return known;
     Sum s = {.constant = t->zero};
-    sum_index(t, &s, a, dim_need(factor));
-    return sum_done(t, &s);
+    sum_index(t, &s, a, factor);
+    const Index *result = sum_done(t, &s);
+    *r = (Remembered){OPERATION_SCALE, a, factor, result};
+    return result;
 }
 
 bool index_is_const(const Index *a, int64_t *value) {
@@ -366,9 +417,7 @@ static bool common_factor(IndexTable *t, const Index *rest, const Dim *divisor, 
     return false;
 }
 
-const Index *index_floordiv(IndexTable *t, const Index *a, const Dim *divisor) {
-    dim_need(divisor);
-    if (dim_is(divisor, 1)) return a;
+static const Index *make_floordiv(IndexTable *t, const Index *a, const Dim *divisor) {
     Sum q = {0}, r = {0};
     split(t, a, divisor, &q, &r);
     const Index *quotient = sum_done(t, &q), *rest = sum_done(t, &r);
@@ -387,9 +436,17 @@ const Index *index_floordiv(IndexTable *t, const Index *a, const Dim *divisor) {
     return index_add(t, quotient, of_atom(t, atom_get(t, key)));
 }
 
-const Index *index_mod(IndexTable *t, const Index *a, const Dim *divisor) {
+const Index *index_floordiv(IndexTable *t, const Index *a, const Dim *divisor) {
     dim_need(divisor);
-    if (dim_is(divisor, 1)) return index_const(t, 0);
+    if (divisor == t->one) return a;
+    Remembered *r = remembered(t, OPERATION_FLOORDIV, a, divisor);
+    const Index *result = recall(r, OPERATION_FLOORDIV, a, divisor);
+    if (!result) result = make_floordiv(t, a, divisor);
+    *r = (Remembered){OPERATION_FLOORDIV, a, divisor, result};
+    return result;
+}
+
+static const Index *make_mod(IndexTable *t, const Index *a, const Dim *divisor) {
     Sum q = {0}, r = {0};
     split(t, a, divisor, &q, &r);
     const Index *rest = sum_done(t, &r);
@@ -400,6 +457,16 @@ const Index *index_mod(IndexTable *t, const Index *a, const Dim *divisor) {
         return index_add(t, index_scale(t, index_mod(t, x, remaining), g), y);
     IndexAtom key = {.kind = ATOM_MOD, .axis = -1, .left = rest, .divisor = divisor};
     return of_atom(t, atom_get(t, key));
+}
+
+const Index *index_mod(IndexTable *t, const Index *a, const Dim *divisor) {
+    dim_need(divisor);
+    if (divisor == t->one) return index_const(t, 0);
+    Remembered *r = remembered(t, OPERATION_MOD, a, divisor);
+    const Index *result = recall(r, OPERATION_MOD, a, divisor);
+    if (!result) result = make_mod(t, a, divisor);
+    *r = (Remembered){OPERATION_MOD, a, divisor, result};
+    return result;
 }
 
 const Index *index_min(IndexTable *t, const Index *a, const Index *b) {

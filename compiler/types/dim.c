@@ -72,6 +72,20 @@ static int term_compare_void(const void *a, const void *b) {
     return term_compare(a, b);
 }
 
+/* Polynomials are short, and mostly in order already. */
+static void terms_sort(DimTerm *terms, int count) {
+    if (count > 2 * POLYNOMIAL_INLINE) {
+        qsort(terms, (size_t)count, sizeof *terms, term_compare_void);
+        return;
+    }
+    for (int i = 1; i < count; i++) {
+        DimTerm t = terms[i];
+        int at = i;
+        for (; at > 0 && term_compare(&terms[at - 1], &t) > 0; at--) terms[at] = terms[at - 1];
+        terms[at] = t;
+    }
+}
+
 static bool terms_equal(const DimTerm *a, const DimTerm *b, int count) {
     for (int i = 0; i < count; i++)
         if (a[i].coefficient != b[i].coefficient || term_compare(&a[i], &b[i]) != 0) return false;
@@ -114,6 +128,10 @@ static const Dim *table_intern(DimTable *table, const DimTerm *terms, int count)
 void polynomial_add_term(DimTable *table, Polynomial *p, int64_t coefficient, int factor_count,
                          const DimFactor *factors) {
     if (coefficient == 0) return;
+    if (!p->terms.data) {
+        p->terms.data = p->first;
+        p->terms.capacity = POLYNOMIAL_INLINE;
+    }
     vector_push(table->arena, &p->terms, ((DimTerm){coefficient, factor_count, factors}));
 }
 
@@ -133,8 +151,7 @@ void polynomial_add(DimTable *table, Polynomial *p, const Dim *d, int64_t scale)
 
 const Dim *polynomial_finish(DimTable *table, Polynomial *p) {
     if (p->failed) return NULL;
-    if (p->terms.count > 1)
-        qsort(p->terms.data, (size_t)p->terms.count, sizeof(DimTerm), term_compare_void);
+    terms_sort(p->terms.data, p->terms.count);
     int kept = 0;
     for (int i = 0; i < p->terms.count;) {
         DimTerm t = p->terms.data[i];
@@ -178,6 +195,13 @@ static bool factors_multiply(DimTable *table, const DimTerm *a, const DimTerm *b
 }
 
 static const Dim *multiply(DimTable *table, const Dim *a, const Dim *b) {
+    int64_t x, y = 0, product;
+    bool constant = dim_is_const(b, &y);
+    if (constant && y == 1) return a;
+    if (dim_is_const(a, &x)) {
+        if (x == 1) return b;
+        if (constant) return checked_mul(x, y, &product) ? dim_const(table, product) : NULL;
+    }
     Polynomial p = {0};
     for (int i = 0; i < a->term_count; i++) {
         for (int j = 0; j < b->term_count; j++) {
@@ -216,9 +240,13 @@ AtomEntry *dim_atom(DimTable *table, DimAtomKind kind, const Dim *left, const Di
 }
 
 const Dim *dim_of_atom(DimTable *table, const DimAtom *atom) {
-    DimFactor *f = NEW(table->arena, DimFactor);
-    *f = (DimFactor){atom, 1};
-    return table_intern(table, &(DimTerm){1, 1, f}, 1);
+    AtomEntry *e = table->atoms.data[atom->index];
+    if (!e->alone) {
+        DimFactor *f = NEW(table->arena, DimFactor);
+        *f = (DimFactor){atom, 1};
+        e->alone = table_intern(table, &(DimTerm){1, 1, f}, 1);
+    }
+    return e->alone;
 }
 
 const Dim *dim_symbol(DimTable *table, Name name) {
@@ -314,7 +342,13 @@ bool dim_is_const(const Dim *d, int64_t *value) {
     return true;
 }
 
+/* a + scale * b, where the scale is 1 or -1. */
 static const Dim *combine(DimTable *table, const Dim *a, const Dim *b, int64_t scale) {
+    int64_t x, y, sum;
+    if (dim_is_const(a, &x) && dim_is_const(b, &y)) {
+        bool fits = scale > 0 ? checked_add(x, y, &sum) : checked_sub(x, y, &sum);
+        return fits ? dim_const(table, sum) : NULL;
+    }
     a = dim_canonical(table, a);
     b = dim_canonical(table, b);
     Polynomial p = {0};

@@ -117,12 +117,21 @@ static const DimAtom *find_atom(const Dim *d, DimAtomKind kind) {
     return NULL;
 }
 
-/* d with every symbol N written as N' + lower(N): then all atoms that are symbols are >= 0. */
+static bool has_atom(const Dim *d, const DimAtom *atom) {
+    for (int i = 0; i < d->term_count; i++)
+        for (int j = 0; j < d->terms[i].factor_count; j++)
+            if (d->terms[i].factors[j].atom == atom) return true;
+    return false;
+}
+
+/* d, which has symbols only, with every symbol N written as N' + lower(N): then all atoms that are
+ * symbols are >= 0. */
 static const Dim *shift_symbols(DimTable *table, const Dim *d) {
     const Dim *shifted = d;
     for (int i = 0; i < table->symbols.count && shifted; i++) {
         const SymbolEntry *e = table->symbols.data[i];
         if (e->symbol.lower == 0 || e->symbol.lower == INT64_MIN) continue;
+        if (!has_atom(shifted, &e->atom->atom)) continue;
         Polynomial p = {0};
         polynomial_add(table, &p, dim_of_atom(table, &e->atom->atom), 1);
         polynomial_add_term(table, &p, e->symbol.lower, 0, NULL);
@@ -182,7 +191,9 @@ static bool prove_by_floor(DimTable *table, const Dim *d, int depth) {
 }
 
 bool dim_prove_nonnegative(DimTable *table, const Dim *d, int depth) {
+    int64_t value;
     if (!d) return false;
+    if (dim_is_const(d, &value)) return value >= 0;
     if (interval_of(d).lower >= 0) return true;
     if (only_symbols(d)) {
         const Dim *shifted = shift_symbols(table, d);
@@ -252,7 +263,9 @@ DimTruth dim_equal(DimTable *table, const Dim *a, const Dim *b) {
 
 DimTruth dim_less_equal(DimTable *table, const Dim *a, const Dim *b) {
     const Dim *d = dim_sub(table, b, a);
+    int64_t value;
     if (!d) return DIM_UNKNOWN;
+    if (dim_is_const(d, &value)) return value >= 0 ? DIM_YES : DIM_NO;
     if (dim_prove_nonnegative(table, d, 3)) return DIM_YES;
     if (dim_prove_nonnegative(table, dim_sub(table, dim_neg(table, d), dim_const(table, 1)), 3))
         return DIM_NO;

@@ -12,6 +12,7 @@
 typedef struct AtomEntry {
     DimAtom atom; /* first: a DimAtom pointer is an AtomEntry pointer */
     const Dim *resolved;
+    const Dim *alone; /* the atom as a dim; NULL until somebody asks */
     bool exact;
 } AtomEntry;
 
@@ -41,10 +42,13 @@ static inline const AtomEntry *atom_entry(const DimAtom *atom) {
     return (const AtomEntry *)atom;
 }
 
-/* A polynomial being built: terms in any order; `failed` after an overflow. */
+/* A polynomial being built: terms in any order; `failed` after an overflow.  Few terms need no
+ * memory of the arena; a Polynomial is not copied. */
+enum { POLYNOMIAL_INLINE = 6 };
 typedef struct Polynomial {
     VECTOR(DimTerm) terms;
     bool failed;
+    DimTerm first[POLYNOMIAL_INLINE];
 } Polynomial;
 
 void polynomial_add(DimTable *table, Polynomial *p, const Dim *d, int64_t scale);
