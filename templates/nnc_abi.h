@@ -25,6 +25,14 @@ enum { NNC_MAX_RANK = 12 };
 typedef void (*nnc_task)(void *arg, int64_t i, int worker);
 typedef void (*nnc_parallel)(void *user, int64_t n, nnc_task task, void *arg);
 
+/* Who times kernels; only code that was emitted with --instrument calls it.  Threads call at the same time. */
+typedef struct nnc_profile {
+    void *user;
+    uint64_t (*now)(void *user); /* the caller's clock */
+    /* this thread has run some tiles of call `number` (its place in <entry>_kernels) since `begin` */
+    void (*slice)(void *user, int number, uint64_t begin);
+} nnc_profile;
+
 /* One context: four caller-owned regions, each aligned to 64 bytes, and how to run in parallel.
  * Zero it, set the regions, then call <prefix>_init (fresh values) or set the cells.  A context belongs to
  * one caller at a time; any number of contexts may run at once.  Nothing here is freed by the model. */
@@ -44,6 +52,7 @@ typedef struct nnc_context {
     uint64_t seed;        /* key of the random stream */
     uint64_t step;        /* counter of the random stream: calls that drew random numbers */
     const char *message;  /* after an error: which argument, what was expected (static text) */
+    const nnc_profile *profile; /* NULL, or who times kernels */
 } nnc_context;
 
 typedef struct nnc_cell_info {
@@ -76,10 +85,14 @@ typedef struct nnc_entry_info {
     const char *doc;
 } nnc_entry_info;
 
+/* One place in an entry that calls a kernel; of code that was emitted with --instrument. */
 typedef struct nnc_kernel_info {
-    const char *name;     /* C name */
-    const char *what;     /* fused operators, source lines */
-    double flops, bytes;  /* of one call with the dims given to `cost`; 0 if unknown */
+    const char *name;     /* as --emit=kernels names it; nn_k_<name> in C */
+    const char *what;     /* fused operators */
+    const char *lines;    /* source lines, "12, 14"; may be empty */
+    double calls;         /* in one call of the entry */
+    double flops, bytes;  /* of one of them; 0 if unknown */
+    int dtype;            /* of its arithmetic: NNC_F64 when some is, else NNC_F32 */
 } nnc_kernel_info;
 
 typedef struct nnc_model {

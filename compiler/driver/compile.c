@@ -188,7 +188,8 @@ static void back_passes(Compilation *c) {
                            .source_name = slash ? slash + 1 : c->pipeline.file,
                            .version = NNC_VERSION,
                            .target = target && !strcmp(target, "c99") ? target : NULL,
-                           .info = !c->line->given[OPTION_NO_INFO]};
+                           .info = !c->line->given[OPTION_NO_INFO],
+                           .instrument = c->line->given[OPTION_INSTRUMENT]};
     emit_header(c->plan, &options, &c->header);
     emit_c(c->plan, &options, &c->source);
     if (pass_end(&c->passes, "emit")) print_text(&c->source);

@@ -326,7 +326,7 @@ static int build_binary(Build *build, const Pipeline *pipeline, Root *root, cons
     }
     if (!jit_make_folder(build->folder, &build->error)) return 3;
     int status = write_weights(build, model);
-    if (status == 0) status = pipeline_emit_c(pipeline, root, &emitted);
+    if (status == 0) status = pipeline_emit_c(pipeline, root, false, &emitted);
     if (status == 0) status = write_sources(build, model, root, &emitted);
     for (int v = 0; status == 0 && v < build->variant_count; ++v)
         status = compile_variant(build, &build->variants[v]);

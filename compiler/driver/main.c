@@ -59,7 +59,7 @@ static int engine_options(const CommandLine *line, EngineOptions *out) {
     if (status) return status;
     if (threads > 1024) return options_misuse(line, "--threads is at most 1024");
     *out = (EngineOptions){engine == 1, line->value[OPTION_CC], (int)threads,
-                           line->given[OPTION_VERBOSE]};
+                           line->given[OPTION_VERBOSE], false};
     return 0;
 }
 

@@ -21,7 +21,7 @@ int model_open(Model *model, const Pipeline *pipeline, Root *root, const Entry *
         model->table = interpreter_model(pipeline, root, &model->engine);
     } else {
         EmittedC text;
-        int status = pipeline_emit_c(pipeline, root, &text);
+        int status = pipeline_emit_c(pipeline, root, options->instrument, &text);
         if (status != 0) return status;
         JitFile files[] = {{"model.c", text.source.data, text.source.length},
                            {"model.h", text.header.data, text.header.length}};

@@ -10,6 +10,7 @@ typedef struct EngineOptions {
     const char *cc;   /* --cc */
     int threads;      /* 0: one per processor */
     bool verbose;
+    bool instrument; /* so that kernels can be timed */
 } EngineOptions;
 
 typedef struct Model {

@@ -50,6 +50,7 @@ int pipeline_choose(const Pipeline *pipeline, PipelineWish wish, Root **root, En
 typedef struct EmittedC {
     Text source, header;
 } EmittedC;
-int pipeline_emit_c(const Pipeline *pipeline, Root *root, EmittedC *out);
+/* `instrument`: its kernels can be timed (nnc_profile). */
+int pipeline_emit_c(const Pipeline *pipeline, Root *root, bool instrument, EmittedC *out);
 
 #endif

@@ -8,7 +8,7 @@
 #include "plan/plan.h"
 #include "tensor/simplify.h"
 
-int pipeline_emit_c(const Pipeline *pipeline, Root *root, EmittedC *out) {
+int pipeline_emit_c(const Pipeline *pipeline, Root *root, bool instrument, EmittedC *out) {
     /* The root alone, and as a copy: simplification rewrites entries, the interpreter wants them as
      * lowered. */
     Arena *arena = pipeline->arena;
@@ -44,7 +44,8 @@ int pipeline_emit_c(const Pipeline *pipeline, Root *root, EmittedC *out) {
     EmitOptions options = {.header_name = "model.h",
                            .source_name = slash ? slash + 1 : pipeline->file,
                            .version = NNC_VERSION,
-                           .info = true};
+                           .info = true,
+                           .instrument = instrument};
     out->header = text_new(arena);
     out->source = text_new(arena);
     emit_header(plan, &options, &out->header);

@@ -18,6 +18,7 @@ typedef struct RunOptions {
     const char *output_dir; /* results as <name>.npy; NULL: none are written */
     const char *save, *checkpoint, *resume;
     int64_t repeat; /* 0 counts as 1 */
+    bool makes_up;  /* inputs that are not given are random; ids are in the range that is checked */
 } RunOptions;
 
 /* Returns the exit status. */

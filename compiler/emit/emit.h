@@ -14,6 +14,7 @@ typedef struct EmitOptions {
     const char *version;     /* of the compiler, for the first line */
     const char *target;      /* NULL: whatever the C compiler is told; "c99": no GNU vectors */
     bool info;               /* tables: <root>_model() and what it needs */
+    bool instrument;         /* reports every kernel to the context's profile; <entry>_kernels() */
 } EmitOptions;
 
 /* The header is the same for all backends up to the prefix of names. */

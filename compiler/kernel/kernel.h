@@ -317,6 +317,14 @@ KernelProgram *kernel_program_build(Arena *arena, const Program *program);
  * init. */
 const Layout *kernel_cell_layout(const KernelProgram *program, const Cell *cell);
 
+/* Of one call, in the kernel's symbols; NULL where a number is too large.  Not part of a kernel:
+ * made when somebody asks. */
+typedef struct KernelCost {
+    const Dim *flops, *bytes;
+    bool wide; /* some of its arithmetic is f64 */
+} KernelCost;
+KernelCost kernel_cost(const KernelProgram *program, const Kernel *kernel);
+
 /* ---- reading ---- */
 void kernel_print(Text *out, const Kernel *kernel);
 void kernel_program_print(Text *out, const KernelProgram *program); /* --emit=kernels */

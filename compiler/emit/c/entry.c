@@ -15,6 +15,7 @@ typedef struct EntryWriter {
     const char **state_names; /* parameters of init, NULL elsewhere */
     const char **local;       /* by buffer id: rotated and element buffers */
     int depth;                /* open loops */
+    int calls;                /* of kernels, so far */
     const char *scan;         /* text of the scan index */
 } EntryWriter;
 
@@ -250,12 +251,16 @@ static void write_call(EntryWriter *e, const Step *s, int indent) {
     for (int i = 0; i < kp->symbols.count; i++)
         text_printf(&t, "%s%s", i ? ", " : "", symbol_text(e, kp->symbols.data[i]));
     if (!kp->symbols.count) text_char(&t, '0');
-    text_printf(&t, "}, ctx->seed, (uint32_t)(%s), nn_step};", e->scan);
-    source_line(w, indent + 1, "%s", t.data);
+    text_printf(&t, "}, ctx->seed, (uint32_t)(%s), nn_step", e->scan);
+    const char *kernel = w->kernel_names[number];
+    if (w->options->instrument) {
+        text_printf(&t, ", %s, ctx->profile, %d", kernel, e->calls++);
+        kernel = "nn_timed";
+    }
+    source_line(w, indent + 1, "%s};", t.data);
     bool sliced = !dim_is(kp->scratch_bytes, 0);
-    source_line(w, indent + 1, "nn_run(ctx, %s, &nn_c, %s, %s, nn_scratch, %s);",
-                w->kernel_names[number], product(e, s->kernel), work_text(e, s),
-                sliced ? "nn_slice" : "0");
+    source_line(w, indent + 1, "nn_run(ctx, %s, &nn_c, %s, %s, nn_scratch, %s);", kernel,
+                product(e, s->kernel), work_text(e, s), sliced ? "nn_slice" : "0");
     source_line(w, indent, "}");
 }
 
@@ -332,6 +337,68 @@ static void write_checks(EntryWriter *e) {
         fail(e, format(e, "*(const uint8_t *)(%s)", buffer_text(e, k->checks.data[i].flag)),
              "NNC_E_RANGE", c->message ? c->message : "an id is out of range");
     }
+}
+
+/* ---- what --instrument adds ---- */
+
+/* One row for each call of write_steps, in its order; `calls`: how often that step runs. */
+static void write_kernel_rows(EntryWriter *e, Step *const *steps, int count, const Dim *calls) {
+    DimTable *dims = e->w->plan->kernels->program->dims;
+    for (int i = 0; i < count; i++) {
+        const Step *s = steps[i];
+        if (s->kind == STEP_LOOP) {
+            write_kernel_rows(e, s->body.data, s->body.count, dim_mul(dims, calls, s->count));
+            continue;
+        }
+        const Kernel *k = s->kernel;
+        KernelCost cost = kernel_cost(e->w->plan->kernels, k);
+        Text lines = text_new(e->w->arena), row = text_new(e->w->arena);
+        for (int n = 0; n < k->lines.count; n++)
+            text_printf(&lines, "%s%d", n ? ", " : "", k->lines.data[n]);
+        emit_string(&row, k->name);
+        text_append(&row, ", ");
+        emit_string(&row, k->what ? k->what : "");
+        text_append(&row, ", ");
+        emit_string(&row, lines.data ? lines.data : "");
+        const Dim *const numbers[] = {calls, cost.flops, cost.bytes};
+        for (int n = 0; n < 3; n++)
+            text_printf(&row, ", (double)%s", numbers[n] ? dim_text(e, numbers[n], true) : "0");
+        source_line(e->w, 2, "{%s, %s},", row.data, cost.wide ? "NNC_F64" : "NNC_F32");
+    }
+}
+
+/* <entry>_kernels: the table of its calls at the caller's dims. */
+static void write_kernel_table(EntryWriter *e, const char *symbol) {
+    SourceWriter *w = e->w;
+    const KernelEntry *entry = e->plan->entry;
+    const Dim *once = dim_const(w->plan->kernels->program->dims, 1);
+    text_printf(w->out,
+                "int %s_kernels(const nnc_context *ctx, const int64_t *dims, nnc_kernel_info *out) "
+                "{\n    (void)ctx, (void)dims;\n",
+                symbol);
+    if (e->calls == 0) {
+        source_line(w, 1, "(void)out;");
+        source_line(w, 1, "return 0;");
+        text_append(w->out, "}\n\n");
+        return;
+    }
+    source_line(w, 1, "if (!out) return %d;", e->calls);
+    for (int i = 0; i < e->entry->dims.count; i++)
+        source_line(w, 1, "const int64_t %s = dims[%d];", e->names->dims[i], i);
+    for (int i = 0; e->root->state_header && i < e->root->state_symbols.count; i++)
+        source_line(w, 1, "const int64_t %s = ((const int64_t *)ctx->state)[%d];",
+                    state_dim_name(w, i), i + 1);
+    for (int i = 0; i < e->entry->dims.count; i++)
+        source_line(w, 1, "(void)%s;", e->names->dims[i]);
+    for (int i = 0; e->root->state_header && i < e->root->state_symbols.count; i++)
+        source_line(w, 1, "(void)%s;", state_dim_name(w, i));
+    source_line(w, 1, "const nnc_kernel_info rows[%d] = {", e->calls);
+    write_kernel_rows(e, entry->check_steps.data, entry->check_steps.count, once);
+    write_kernel_rows(e, entry->steps.data, entry->steps.count, once);
+    source_line(w, 1, "};");
+    source_line(w, 1, "memcpy(out, rows, sizeof rows);");
+    source_line(w, 1, "return %d;", e->calls);
+    text_append(w->out, "}\n\n");
 }
 
 /* ---- the functions ---- */
@@ -443,4 +510,5 @@ void source_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *plan) 
     if (entry->uses_random) source_line(w, 1, "ctx->step++;");
     source_line(w, 1, "return NNC_OK;");
     text_append(w->out, "}\n\n");
+    if (w->options->instrument && !reset) write_kernel_table(e, symbol);
 }

@@ -137,6 +137,21 @@ static const char running[] =
     "    ctx->parallel(ctx->parallel_user, tasks, nn_job_task, &job);\n"
     "}\n\n";
 
+static const char timed_members[] =
+    "    void (*kernel)(const struct nn_call *call, int64_t tile0, int64_t tile1, char *scratch);\n"
+    "    const nnc_profile *profile;\n"
+    "    int number;\n";
+
+/* With --instrument this stands where the kernel would. */
+static const char timing[] =
+    "static void nn_timed(const nn_call *call, int64_t tile0, int64_t tile1, char *scratch) {\n"
+    "    const nnc_profile *const profile = call->profile;\n"
+    "    const uint64_t begin = profile ? profile->now(profile->user) : 0;\n"
+    "    call->kernel(call, tile0, tile1, scratch);\n"
+    "    if (profile) profile->slice(profile->user, call->number, begin);\n"
+    "}\n"
+    "\n";
+
 static const char drawing[] =
     "NN_INLINE nn_random nn_draw(const nn_call *call, uint32_t site, int at_init) {\n"
     "    nn_random r;\n"
@@ -187,10 +202,11 @@ static void write_templates(SourceWriter *w) {
     text_append(w->out, calls);
     text_printf(w->out,
                 "typedef struct nn_call {\n    void *buffers[%d];\n    int64_t dims[%d];\n"
-                "    uint64_t seed;\n    uint32_t scan, step;\n} nn_call;\n\n",
-                buffers, dims);
+                "    uint64_t seed;\n    uint32_t scan, step;\n%s} nn_call;\n\n",
+                buffers, dims, w->options->instrument ? timed_members : "");
     if (needs.random) text_append(w->out, drawing);
     text_append(w->out, running);
+    if (w->options->instrument) text_append(w->out, timing);
 }
 
 void emit_c(const Plan *plan, const EmitOptions *options, Text *source) {

@@ -26,7 +26,7 @@ static void write_argument(Text *out, const char *name, const TensorType *type, 
     text_append(out, result ? ", written\n" : type->shape.rank ? "\n" : ", by value\n");
 }
 
-static void write_entry(Text *out, const EntryPlan *plan) {
+static void write_entry(Text *out, const EntryPlan *plan, const EmitOptions *options) {
     const Entry *e = plan->entry->entry;
     EntryNames *names = entry_names(out->arena, e);
     const char *symbol = emit_identifier(out->arena, e->symbol);
@@ -53,6 +53,13 @@ static void write_entry(Text *out, const EntryPlan *plan) {
         if (scratch) text_printf(out, " + (size_t)NNC_WORKERS * %lld", (long long)scratch);
         text_append(out, ")\n");
     }
+    if (options->instrument)
+        text_printf(out,
+                    "/* Its calls of kernels, at most one row each into `out`; their number.  The "
+                    "context is one that\n * init has filled; `out` may be NULL. */\n"
+                    "int %s_kernels(const nnc_context *ctx, const int64_t *dims, nnc_kernel_info "
+                    "*out);\n",
+                    symbol);
     text_char(out, '\n');
 }
 
@@ -126,7 +133,8 @@ static void write_root(Text *out, const RootPlan *plan, const EmitOptions *optio
     text_char(out, '\n');
     for (int i = 0; i < plan->entries.count; i++) {
         EntryKind kind = plan->entries.data[i]->entry->entry->kind;
-        if (kind == ENTRY_INFER || kind == ENTRY_TRAIN) write_entry(out, plan->entries.data[i]);
+        if (kind == ENTRY_INFER || kind == ENTRY_TRAIN)
+            write_entry(out, plan->entries.data[i], options);
     }
 }
 
