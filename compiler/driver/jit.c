@@ -217,17 +217,28 @@ static int hash_everything(const JitFile *files, int count, const char *const *w
 
 static bool open_library(const char *path, const char *symbol, JitModel *out, NncError *error) {
     out->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!out->library) return nnc_fail(error, "cannot load the compiled model: %s", dlerror());
-    const nnc_model *(*get_model)(void) = NULL;
-    void *address = dlsym(out->library, symbol);
-    if (address) memcpy(&get_model, &address, sizeof get_model); /* as POSIX has it */
-    if (get_model) out->model = get_model();
-    if (out->model) return true;
+    if (!out->library) return nnc_fail(error, "cannot load the compiled code: %s", dlerror());
+    if (dlsym(out->library, symbol)) return true;
     jit_unload(out);
-    return nnc_fail(error, "the compiled model has no function '%s'", symbol);
+    return nnc_fail(error, "the compiled code has no function '%s'", symbol);
+}
+
+bool jit_symbol(const JitModel *model, const char *symbol, void *function, size_t bytes) {
+    void *address = dlsym(model->library, symbol);
+    if (address) memcpy(function, &address, bytes); /* as POSIX has it */
+    return address != NULL;
 }
 
 int jit_load(const JitFile *files, int count, const char *symbol, const char *cc, bool verbose,
+             JitModel *out, NncError *error) {
+    const nnc_model *(*get_model)(void) = NULL;
+    int status = jit_open(files, count, symbol, cc, verbose, out, error);
+    if (status == 0 && jit_symbol(out, symbol, &get_model, sizeof get_model))
+        out->model = get_model();
+    return status;
+}
+
+int jit_open(const JitFile *files, int count, const char *symbol, const char *cc, bool verbose,
              JitModel *out, NncError *error) {
     char buffer[4096], cache[4096], path[4200], folder[4096], object[4200];
     const char *words[WORD_LIMIT];

@@ -16,7 +16,7 @@ typedef struct JitFile {
 
 typedef struct JitModel {
     void *library;
-    const nnc_model *model;
+    const nnc_model *model; /* NULL for code that is no model */
 } JitModel;
 
 /* `symbol`: the function that returns the model's table.  `cc`: --cc, or NULL for $CC, else "cc".
@@ -24,6 +24,11 @@ typedef struct JitModel {
  * code), 130 or 143 after a signal. */
 int jit_load(const JitFile *files, int count, const char *symbol, const char *cc, bool verbose,
              JitModel *out, NncError *error);
+/* The same for any code: `symbol` is a function that it must have. */
+int jit_open(const JitFile *files, int count, const char *symbol, const char *cc, bool verbose,
+             JitModel *out, NncError *error);
+/* Puts the address of a function into the pointer to it at `function`; false if there is none. */
+bool jit_symbol(const JitModel *model, const char *symbol, void *function, size_t bytes);
 void jit_unload(JitModel *model);
 
 /* The compiler's words: --cc, $CC or "cc", split at spaces; 0 when the text is too long or empty.

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "driver/bench.h"
 #include "driver/commands.h"
 #include "driver/run.h"
 #include "driver/train.h"
@@ -59,7 +60,7 @@ static int engine_options(const CommandLine *line, EngineOptions *out) {
     if (status) return status;
     if (threads > 1024) return options_misuse(line, "--threads is at most 1024");
     *out = (EngineOptions){engine == 1, line->value[OPTION_CC], (int)threads,
-                           line->given[OPTION_VERBOSE], false};
+                           line->given[OPTION_VERBOSE], line->command == COMMAND_BENCH};
     return 0;
 }
 
@@ -84,6 +85,33 @@ static int dispatch_run(const CommandLine *line) {
     if (status) return status;
     options.seed = (uint64_t)seed;
     return run_command(&options);
+}
+
+static int dispatch_bench(const CommandLine *line) {
+    int64_t seed;
+    int format;
+    BenchOptions options = {.run = {.weights = line->value[OPTION_WEIGHTS],
+                                    .inputs = options_list(line, OPTION_INPUT),
+                                    .binds = options_list(line, OPTION_BIND),
+                                    .sets = options_list(line, OPTION_SET),
+                                    .makes_up = true},
+                            .trace = line->value[OPTION_TRACE]};
+    RunOptions *run = &options.run;
+    int status = only_operand(line, "file", &run->target);
+    if (!status) status = pipeline_options(line, &run->pipeline);
+    if (!status) status = engine_options(line, &run->engine);
+    if (!status) status = options_integer(line, OPTION_SEED, 0, &seed);
+    if (!status) status = options_integer(line, OPTION_REPEAT, 0, &run->repeat);
+    if (!status) status = options_choice(line, OPTION_FORMAT, "text|json", &format);
+    if (status) return status;
+    if (run->repeat > 1000000) return options_misuse(line, "--repeat is at most 1000000");
+    options.seconds = 1;
+    const char *seconds = line->value[OPTION_SECONDS];
+    if (seconds && (!parse_number(seconds, &options.seconds) || !(options.seconds >= 0)))
+        return options_misuse(line, "--seconds wants a number, not `%s`", seconds);
+    options.json = format == 1;
+    run->seed = (uint64_t)seed;
+    return bench_command(&options);
 }
 
 static int dispatch_train(const CommandLine *line) {
@@ -160,6 +188,7 @@ static int dispatch(const CommandLine *line, int argc) {
     case COMMAND_CHECK: return command_check(line);
     case COMMAND_RUN: return dispatch_run(line);
     case COMMAND_TRAIN: return dispatch_train(line);
+    case COMMAND_BENCH: return dispatch_bench(line);
     case COMMAND_SUMMARY: return command_summary(line);
     case COMMAND_GRAPH: return command_graph(line);
     case COMMAND_FMT: return command_fmt(line);
