@@ -278,14 +278,16 @@ static void warn_idle_optimizers(Lowerer *lw) {
     work->steps.count = 0;
 }
 
+static bool root_has_cell(const Root *root, const Cell *cell) {
+    return cell->index >= 0 && cell->index < root->cells.count &&
+           root->cells.data[cell->index] == cell;
+}
+
 void cells_finish_root(Lowerer *lw, Root *root) {
     for (int i = 0; i < lw->cells.count; i++) {
         CellState *c = lw->cells.data[i];
         if (!c->validity || !c->live_in || c->cell->index >= 0) continue;
-        bool here = false;
-        for (int k = 0; k < root->cells.count; k++)
-            here |= root->cells.data[k] == c->cell->gradient_of;
-        if (!here) continue;
+        if (!root_has_cell(root, c->cell->gradient_of)) continue;
         append_cell(lw, root, c);
         append_cell(lw, root, c->validity);
     }

@@ -27,16 +27,41 @@ static bool commutes(const Node *node) {
     return node->input_count == 2 && op_info(node->op)->properties & PROPERTY_COMMUTES;
 }
 
+static uint64_t hash_dims(uint64_t hash, const Dim *const *dims, int count) {
+    for (int i = 0; i < count; i++) hash = mix(hash, dims[i]->hash);
+    return hash;
+}
+
+/* Of the attributes that tell apart what many nodes of one type and no different inputs are. */
+static uint64_t hash_attributes(const Node *node) {
+    uint64_t bits;
+    switch ((int)node->op) {
+    case OP_INPUT: return (uint64_t)node->attr.input.index;
+    case OP_CELL: return (uint64_t)node->attr.cell->index;
+    case OP_CONST:
+        if (node->attr.constant.data) return 1;
+        memcpy(&bits, &node->attr.constant.value, sizeof bits);
+        return mix(bits, (uint64_t)node->attr.constant.integer);
+    case OP_DIM: return node->attr.dim->hash;
+    case OP_RANDOM: return node->attr.random.site;
+    case OP_SLICE: return hash_dims(1, node->attr.slice.begin, node->type.shape.rank);
+    case OP_PAD: return hash_dims(1, node->attr.pad.low, node->type.shape.rank);
+    case OP_PROJ: return (uint64_t)node->attr.index;
+    default: return 0;
+    }
+}
+
 static uint64_t hash_node(const Node *node) {
     uint64_t hash = mix((uint64_t)node->op, (uint64_t)node->type.dtype);
-    for (int i = 0; i < node->type.shape.rank; i++)
-        hash = mix(hash, node->type.shape.dims[i]->hash);
+    hash = hash_dims(hash, node->type.shape.dims, node->type.shape.rank);
+    hash = mix(hash, hash_attributes(node));
     uint64_t inputs = 0;
     for (int i = 0; i < node->input_count; i++) {
         uint64_t id = (uint64_t)node->inputs[i]->id;
         inputs = commutes(node) ? inputs + mix(1, id) : mix(inputs, id);
     }
-    return mix(hash, inputs);
+    hash = mix(hash, inputs);
+    return hash ^ hash >> 32;
 }
 
 static bool dims_equal(const Dim *const *a, const Dim *const *b, int count) {
