@@ -527,6 +527,36 @@ static const char *identifier(Arena *arena, const char *path, const char *what, 
     return t.data;
 }
 
+static uint64_t text_hash(const char *text) {
+    uint64_t hash = 1469598103934665603u;
+    for (; *text; text++) hash = (hash ^ (unsigned char)*text) * 1099511628211u;
+    return hash ^ hash >> 32;
+}
+
+/* Where the kernel of this text stands among the program's, or would. */
+static Kernel **kernel_slot(KernelProgram *p, const char *text) {
+    uint64_t at = text_hash(text);
+    for (;; at++) {
+        Kernel **slot = &p->kernel_slots[at & (uint64_t)(p->kernel_slot_count - 1)];
+        if (!*slot || !strcmp((*slot)->text, text)) return slot;
+    }
+}
+
+/* The kernel of the program that reads the same, or k itself, which then is the program's. */
+static Kernel *intern_kernel(KernelProgram *p, Kernel *k) {
+    if (p->kernels.count * 2 >= p->kernel_slot_count) {
+        p->kernel_slot_count = p->kernel_slot_count ? 2 * p->kernel_slot_count : 64;
+        p->kernel_slots = NEW_ARRAY(p->arena, (size_t)p->kernel_slot_count, Kernel *);
+        for (int i = 0; i < p->kernels.count; i++)
+            *kernel_slot(p, p->kernels.data[i]->text) = p->kernels.data[i];
+    }
+    Kernel **slot = kernel_slot(p, k->text);
+    if (*slot) return *slot;
+    k->id = p->kernels.count;
+    vector_push(p->arena, &p->kernels, k);
+    return *slot = k;
+}
+
 Step *builder_finish(Builder *b, const char *what, const char *path) {
     Kernel *k = b->kernel;
     k->parameter_count = b->bindings.count;
@@ -539,16 +569,8 @@ Step *builder_finish(Builder *b, const char *what, const char *path) {
     walk_kernel(&walk);
     if (k->symbols.count > 1) text_printf(&text, "symbols%s\n", walk.trace.data);
     k->text = text.data;
-    const Kernel *found = NULL;
-    KernelProgram *p = b->program;
-    for (int i = 0; i < p->kernels.count && !found; i++)
-        if (!strcmp(p->kernels.data[i]->text, k->text)) found = p->kernels.data[i];
-    if (!found) {
-        k->id = p->kernels.count;
-        k->name = identifier(b->arena, path, what, k->id);
-        vector_push(b->arena, &p->kernels, k);
-        found = k;
-    }
+    const Kernel *found = intern_kernel(b->program, k);
+    if (found == k) k->name = identifier(b->arena, path, what, k->id);
     Step *step = NEW(b->arena, Step);
     step->kind = STEP_CALL;
     step->kernel = found;

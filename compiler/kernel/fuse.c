@@ -5,6 +5,7 @@
  * operators means.  A node that is not stored is computed again wherever it is read. */
 #include "kernel/internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -206,16 +207,30 @@ void node_reads(Lowering *l, Node *n, ReadVisit visit, void *user) {
     reads(l, n, visit, user, ++l->stamp);
 }
 
+static void raise_level(Group *g, int level) {
+    if (g->level >= level) return;
+    g->level = level;
+    for (int i = 0; i < g->users.count; i++) raise_level(g->users.data[i], level + 1);
+}
+
 static void need(Lowering *l, Group *g, Group *dep) {
     if (!dep || dep == g) return;
     for (int i = 0; i < g->needs.count; i++)
         if (g->needs.data[i] == dep) return;
     vector_push(l->arena, &g->needs, dep);
+    vector_push(l->arena, &dep->users, g);
+    raise_level(g, dep->level + 1);
+}
+
+void group_follow(Lowering *l, Group *g, Group *reader) {
+    vector_push(l->arena, &g->after, reader);
+    vector_push(l->arena, &reader->users, g);
+    raise_level(g, reader->level + 1);
 }
 
 static bool reaches(Group *from, Group *to, int stamp) {
     if (from == to) return true;
-    if (from->mark == stamp) return false;
+    if (from->level <= to->level || from->mark == stamp) return false;
     from->mark = stamp;
     for (int i = 0; i < from->needs.count; i++)
         if (reaches(from->needs.data[i], to, stamp)) return true;
@@ -380,21 +395,31 @@ static Group *new_group(Lowering *l, Node *n) {
     return g;
 }
 
+static int latest_first(const void *a, const void *b) {
+    return (*(Group *const *)b)->id - (*(Group *const *)a)->id;
+}
+
 /* A kernel over the same space that reads one of the same tensors, and that n does not have to wait
  * for. */
 static Group *sibling(Lowering *l, Node *n, const Deps *deps) {
     if (kind_of(l, n) != GROUP_LOOPS || n->op == OP_CONTRACT) return NULL;
     const Shape *space = anchored(n) ? &n->inputs[0]->type.shape : &n->type.shape;
-    for (int i = l->groups.count - 1; i >= 0; i--) {
-        Group *g = l->groups.data[i];
+    GroupList sharing = {0};
+    for (int i = 0; i < deps->nodes.count; i++) {
+        if (deps->nodes.data[i]->type.shape.rank < space->rank) continue;
+        const NodeState *s = lowering_state(l, deps->nodes.data[i]);
+        for (int k = 0; k < s->readers.count; k++)
+            vector_push(l->arena, &sharing, s->readers.data[k]);
+    }
+    if (sharing.count)
+        qsort(sharing.data, (size_t)sharing.count, sizeof *sharing.data, latest_first);
+    for (int i = 0; i < sharing.count; i++) {
+        Group *g = sharing.data[i];
+        if (i > 0 && g == sharing.data[i - 1]) continue;
         if (g->kind != GROUP_LOOPS || !shape_equal(&g->space, space)) continue;
-        bool shares = false, waits = false;
-        for (int a = 0; a < g->reads.count && !shares; a++)
-            for (int b = 0; b < deps->nodes.count && !shares; b++)
-                shares = g->reads.data[a] == deps->nodes.data[b] &&
-                         g->reads.data[a]->type.shape.rank >= space->rank;
+        bool waits = false;
         const char *why;
-        if (!shares || !fits(l, g, n, &why)) continue;
+        if (!fits(l, g, n, &why)) continue;
         for (int d = 0; d < deps->groups.count && !waits; d++)
             waits = group_reaches(l, deps->groups.data[d], g);
         if (!waits) return g;
@@ -446,7 +471,7 @@ static void place(Lowering *l, Node *n) {
     for (int d = 0; d < deps.groups.count; d++) need(l, home, deps.groups.data[d]);
     for (int i = 0; i < deps.nodes.count && home->kind == GROUP_LOOPS; i++)
         if (deps.nodes.data[i]->type.shape.rank >= home->space.rank && home->space.rank > 0)
-            vector_push(l->arena, &home->reads, deps.nodes.data[i]);
+            vector_push(l->arena, &lowering_state(l, deps.nodes.data[i])->readers, home);
 }
 
 /* Nodes that several groups would compute, and that cost more than a load: stored.  True if any was
@@ -491,8 +516,10 @@ void fuse_decide(Lowering *l) {
     for (int round = 0;; round++) {
         l->groups.count = 0;
         l->program->remarks.count = remarks;
-        for (int i = 0; i < l->graph->nodes.count; i++)
+        for (int i = 0; i < l->graph->nodes.count; i++) {
             lowering_state(l, l->graph->nodes.data[i])->group = NULL;
+            lowering_state(l, l->graph->nodes.data[i])->readers.count = 0;
+        }
         for (int i = 0; i < l->graph->nodes.count; i++) {
             Node *n = l->graph->nodes.data[i];
             NodeState *s = lowering_state(l, n);

@@ -109,12 +109,15 @@ typedef struct Group {
     Shape space;            /* LOOPS: the full iteration space; CONTRACT: the result's shape */
     uint32_t reduced;       /* LOOPS: axes of `space` that reductions of the group sum over */
     VECTOR(Node *) members; /* in id order: reductions, anchor, stored nodes */
-    VECTOR(Node *) reads;   /* LOOPS: tensors of at least its rank that it reads */
     VECTOR(struct Group *) needs; /* groups whose values it reads */
     VECTOR(struct Group *) after; /* groups that read a cell which this one overwrites */
+    VECTOR(struct Group *) users; /* groups that have it among their needs or after */
     VECTOR(const Cell *) cells;   /* read by it; known when grouping has ended */
     int mark;
+    int level; /* more than that of every group that it needs or follows */
 } Group;
+
+typedef VECTOR(Group *) GroupList;
 
 typedef struct NodeState {
     const Node *node;
@@ -127,6 +130,7 @@ typedef struct NodeState {
     VECTOR(Buffer *) targets; /* results and cells that it also is */
     double cost;              /* of recomputing one element, through what is not stored */
     int depth;                /* of the expression that is computed where it is read */
+    VECTOR(Group *) readers;  /* LOOPS groups of at most its rank that read it */
     bool cut;                 /* stored to bound the depth: a kernel that no other node joins */
 } NodeState;
 
@@ -142,11 +146,14 @@ typedef struct Lowering {
     int *seen;  /* by node id: the stamp of the walk that last met it */
     int *level; /* by node id, with level_seen: see loops.c */
     int *level_seen;
+    int *number; /* by node id: in the signature of reuse.c */
     int stamp;
     VECTOR(Group *) groups; /* in creation order */
     VECTOR(Step *) steps;
-    Buffer **inputs;       /* by OP_INPUT index */
-    VECTOR(Group *) order; /* execution order */
+    Buffer **inputs;                /* by OP_INPUT index */
+    VECTOR(Group *) order;          /* execution order */
+    VECTOR(GroupList) cell_readers; /* by Cell.index; known when grouping has ended */
+    struct Reuse *reuse;
 } Lowering;
 
 NodeState *lowering_state(Lowering *l, const Node *n);
@@ -167,6 +174,7 @@ void fuse_decide(Lowering *l);
 typedef void (*ReadVisit)(void *user, Node *read);
 void node_reads(Lowering *l, Node *n, ReadVisit visit, void *user);
 bool group_reaches(Lowering *l, Group *from, Group *to); /* from needs or follows to */
+void group_follow(Lowering *l, Group *g, Group *reader); /* g runs after reader */
 bool op_is_view(Op op);
 bool node_is_inline_source(const Node *n);
 /* A reduction that is computed where it is read, as a small inner loop. */
@@ -216,6 +224,8 @@ void index_unflatten(IndexTable *table, const Index *flat, const Shape *shape, c
 const Index *index_flatten(IndexTable *table, const Index *const *indices, const Shape *shape);
 
 /* ---- schedules ---- */
+/* reuse.c: the step of an equal group that was scheduled before, or `schedule`. */
+void reuse_or_schedule(Lowering *l, Group *group, void (*schedule)(Lowering *l, Group *group));
 void schedule_loops(Lowering *l, Group *group);
 void schedule_contract(Lowering *l, Group *group);
 void schedule_prefix(Lowering *l, Group *group);

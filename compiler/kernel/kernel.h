@@ -280,7 +280,8 @@ typedef struct KernelCheck {
 typedef struct KernelEntry {
     const Entry *entry;
     VECTOR(Buffer *) buffers;
-    VECTOR(Step *) check_steps; /* run first; they write no cell */
+    VECTOR(Buffer *) cell_buffers; /* by Cell.index; NULL: the entry does not touch the cell */
+    VECTOR(Step *) check_steps;    /* run first; they write no cell */
     VECTOR(KernelCheck) checks;
     VECTOR(Step *) steps;
 } KernelEntry;
@@ -305,6 +306,8 @@ typedef struct KernelProgram {
     IndexTable *indices;
     VECTOR(KernelRoot *) roots; /* as Program.roots */
     VECTOR(Kernel *) kernels;   /* interned, by id */
+    Kernel **kernel_slots;      /* the same by their text: open addressing, power of two */
+    int kernel_slot_count;
     VECTOR(Remark) remarks;
     struct StoredForms *forms; /* of cells: see kernel_cell_layout */
 } KernelProgram;

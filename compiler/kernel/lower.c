@@ -56,8 +56,10 @@ const Layout *kernel_cell_layout(const KernelProgram *program, const Cell *cell)
 }
 
 static Buffer *cell_buffer(KernelProgram *program, KernelEntry *entry, const Cell *cell) {
-    for (int i = 0; i < entry->buffers.count; i++)
-        if (entry->buffers.data[i]->cell == cell) return entry->buffers.data[i];
+    while (entry->cell_buffers.count <= cell->index)
+        vector_push(program->arena, &entry->cell_buffers, NULL);
+    Buffer **known = &entry->cell_buffers.data[cell->index];
+    if (*known) return *known;
     Buffer *b = NEW(program->arena, Buffer);
     *b = (Buffer){.id = entry->buffers.count,
                   .kind = BUFFER_CELL,
@@ -68,7 +70,7 @@ static Buffer *cell_buffer(KernelProgram *program, KernelEntry *entry, const Cel
                   .cell = cell,
                   .name = cell->name->text};
     vector_push(program->arena, &entry->buffers, b);
-    return b;
+    return *known = b;
 }
 
 /* From users to what they read: the nodes of a graph stand in topological order. */
@@ -120,6 +122,12 @@ static void note_cells(Lowering *l) {
         GroupCells c = {l->arena, g};
         for (int m = 0; m < g->members.count; m++) node_reads(l, g->members.data[m], note_cell, &c);
         for (int k = 0; k < g->anchor->input_count; k++) note_cell(&c, g->anchor->inputs[k]);
+        for (int k = 0; k < g->cells.count; k++) {
+            int index = g->cells.data[k]->index;
+            while (l->cell_readers.count <= index)
+                vector_push(l->arena, &l->cell_readers, (GroupList){0});
+            vector_push(l->arena, &l->cell_readers.data[index], g);
+        }
     }
 }
 
@@ -191,15 +199,12 @@ static bool may_overwrite(Lowering *l, Group *g, const Cell *cell) {
     bool in_place = reads_in_place(l, g, cell, trial);
     arena_free(trial);
     if (!in_place) return false;
-    int readers = 0;
-    Group **list = NEW_ARRAY(l->arena, (size_t)l->groups.count, Group *);
-    for (int i = 0; i < l->groups.count; i++) {
-        Group *h = l->groups.data[i];
-        if (h == g || !group_reads_cell(h, cell)) continue;
-        if (group_reaches(l, h, g)) return false;
-        list[readers++] = h;
-    }
-    for (int i = 0; i < readers; i++) vector_push(l->arena, &g->after, list[i]);
+    if (cell->index >= l->cell_readers.count) return true;
+    const GroupList *readers = &l->cell_readers.data[cell->index];
+    for (int i = 0; i < readers->count; i++)
+        if (readers->data[i] != g && group_reaches(l, readers->data[i], g)) return false;
+    for (int i = 0; i < readers->count; i++)
+        if (readers->data[i] != g) group_follow(l, g, readers->data[i]);
     return true;
 }
 
@@ -262,8 +267,8 @@ static void visit_group(Lowering *l, Group *g) {
 
 static void schedule_group(Lowering *l, Group *g) {
     switch (g->kind) {
-    case GROUP_LOOPS: schedule_loops(l, g); return;
-    case GROUP_CONTRACT: schedule_contract(l, g); return;
+    case GROUP_LOOPS: reuse_or_schedule(l, g, schedule_loops); return;
+    case GROUP_CONTRACT: reuse_or_schedule(l, g, schedule_contract); return;
     case GROUP_PREFIX: schedule_prefix(l, g); return;
     case GROUP_ARGSORT: schedule_argsort(l, g); return;
     case GROUP_SCATTER: schedule_scatter(l, g); return;
@@ -300,6 +305,7 @@ void lower_graph(KernelProgram *program, KernelEntry *entry, const Graph *graph,
     l->seen = NEW_ARRAY(l->arena, (size_t)l->state_count, int);
     l->level = NEW_ARRAY(l->arena, (size_t)l->state_count, int);
     l->level_seen = NEW_ARRAY(l->arena, (size_t)l->state_count, int);
+    l->number = NEW_ARRAY(l->arena, (size_t)l->state_count, int);
     for (int i = 0; i < l->graph->nodes.count; i++) {
         Node *n = l->graph->nodes.data[i];
         NodeState *s = lowering_state(l, n);
