@@ -1,0 +1,336 @@
+"""Measures the rows: us and every peer in turn, in short bursts, on the same processors, and prints the table.
+
+Each peer is a process that is stopped (SIGSTOP) while another is measured, so that no one's waiting threads cost
+another one time.  The machine's ceilings are measured before and after.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+from peers import PEERS, TRAINS
+from workloads import NETWORKS, ROW, ROWS, draw
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+NNC = os.environ["NNC"]
+WARM = 0.03  # seconds of a burst that are not counted
+BOUND = 1e-5  # of outputs, losses and parameters, relative
+LIBRARIES = ["-lm", "-lz", "-lpthread", "-ldl"]
+MOVED = 0.05  # a ceiling that changed by more is worth a warning
+SELECTABLE = [name for name in PEERS if name not in ("ours", "reference")]
+
+
+class Peer:
+    """The process of one peer; it is stopped whenever it is not answering."""
+
+    def __init__(self, name, threads, cpus, log):
+        self.name = name
+        environment = os.environ | PEERS[name].environment(threads)
+        words = [sys.executable, os.path.join(HERE, "worker.py"), name, str(threads), ",".join(map(str, cpus))]
+        self.process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, text=True
+        )
+
+    def ask(self, **order):
+        self.process.send_signal(signal.SIGCONT)
+        try:
+            self.process.stdin.write(json.dumps(order) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            return {"error": f"{self.name} ended"}
+        self.process.send_signal(signal.SIGSTOP)
+        return json.loads(line)
+
+    def close(self):
+        self.process.send_signal(signal.SIGCONT)
+        self.process.kill()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def held(prefix):
+    """Runs `prefix CMD` around the measurement, where CMD lasts until we are done."""
+    if not prefix:
+        yield
+        return
+    words = [*prefix.split(), "sh", "-c", "echo ready; read line"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        yield
+        process.communicate(b"\n")
+
+
+def build(words, sources, output):
+    """Runs the compiler unless `output` of the same command and sources is kept from an earlier run."""
+    digest = hashlib.sha256(" ".join(words).encode())
+    for path in sources:
+        with open(path, "rb") as file:
+            digest.update(file.read())
+    folder = os.path.join(os.environ["NNC_BENCH_VENV"], "objects")
+    kept = os.path.join(folder, digest.hexdigest())
+    if not os.path.exists(kept):
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            made = os.path.join(place, "object")
+            subprocess.run([*words, *(path for path in sources if not path.endswith(".h")), "-o", made, *LIBRARIES], check=True)
+            os.rename(made, kept)
+    shutil.copy(kept, output)
+
+
+def compile_all(networks, folder):
+    """Emitted C with the flags that nnc recommends, and the loop that calls it."""
+    compiler = os.environ.get("CC", "cc").split()
+    flags = subprocess.run([NNC, "--print-cflags"], check=True, capture_output=True, text=True).stdout.split()
+    shared = ["-fPIC", "-shared"]
+    for network in networks:
+        base = f"{folder}/{network}"
+        subprocess.run([NNC, os.path.join(HERE, "models", NETWORKS[network].model), "-o", base + ".c"], check=True)
+        build([*compiler, *flags, "-w", "-Wno-psabi", *shared], [base + ".c", base + ".h"], base + ".so")
+    runtime = os.path.join(os.path.dirname(os.path.dirname(NNC)), "libnncrt.a")
+    includes = ["-I" + os.path.join(ROOT, part) for part in ("runtime", "templates")]
+    build([*compiler, "-O2", *shared, *includes], [os.path.join(HERE, "ours.c"), runtime], folder + "/ours.so")
+    build([*compiler, "-O3", "-march=native"], [os.path.join(HERE, "ceilings.c")], folder + "/ceilings")
+    return " ".join(flags)
+
+
+def measure_ceilings(folder, cpus, under):
+    with held(under):
+        text = subprocess.run(
+            [folder + "/ceilings", ",".join(map(str, cpus))], check=True, capture_output=True, text=True
+        ).stdout
+    return dict(zip(("fma", "l2", "l3", "dram"), map(float, text.split())))
+
+
+def relative(found, right):
+    """The largest difference in terms of the largest value."""
+    return float(np.max(np.abs(found - right)) / np.max(np.abs(right)))
+
+
+def error_of(folder, name):
+    """How far a peer's results are from the f64 reference, the worst of all."""
+    with np.load(f"{folder}/{name}.npz") as found, np.load(f"{folder}/reference.npz") as right:
+        return max(relative(found[key].astype(np.float64), right[key]) for key in right.files)
+
+
+def prepare(row, batch, processes, folder):
+    """Everyone builds the row and runs it once; returns the relative errors, or what went wrong, by name."""
+    from safetensors.numpy import save_file
+
+    parameters, _, _ = draw(NETWORKS[row.network], batch, seed=batch)
+    save_file(parameters, folder + "/weights")
+    errors = {}
+    for name in ["reference", *(name for name in processes if name != "reference")]:
+        if row.optimizer and name not in TRAINS:
+            continue
+        answer = processes[name].ask(do="prepare", row=row.name, batch=batch, folder=folder, seed=batch)
+        if "error" in answer:
+            if name in ("ours", "reference"):
+                raise SystemExit(f"bench: {row.name}, B={batch}, {name}: {answer['error']}")
+            errors[name] = answer["error"]
+        elif name != "reference":
+            errors[name] = error_of(folder, name)
+    return errors
+
+
+def measure(names, processes, options):
+    """Bursts in turn; minimum and median in microseconds, and those of every round."""
+    times, lowest = {name: [] for name in names}, {name: [] for name in names}
+    for _ in range(options.rounds):
+        for name in names:
+            answer = processes[name].ask(do="burst", warm=WARM, seconds=options.seconds / options.rounds)
+            if "error" in answer:
+                raise SystemExit(f"bench: {name}: {answer['error']}")
+            times[name].append(np.array(answer["times"]) / 1e3)
+            lowest[name].append(answer["minimum"] / 1e3)
+    return {
+        name: {
+            "min": min(lowest[name]),
+            # Of the rounds' medians the middle one: a disturbed round counts as one.
+            "median": float(np.median([np.median(part) for part in times[name]])),
+            "rounds": [[low, float(np.median(part))] for low, part in zip(lowest[name], times[name])],
+        }
+        for name in names
+    }
+
+
+def read_goals():
+    with open(os.path.join(HERE, "goals")) as file:
+        lines = (line.split("#")[0].split() for line in file)
+        return {(words[0], int(words[1])): float(words[2]) for words in lines if words}
+
+
+def selected(text):
+    """`mlp-infer:64,lenet-sgd` -> [(row, batch), ...]; a prefix such as `mlp` means all rows that begin so."""
+    found = []
+    for part in (text or "").split(",") if text else [""]:
+        name, _, batch = part.partition(":")
+        rows = [ROW[name]] if name in ROW else [row for row in ROWS if row.name.startswith(name)]
+        if not rows:
+            raise SystemExit(f"bench: no row '{name}'; there are: {', '.join(ROW)}")
+        found += [(row, size) for row in rows for size in ([int(batch)] if batch else row.batches)]
+    return found
+
+
+def selected_peers(text):
+    if not text:
+        return SELECTABLE
+    if text == "none":
+        return []
+    found = []
+    for part in text.split(","):
+        names = [name for name in SELECTABLE if name.startswith(part)]
+        if not names:
+            raise SystemExit(f"bench: no peer '{part}'; there are: {', '.join(SELECTABLE)}")
+        found += names
+    return found
+
+
+def summarize(row, batch, times, errors, ceilings, goals):
+    best = min((name for name in times if name != "ours"), key=lambda name: times[name]["min"], default=None)
+    floor = 1e6 * row.floor(batch, ceilings["fma"], ceilings["l3"])
+    result = {"row": row.name, "batch": batch, "times": times, "errors": errors, "floor": floor, "best": best}
+    result["goal"] = goals.get((row.name, batch))
+    if best:
+        result["ratio"] = times[best]["min"] / times["ours"]["min"]
+        result["ratio_median"] = times[best]["median"] / times["ours"]["median"]
+    return result
+
+
+def figure(value):
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def cells_of(result, peers):
+    ours, goal = result["times"]["ours"], result["goal"]
+    cells = [result["row"], str(result["batch"]), f"{figure(ours['min'])} / {figure(ours['median'])}"]
+    for name in peers:
+        time_of = result["times"].get(name)
+        cells.append(f"{figure(time_of['min'])} / {figure(time_of['median'])}" if time_of else "-")
+    ratio = f"{result['ratio']:.2f}x" if "ratio" in result else "-"
+    met = "" if goal is None or "ratio" not in result else (" met" if result["ratio"] >= goal else " below")
+    return [*cells, ratio, f"{goal:g}x{met}" if goal else "-", f"{figure(result['floor'])} ({ours['min'] / result['floor']:.2f}x)"]
+
+
+def table(results, peers, markdown):
+    head = ["row", "B", "nnc", *peers, "ratio", "required", "floor (distance)"]
+    lines = [head, *(cells_of(result, peers) for result in results)]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(head))]
+    text = []
+    for index, line in enumerate(lines):
+        padded = [cell.ljust(width) for cell, width in zip(line, widths)]
+        text.append("| " + " | ".join(padded) + " |" if markdown else "  ".join(padded).rstrip())
+        if index == 0 and markdown:
+            text.append("|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(text)
+
+
+def processor():
+    with open("/proc/cpuinfo") as file:
+        lines = dict(line.split(":", 1) for line in file if ":" in line)
+    fields = {key.strip(): value.strip() for key, value in lines.items()}
+    vectors = next((name for name in ("avx512f", "avx2", "avx") if name in fields.get("flags", "").split()), "")
+    name = fields.get("model name", platform.machine())
+    family = f" (family {fields['cpu family']}, model {fields['model']})" if "cpu family" in fields else ""
+    return f"{name}{family} {vectors}".strip()
+
+
+def versions(peers):
+    from importlib.metadata import version
+
+    return ", ".join(f"{name} {version(name)}" for name in dict.fromkeys(peer.split("-")[0] for peer in peers))
+
+
+def describe(ceilings):
+    return f"FMA {ceilings['fma'] / 1e9:.0f} GFLOP/s, read L2 {ceilings['l2'] / 1e9:.0f}, L3 {ceilings['l3'] / 1e9:.0f}, memory {ceilings['dram'] / 1e9:.0f} GB/s"
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(prog="bench/run", description="Paired benchmarks of emitted C against its peers.")
+    parser.add_argument("--only", metavar="ROW[:B],...", help=f"rows, or what they begin with: {', '.join(ROW)}")
+    parser.add_argument("--peers", metavar="PEER,...", help=f"or `none`: {', '.join(SELECTABLE)}")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--cpus", help="processors to use, e.g. 0,1; default: the first ones allowed")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each participant in each row")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", metavar="FILE", help="everything measured")
+    parser.add_argument("--markdown", action="store_true", help="the table as docs/benchmarks.md has it")
+    parser.add_argument("--under", metavar="COMMAND", help="a prefix that quietens the machine, held while a row is measured")
+    parser.add_argument("--log", metavar="FILE", help="what the peers print; default: nowhere")
+    options = parser.parse_args()
+    allowed = sorted(os.sched_getaffinity(0))
+    options.processors = [int(cpu) for cpu in options.cpus.split(",")] if options.cpus else allowed
+    if not 1 <= options.threads <= len(options.processors):
+        parser.error(f"--threads {options.threads} needs as many processors")
+    if options.rounds < 1 or options.seconds <= 0:
+        parser.error("--rounds and --seconds must be positive")
+    options.processors = options.processors[: options.threads]
+    return options
+
+
+def run_rows(rows, peers, options, folder, processes, ceilings):
+    results, goals = [], read_goals()
+    for row, batch in rows:
+        begin = time.monotonic()
+        errors = prepare(row, batch, processes, folder)
+        names = ["ours", *(name for name in peers if isinstance(errors.get(name), float))]
+        with held(options.under):
+            times = measure(names, processes, options)
+        result = summarize(row, batch, times, errors, ceilings, goals)
+        results.append(result)
+        print(f"{row.name} B={batch}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
+        for name, error in errors.items():
+            if isinstance(error, str):
+                print(f"warning: {name} cannot run it: {error}", file=sys.stderr)
+            elif not error <= BOUND:
+                print(f"warning: {name} is {error:.1e} from the f64 reference (bound {BOUND:g})", file=sys.stderr)
+    return results
+
+
+def main():
+    options = parse_options()
+    rows, peers = selected(options.only), selected_peers(options.peers)
+    log = open(options.log, "w") if options.log else subprocess.DEVNULL
+    with tempfile.TemporaryDirectory(prefix="nnc-bench-") as folder:
+        flags = compile_all({row.network for row, _ in rows}, folder)
+        before = measure_ceilings(folder, options.processors, options.under)
+        processes = {}
+        try:
+            for name in ["ours", "reference", *peers]:
+                processes[name] = Peer(name, options.threads, options.processors, log)
+            results = run_rows(rows, peers, options, folder, processes, before)
+        finally:
+            for process in processes.values():
+                process.close()
+        after = measure_ceilings(folder, options.processors, options.under)
+    moved = [name for name in before if abs(after[name] / before[name] - 1) > MOVED]
+    print(table(results, peers, options.markdown))
+    print()
+    print(f"Microseconds a call, minimum / median. {options.threads} thread(s); {options.rounds} rounds of bursts.")
+    print(f"Processor: {processor()}; emitted C: {os.environ.get('CC', 'cc')} {flags}; {versions(peers)}")
+    print(f"Ceilings before: {describe(before)}.\nCeilings after:  {describe(after)}.")
+    worst = max((r["errors"]["ours"] for r in results), default=0)
+    print(f"Our largest relative error against f64 (outputs, losses, parameters): {worst:.1e}.")
+    print(f"Command: bench/run {' '.join(sys.argv[1:])}".rstrip())
+    for name in moved:
+        print(f"warning: the ceiling {name} moved by {100 * (after[name] / before[name] - 1):+.0f} %", file=sys.stderr)
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump({"before": before, "after": after, "threads": options.threads, "results": results}, file, indent=1)
+    return 0 if worst <= BOUND else 1
+
+
+sys.exit(main())
