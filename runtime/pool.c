@@ -2,7 +2,9 @@
  * A job is cut into as many contiguous chunks as there are threads.  Each thread first claims the
  * chunk of its own number (its caches know it), then any that no one has begun: a worker that the
  * system does not run at the moment holds up nobody.  Which thread runs a task changes no result.
- * Workers spin for about 20 us, then wait in the kernel. Invariants: one job at a time; every chunk
+ * Tasks that wait for each other (NNC_CONCURRENT) are no more than the threads, so that each is a
+ * chunk and a thread that has begun one takes no other before all have begun.
+ * Workers spin for about 50 us, then wait in the kernel. Invariants: one job at a time; every chunk
  * is claimed once; pool_run returns after all are done; a worker that comes late finds all chunks
  * of its job claimed. */
 #define _GNU_SOURCE
@@ -20,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE = 64, THREAD_LIMIT = 1024, SPIN_NANOSECONDS = 20000 };
+enum { LINE = 64, THREAD_LIMIT = 1024, SPIN_NANOSECONDS = 50000 };
 
 typedef struct Worker {
     _Alignas(LINE) _Atomic uint32_t start; /* changes when there is a new job */
@@ -71,12 +73,12 @@ static void relax(void) {
 #endif
 }
 
-/* Spins until the word differs from `old`; false when the time is up. */
-static bool spin(_Atomic uint32_t *word, uint32_t old) {
+/* Spins until the word is `value`, or (other) is not; false when the time is up. */
+static bool spin(_Atomic uint32_t *word, uint32_t value, bool other) {
     int64_t end = 0;
     for (;;) {
         for (int i = 0; i < 64; ++i) {
-            if (atomic_load_explicit(word, memory_order_acquire) != old) return true;
+            if ((atomic_load_explicit(word, memory_order_acquire) == value) != other) return true;
             relax();
         }
         int64_t now = nanoseconds();
@@ -120,7 +122,7 @@ static void *worker_main(void *argument) {
     NncPool *pool = worker->pool;
     uint32_t seen = 0;
     for (;;) {
-        if (!spin(&worker->start, seen)) {
+        if (!spin(&worker->start, seen, true)) {
             atomic_store(&worker->sleeping, 1);
             while (atomic_load(&worker->start) == seen) futex_wait(&worker->start, seen);
             atomic_store(&worker->sleeping, 0);
@@ -194,8 +196,8 @@ NncPool *nnc_pool_create(int threads, NncError *error) {
     return pool;
 }
 
-static void start_workers(NncPool *pool) {
-    for (int i = 0; i + 1 < pool->threads; ++i) {
+static void start_workers(NncPool *pool, int count) {
+    for (int i = 0; i < count; ++i) {
         Worker *worker = &pool->workers[i];
         atomic_store(&worker->start, (uint32_t)pool->job);
         if (atomic_load(&worker->sleeping)) futex_wake(&worker->start);
@@ -206,7 +208,7 @@ void nnc_pool_destroy(NncPool *pool) {
     if (!pool) return;
     atomic_store(&pool->stop, true);
     ++pool->job;
-    start_workers(pool);
+    start_workers(pool, pool->threads - 1);
     for (int i = 0; i + 1 < pool->threads; ++i) pthread_join(pool->workers[i].thread, NULL);
     nnc_release(pool->workers);
     nnc_release(pool->chunks);
@@ -231,18 +233,35 @@ void nnc_pool_run(void *user, int64_t n, nnc_task task, void *arg) {
     atomic_store(&pool->done, 0);
     atomic_store(&pool->waiting, 0);
     atomic_store_explicit(&pool->current, current, memory_order_release);
-    start_workers(pool);
+    start_workers(pool, (int)chunks - 1);
     take_part(pool, current, 0);
-    for (int64_t end = nanoseconds() + SPIN_NANOSECONDS; nanoseconds() < end;) {
-        for (int i = 0; i < 64; ++i) {
-            if (atomic_load_explicit(&pool->done, memory_order_acquire) == chunks) return;
-            relax();
-        }
-    }
+    if (spin(&pool->done, chunks, false)) return;
     atomic_store(&pool->waiting, 1);
     /* Sequentially consistent: either the last chunk sees `waiting`, or we see it done. */
     while (atomic_load(&pool->done) != chunks) {
         if (atomic_load(&pool->waiting) == 0) continue;
         futex_wait(&pool->waiting, 1);
     }
+}
+
+/* First others get the processor, then it rests: the thread waited for may be another program's. */
+static void wait_turn(void *user, int64_t turn) {
+    (void)user;
+    if (turn < 64) {
+        sched_yield();
+        return;
+    }
+    nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+}
+
+void nnc_pool_attach(NncPool *pool, nnc_context *context) {
+    context->threads = nnc_pool_threads(pool);
+    context->flags &= ~NNC_CONCURRENT;
+    context->parallel = NULL;
+    if (context->threads == 1) return;
+    context->parallel = nnc_pool_run;
+    context->parallel_user = pool;
+    context->wait = wait_turn;
+    /* More threads than processors would wait for each other at every barrier. */
+    if (context->threads <= nnc_processor_count()) context->flags |= NNC_CONCURRENT;
 }

@@ -53,13 +53,7 @@ bool nnc_session_open(NncSession *session, const nnc_model *model, const int64_t
         nnc_session_close(session);
         return false;
     }
-    if (pool && nnc_pool_threads(pool) > 1) {
-        context->parallel = nnc_pool_run;
-        context->parallel_user = pool;
-        context->threads = nnc_pool_threads(pool);
-    } else {
-        context->threads = 1;
-    }
+    nnc_pool_attach(pool, context);
     return true;
 }
 

@@ -24,6 +24,14 @@ enum { NNC_MAX_RANK = 12 };
 /* Runs task(arg, i, worker) for i in [0, n); worker < the number of threads.  Returns when all are done. */
 typedef void (*nnc_task)(void *arg, int64_t i, int worker);
 typedef void (*nnc_parallel)(void *user, int64_t n, nnc_task task, void *arg);
+/* Called again and again, turn = 1, 2, ..., by a thread that has waited for another one for some 10 us:
+ * gives the processor away or sleeps for a while.  It may return at any time. */
+typedef void (*nnc_wait)(void *user, int64_t turn);
+
+/* nnc_context.flags.  NNC_CONCURRENT promises that `parallel` runs n <= `threads` tasks all at once, each on
+ * a thread of its own; the tasks then wait for each other, so a `parallel` that runs one after the other
+ * never returns.  With it a call forks once, without it once for each large kernel.  Results are the same. */
+enum { NNC_CONCURRENT = 1 };
 
 /* Who times kernels; only code that was emitted with --instrument calls it.  Threads call at the same time. */
 typedef struct nnc_profile {
@@ -47,8 +55,9 @@ typedef struct nnc_context {
     size_t workspace_bytes;
     nnc_parallel parallel; /* NULL: serial */
     void *parallel_user;
+    nnc_wait wait;        /* used with NNC_CONCURRENT; NULL: a waiting thread only spins */
     int threads;          /* upper bound of `worker` + 1; 0 counts as 1 */
-    int flags;            /* 0 */
+    int flags;            /* 0 or NNC_CONCURRENT */
     uint64_t seed;        /* key of the random stream */
     uint64_t step;        /* counter of the random stream: calls that drew random numbers */
     const char *message;  /* after an error: which argument, what was expected (static text) */

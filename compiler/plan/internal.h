@@ -24,6 +24,8 @@ const Dim *plan_round(DimTable *dims, const Dim *bytes);
 const Dim *plan_upper(Arena *arena, DimTable *dims, const Dim *a, const Dim *b);
 /* A plain polynomial >= bytes; NULL when there is none. */
 const Dim *plan_plain(Arena *arena, DimTable *dims, const Dim *bytes);
+/* Fills EntryPlan.after; places are known. */
+void plan_order(Arena *arena, DimTable *dims, EntryPlan *plan);
 /* Aborts on NULL: sizes were validated when shapes were made. */
 const Dim *plan_need(const Dim *d);
 

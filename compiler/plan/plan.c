@@ -287,6 +287,7 @@ static EntryPlan *plan_entry(Arena *arena, const Plan *plan, const KernelEntry *
     p->scratch_bytes = dim_const(dims, 0);
     add_scratch(arena, dims, plan, p, entry->check_steps.data, entry->check_steps.count);
     add_scratch(arena, dims, plan, p, entry->steps.data, entry->steps.count);
+    plan_order(arena, dims, p);
     return p;
 }
 

@@ -33,6 +33,9 @@ typedef struct EntryPlan {
     const Dim *scratch_bytes; /* largest slice of its kernels, in the entry's dims */
     int64_t arena_reference;  /* arena_bytes with every symbol at its reference value */
     int64_t lower_bound;      /* most bytes alive at once, likewise */
+    VECTOR(int)
+    after; /* of each call of `steps`, in order: it needs nothing of the after - 1
+              calls before it; 1: it may need the last one */
 } EntryPlan;
 
 typedef struct RootPlan {

@@ -1,7 +1,8 @@
-/* Entries: checks first, then the steps of the plan, one call of a kernel after the other.
+/* Entries: the public function checks, then the team's threads walk the steps of the plan.
  *
- * Input: EntryPlan.  Output: the public functions.  Invariant: nothing is written before all checks
- * hold. */
+ * Input: EntryPlan.  Output: for each entry a frame (what its threads share), a function of the
+ * steps that every thread runs (see templates/team.h), and the public function.  Invariant: no cell
+ * is written before all checks hold. */
 #include "emit/c/source.h"
 
 #include <string.h>
@@ -15,7 +16,7 @@ typedef struct EntryWriter {
     const char **state_names; /* parameters of init, NULL elsewhere */
     const char **local;       /* by buffer id: rotated and element buffers */
     int depth;                /* open loops */
-    int calls;                /* of kernels, so far */
+    int calls;                /* number of the next call: check_steps, then steps */
     const char *scan;         /* text of the scan index */
 } EntryWriter;
 
@@ -101,7 +102,31 @@ static void check_region(EntryWriter *e, const char *region, const char *bytes) 
          format(e, "%s: the region must be aligned to 64 bytes", region));
 }
 
-/* Locals for the regions, and dims out of the state's header. */
+/* Locals for the regions. */
+static void write_locals(EntryWriter *e) {
+    SourceWriter *w = e->w;
+    source_line(w, 1, "char *const nn_weights = (char *)ctx->weights;");
+    source_line(w, 1, "char *const nn_state = (char *)ctx->state;");
+    source_line(w, 1, "char *const nn_work = (char *)ctx->workspace;");
+    source_line(w, 1, "char *const nn_scratch = nn_work + (%s);",
+                dim_text(e, e->plan->arena_bytes, false));
+    source_line(w, 1, "const size_t nn_slice = (size_t)(%s);",
+                dim_text(e, e->plan->scratch_bytes, false));
+    source_line(w, 1, "const uint32_t nn_step = (uint32_t)ctx->step;");
+    source_line(w, 1, "(void)nn_weights, (void)nn_state, (void)nn_work, (void)nn_scratch;");
+    source_line(w, 1, "(void)nn_slice, (void)nn_step;");
+}
+
+/* Locals for the dims that the state's header keeps. */
+static void write_state_dims(EntryWriter *e) {
+    for (int i = 0; i < e->root->state_symbols.count; i++) {
+        const char *name = state_dim_name(e->w, i);
+        source_line(e->w, 1, "const int64_t %s = ((const int64_t *)ctx->state)[%d];", name, i + 1);
+        source_line(e->w, 1, "(void)%s;", name);
+    }
+}
+
+/* Checks of the regions, and locals. */
 static void open_regions(EntryWriter *e, const char *symbol, const char *dims_text, bool fresh) {
     SourceWriter *w = e->w;
     const Root *root = e->root->root->root;
@@ -116,10 +141,7 @@ static void open_regions(EntryWriter *e, const char *symbol, const char *dims_te
              "NNC_E_WORKSPACE", "state: the region is missing, too small or misaligned");
         fail(e, format(e, "((const int64_t *)ctx->state)[0] != NN_STATE_%s", prefix), "NNC_E_STATE",
              "state: the context was not initialised");
-        for (int i = 0; i < states; i++)
-            source_line(w, 1, "const int64_t %s = ((const int64_t *)ctx->state)[%d];",
-                        state_dim_name(w, i), i + 1);
-        for (int i = 0; i < states; i++) source_line(w, 1, "(void)%s;", state_dim_name(w, i));
+        write_state_dims(e);
     }
     if (e->root->state_header) {
         Text call = text_new(w->arena);
@@ -131,16 +153,7 @@ static void open_regions(EntryWriter *e, const char *symbol, const char *dims_te
         check_region(e, "state", call.data);
     }
     check_region(e, "workspace", format(e, "%s_workspace_bytes(%s)", symbol, dims_text));
-    source_line(w, 1, "char *const nn_weights = (char *)ctx->weights;");
-    source_line(w, 1, "char *const nn_state = (char *)ctx->state;");
-    source_line(w, 1, "char *const nn_work = (char *)ctx->workspace;");
-    source_line(w, 1, "char *const nn_scratch = nn_work + (%s);",
-                dim_text(e, e->plan->arena_bytes, false));
-    source_line(w, 1, "const size_t nn_slice = (size_t)(%s);",
-                dim_text(e, e->plan->scratch_bytes, false));
-    source_line(w, 1, "const uint32_t nn_step = (uint32_t)ctx->step;");
-    source_line(w, 1, "(void)nn_weights, (void)nn_state, (void)nn_work, (void)nn_scratch;");
-    source_line(w, 1, "(void)nn_slice, (void)nn_step;");
+    write_locals(e);
 }
 
 static void check_signs(EntryWriter *e, const char *const *names, int count) {
@@ -221,19 +234,32 @@ static const char *product(EntryWriter *e, const Kernel *k) {
     return t.length ? t.data : "1";
 }
 
-/* About how much there is to do: flops and bytes. */
-static const char *work_text(EntryWriter *e, const Step *s) {
-    DimTable *dims = e->w->plan->kernels->program->dims;
-    const Dim *work = NULL;
-    if (s->kernel->flops && s->kernel->bytes)
-        work = dim_add(dims, s->kernel->flops, s->kernel->bytes);
-    else {
-        work = dim_const(dims, 0);
-        for (int i = 0; i < s->kernel->parameter_count; i++)
-            work = dim_add(dims, work, shape_elements(dims, &s->kernel->slots.data[i].shape));
-        work = dim_mul(dims, work, dim_const(dims, 8));
-    }
+/* In units of templates/team.h. */
+static const char *work_text(EntryWriter *e, const Dim *work) {
     return work ? dim_text(e, work, true) : "INT64_MAX";
+}
+
+/* What several threads can share of some steps: the work of those that have several tiles. */
+static const Dim *shared_work(EntryWriter *e, Step *const *steps, int count) {
+    enum { LONGEST = 16 }; /* terms of a polynomial that is still worth evaluating */
+    DimTable *dims = e->w->plan->kernels->program->dims;
+    const Dim *sum = dim_const(dims, 0);
+    for (int i = 0; i < count && sum; i++) {
+        const Step *s = steps[i];
+        const Dim *work = NULL;
+        if (s->kind == STEP_LOOP) {
+            work = shared_work(e, s->body.data, s->body.count);
+            if (work) work = dim_mul(dims, work, s->count);
+        } else {
+            bool single = true;
+            for (int k = 0; k < s->kernel->tiles.count; k++)
+                single = single && dim_is(s->kernel->tiles.data[k].count, 1);
+            work = single ? dim_const(dims, 0) : e->w->work[s->kernel->id];
+        }
+        sum = work ? dim_add(dims, sum, work) : NULL;
+        if (sum && sum->term_count > LONGEST) sum = NULL;
+    }
+    return sum;
 }
 
 static void write_call(EntryWriter *e, const Step *s, int indent) {
@@ -254,13 +280,13 @@ static void write_call(EntryWriter *e, const Step *s, int indent) {
     text_printf(&t, "}, ctx->seed, (uint32_t)(%s), nn_step", e->scan);
     const char *kernel = w->kernel_names[number];
     if (w->options->instrument) {
-        text_printf(&t, ", %s, ctx->profile, %d", kernel, e->calls++);
+        text_printf(&t, ", %s, ctx->profile, %d", kernel, e->calls);
         kernel = "nn_timed";
     }
     source_line(w, indent + 1, "%s};", t.data);
-    bool sliced = !dim_is(kp->scratch_bytes, 0);
-    source_line(w, indent + 1, "nn_run(ctx, %s, &nn_c, %s, %s, nn_scratch, %s);", kernel,
-                product(e, s->kernel), work_text(e, s), sliced ? "nn_slice" : "0");
+    source_line(w, indent + 1, "nn_run(&nn_me, %d, %s, &nn_c, %s, %s);",
+                e->plan->after.data[e->calls++], kernel, product(e, s->kernel),
+                work_text(e, e->w->work[s->kernel->id]));
     source_line(w, indent, "}");
 }
 
@@ -329,14 +355,109 @@ static void write_steps(EntryWriter *e, Step *const *steps, int count, int inden
     }
 }
 
+static int count_calls(Step *const *steps, int count) {
+    int calls = 0;
+    for (int i = 0; i < count; i++)
+        calls += steps[i]->kind == STEP_CALL
+                     ? 1
+                     : count_calls(steps[i]->body.data, steps[i]->body.count);
+    return calls;
+}
+
+/* Checks of ids run before the team starts: their failure ends the call. */
 static void write_checks(EntryWriter *e) {
     const KernelEntry *k = e->plan->entry;
+    if (!k->check_steps.count) return;
+    source_line(e->w, 1,
+                "nn_member nn_me = nn_alone(&nn_frame.nn_shared, ctx, nn_scratch, nn_slice);");
+    e->calls = 0;
     write_steps(e, k->check_steps.data, k->check_steps.count, 1);
     for (int i = 0; i < k->checks.count; i++) {
         const Check *c = k->checks.data[i].check;
         fail(e, format(e, "*(const uint8_t *)(%s)", buffer_text(e, k->checks.data[i].flag)),
              "NNC_E_RANGE", c->message ? c->message : "an id is out of range");
     }
+}
+
+/* ---- the steps of an entry ---- */
+
+/* Declarations of what the steps use of the public function's parameters. */
+typedef struct Parameter {
+    const char *type, *name;
+} Parameter;
+typedef struct Frame {
+    const char *symbol;
+    VECTOR(Parameter) parameters;
+} Frame;
+
+static Frame frame_of(EntryWriter *e, const char *symbol) {
+    Arena *arena = e->w->arena;
+    Frame f = {symbol, {0}};
+    if (e->state_names)
+        for (int i = 0; i < e->root->state_symbols.count; i++)
+            vector_push(arena, &f.parameters, ((Parameter){"int64_t ", e->state_names[i]}));
+    for (int i = 0; i < e->entry->dims.count && !e->state_names; i++)
+        vector_push(arena, &f.parameters, ((Parameter){"int64_t ", e->names->dims[i]}));
+    for (int i = 0; i < e->entry->arguments.count; i++) {
+        const TensorType *t = &e->entry->arguments.data[i].node->type;
+        const char *form = t->shape.rank ? "const %s *" : "%s ";
+        vector_push(arena, &f.parameters,
+                    ((Parameter){format(e, form, emit_c_type(t->dtype)), e->names->arguments[i]}));
+    }
+    for (int i = 0; i < e->entry->results.count; i++) {
+        const TensorType *t = &e->entry->results.data[i].node->type;
+        vector_push(arena, &f.parameters,
+                    ((Parameter){format(e, "%s *", emit_c_type(t->dtype)), e->names->results[i]}));
+    }
+    return f;
+}
+
+/* The type of the frame, and the function that every thread of the team runs. */
+static void write_steps_function(EntryWriter *e, const Frame *f) {
+    SourceWriter *w = e->w;
+    const KernelEntry *k = e->plan->entry;
+    if (!k->steps.count && !k->check_steps.count) return;
+    source_line(w, 0, "typedef struct nn_frame_%s {", f->symbol);
+    source_line(w, 1, "nn_team nn_shared;");
+    for (int i = 0; i < f->parameters.count; i++)
+        source_line(w, 1, "%s%s;", f->parameters.data[i].type, f->parameters.data[i].name);
+    source_line(w, 0, "} nn_frame_%s;\n", f->symbol);
+    if (!k->steps.count) return;
+    source_line(w, 0, "static void nn_steps_%s(void *nn_arg, int64_t nn_index, int nn_worker) {",
+                f->symbol);
+    source_line(w, 1, "nn_frame_%s *const nn_frame = (nn_frame_%s *)nn_arg;", f->symbol, f->symbol);
+    source_line(w, 1, "const nnc_context *const ctx = nn_frame->nn_shared.ctx;");
+    for (int i = 0; i < f->parameters.count; i++) {
+        const Parameter *p = &f->parameters.data[i];
+        source_line(w, 1, "%sconst %s = nn_frame->%s;", p->type, p->name, p->name);
+    }
+    if (!e->state_names) write_state_dims(e);
+    write_locals(e);
+    for (int i = 0; i < f->parameters.count; i++)
+        source_line(w, 1, "(void)%s;", f->parameters.data[i].name);
+    source_line(w, 1,
+                "nn_member nn_me = nn_join(&nn_frame->nn_shared, nn_index, nn_scratch, nn_slice);");
+    source_line(w, 1, "(void)nn_worker;");
+    e->calls = count_calls(k->check_steps.data, k->check_steps.count);
+    write_steps(e, k->steps.data, k->steps.count, 1);
+    text_append(w->out, "}\n\n");
+}
+
+static void declare_frame(EntryWriter *e, const Frame *f) {
+    const KernelEntry *k = e->plan->entry;
+    if (k->steps.count || k->check_steps.count)
+        source_line(e->w, 1, "nn_frame_%s nn_frame;", f->symbol);
+}
+
+static void write_walk(EntryWriter *e, const Frame *f) {
+    SourceWriter *w = e->w;
+    const KernelEntry *k = e->plan->entry;
+    if (!k->steps.count) return;
+    for (int i = 0; i < f->parameters.count; i++)
+        source_line(w, 1, "nn_frame.%s = %s;", f->parameters.data[i].name,
+                    f->parameters.data[i].name);
+    source_line(w, 1, "nn_walk(&nn_frame.nn_shared, ctx, nn_steps_%s, &nn_frame, %s);", f->symbol,
+                work_text(e, shared_work(e, k->steps.data, k->steps.count)));
 }
 
 /* ---- what --instrument adds ---- */
@@ -372,17 +493,19 @@ static void write_kernel_table(EntryWriter *e, const char *symbol) {
     SourceWriter *w = e->w;
     const KernelEntry *entry = e->plan->entry;
     const Dim *once = dim_const(w->plan->kernels->program->dims, 1);
+    int calls = count_calls(entry->check_steps.data, entry->check_steps.count) +
+                count_calls(entry->steps.data, entry->steps.count);
     text_printf(w->out,
                 "int %s_kernels(const nnc_context *ctx, const int64_t *dims, nnc_kernel_info *out) "
                 "{\n    (void)ctx, (void)dims;\n",
                 symbol);
-    if (e->calls == 0) {
+    if (calls == 0) {
         source_line(w, 1, "(void)out;");
         source_line(w, 1, "return 0;");
         text_append(w->out, "}\n\n");
         return;
     }
-    source_line(w, 1, "if (!out) return %d;", e->calls);
+    source_line(w, 1, "if (!out) return %d;", calls);
     for (int i = 0; i < e->entry->dims.count; i++)
         source_line(w, 1, "const int64_t %s = dims[%d];", e->names->dims[i], i);
     for (int i = 0; e->root->state_header && i < e->root->state_symbols.count; i++)
@@ -392,12 +515,12 @@ static void write_kernel_table(EntryWriter *e, const char *symbol) {
         source_line(w, 1, "(void)%s;", e->names->dims[i]);
     for (int i = 0; e->root->state_header && i < e->root->state_symbols.count; i++)
         source_line(w, 1, "(void)%s;", state_dim_name(w, i));
-    source_line(w, 1, "const nnc_kernel_info rows[%d] = {", e->calls);
+    source_line(w, 1, "const nnc_kernel_info rows[%d] = {", calls);
     write_kernel_rows(e, entry->check_steps.data, entry->check_steps.count, once);
     write_kernel_rows(e, entry->steps.data, entry->steps.count, once);
     source_line(w, 1, "};");
     source_line(w, 1, "memcpy(out, rows, sizeof rows);");
-    source_line(w, 1, "return %d;", e->calls);
+    source_line(w, 1, "return %d;", calls);
     text_append(w->out, "}\n\n");
 }
 
@@ -429,11 +552,14 @@ static void write_init(EntryWriter *e) {
     Text dims = text_new(w->arena);
     for (int i = 0; i < states; i++) text_printf(&dims, "%s%s", i ? ", " : "", e->state_names[i]);
     write_workspace_size(e, symbol, e->state_names, states);
+    Frame frame = frame_of(e, symbol);
+    write_steps_function(e, &frame);
     text_printf(w->out, "int %s(nnc_context *ctx, uint64_t seed", symbol);
     for (int i = 0; i < states; i++) text_printf(w->out, ", int64_t %s", e->state_names[i]);
     text_append(w->out, ") {\n    if (!ctx) return NNC_E_ARGUMENT;\n    ctx->message = NULL;\n");
     check_signs(e, e->state_names, states);
     open_regions(e, symbol, dims.data ? dims.data : "", true);
+    declare_frame(e, &frame);
     source_line(w, 1, "if (ctx->weights) memset(ctx->weights, 0, %s_weights_bytes());", prefix);
     if (!dim_is(e->root->state_bytes, 0))
         source_line(w, 1, "memset(ctx->state, 0, %s_state_bytes(%s));", prefix,
@@ -446,7 +572,7 @@ static void write_init(EntryWriter *e) {
     source_line(w, 1, "ctx->seed = seed;");
     source_line(w, 1, "ctx->step = 0;");
     write_default_scalars(e);
-    write_steps(e, e->plan->entry->steps.data, e->plan->entry->steps.count, 1);
+    write_walk(e, &frame);
     source_line(w, 1, "return NNC_OK;");
     text_append(w->out, "}\n\n");
 }
@@ -495,18 +621,24 @@ void source_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *plan) 
         none->kind = ENTRY_RESET;
         e->names->entry = none;
         e->entry = e->names->entry;
-        text_printf(w->out, "int %s(nnc_context *ctx) {\n", symbol);
     } else {
         write_workspace_size(e, symbol, e->names->dims, entry->dims.count);
+    }
+    Frame frame = frame_of(e, symbol);
+    write_steps_function(e, &frame);
+    if (reset) {
+        text_printf(w->out, "int %s(nnc_context *ctx) {\n", symbol);
+    } else {
         emit_entry_signature(w->out, e->names);
         text_append(w->out, " {\n");
     }
     text_append(w->out, "    if (!ctx) return NNC_E_ARGUMENT;\n    ctx->message = NULL;\n");
     check_signs(e, e->names->dims, e->entry->dims.count);
     open_regions(e, symbol, dims.data ? dims.data : "", false);
+    declare_frame(e, &frame);
     check_arguments(e);
     write_checks(e);
-    write_steps(e, plan->entry->steps.data, plan->entry->steps.count, 1);
+    write_walk(e, &frame);
     if (entry->uses_random) source_line(w, 1, "ctx->step++;");
     source_line(w, 1, "return NNC_OK;");
     text_append(w->out, "}\n\n");

@@ -10,6 +10,7 @@ typedef struct SourceWriter {
     const Plan *plan;
     const EmitOptions *options;
     const char **kernel_names;        /* by position in plan->kernel_plans */
+    const Dim **work;                 /* by kernel id: operations and bytes; NULL: not known */
     VECTOR(const Buffer *) constants; /* distinct ones; nn_c<position> */
 } SourceWriter;
 
