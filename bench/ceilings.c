@@ -18,7 +18,7 @@ enum { LANES = 8 };
 #else
 enum { LANES = 4 };
 #endif
-enum { CHAINS = 12, LIMIT = 64, RUNS = 7 };
+enum { CHAINS = 12, LIMIT = 64, RUNS = 25 };
 typedef float Vector __attribute__((vector_size(LANES * 4)));
 
 typedef struct Thread {
@@ -142,7 +142,7 @@ int main(int argc, char **argv) {
     size_t l3 = cache_bytes(_SC_LEVEL3_CACHE_SIZE, 32u << 20);
     double fma = peak(threads, count);
     double level2 = bandwidth(threads, count, l2 / 2, 4e8);
-    double level3 = bandwidth(threads, count, l3 / 4 / (size_t)count, 2e8);
+    double level3 = bandwidth(threads, count, 3 * l2, 2e8);
     double memory = bandwidth(threads, count, 4 * l3 / (size_t)count, 1e8);
     printf("%.0f %.0f %.0f %.0f\n", fma, level2, level3, memory);
     return 0;

@@ -52,8 +52,11 @@ class Peer:
             line = ""
         if not line:
             return {"error": f"{self.name} ended"}
-        self.process.send_signal(signal.SIGSTOP)
+        self.stop()
         return json.loads(line)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGSTOP)
 
     def close(self):
         self.process.send_signal(signal.SIGCONT)
@@ -61,8 +64,14 @@ class Peer:
         self.process.wait()
 
 
+def stop_all(processes):
+    """For tools that wake what they find stopped: a peer's threads may spin while it waits."""
+    for peer in processes.values():
+        peer.stop()
+
+
 @contextlib.contextmanager
-def held(prefix):
+def held(prefix, processes):
     """Runs `prefix CMD` around the measurement, where CMD lasts until we are done."""
     if not prefix:
         yield
@@ -70,8 +79,13 @@ def held(prefix):
     words = [*prefix.split(), "sh", "-c", "echo ready; read line"]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
+        stop_all(processes)
         yield
+        if process.poll() is not None:
+            print(f"warning: '{prefix}' ended before the measurement did", file=sys.stderr)
+            return
         process.communicate(b"\n")
+    stop_all(processes)
 
 
 def build(words, sources, output):
@@ -108,7 +122,7 @@ def compile_all(networks, folder):
 
 
 def measure_ceilings(folder, cpus, under):
-    with held(under):
+    with held(under, {}):
         text = subprocess.run(
             [folder + "/ceilings", ",".join(map(str, cpus))], check=True, capture_output=True, text=True
         ).stdout
@@ -126,17 +140,18 @@ def error_of(folder, name):
         return max(relative(found[key].astype(np.float64), right[key]) for key in right.files)
 
 
-def prepare(row, batch, processes, folder):
+def prepare(row, batch, processes, folder, under):
     """Everyone builds the row and runs it once; returns the relative errors, or what went wrong, by name."""
     from safetensors.numpy import save_file
 
-    parameters, _, _ = draw(NETWORKS[row.network], batch, seed=batch)
-    save_file(parameters, folder + "/weights")
+    save_file(draw(row, batch)[0], folder + "/weights")
     errors = {}
     for name in ["reference", *(name for name in processes if name != "reference")]:
         if row.optimizer and name not in TRAINS:
             continue
-        answer = processes[name].ask(do="prepare", row=row.name, batch=batch, folder=folder, seed=batch)
+        # A peer that tunes itself by measuring does so on a quiet machine.
+        with held(under if name == "torch-compile" else None, processes):
+            answer = processes[name].ask(do="prepare", row=row.name, batch=batch, folder=folder)
         if "error" in answer:
             if name in ("ours", "reference"):
                 raise SystemExit(f"bench: {row.name}, B={batch}, {name}: {answer['error']}")
@@ -285,9 +300,9 @@ def run_rows(rows, peers, options, folder, processes, ceilings):
     results, goals = [], read_goals()
     for row, batch in rows:
         begin = time.monotonic()
-        errors = prepare(row, batch, processes, folder)
+        errors = prepare(row, batch, processes, folder, options.under)
         names = ["ours", *(name for name in peers if isinstance(errors.get(name), float))]
-        with held(options.under):
+        with held(options.under, processes):
             times = measure(names, processes, options)
         result = summarize(row, batch, times, errors, ceilings, goals)
         results.append(result)

@@ -22,12 +22,14 @@ class Case:
 
 
 def openmp(threads):
+    """Threads bound, and spinning between calls (up to about a second)."""
     return {
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         "OMP_PROC_BIND": "true",
         "OMP_WAIT_POLICY": "active",
-        "KMP_BLOCKTIME": "infinite",
+        "GOMP_SPINCOUNT": "1000000000",
+        "KMP_BLOCKTIME": "1000",
     }
 
 

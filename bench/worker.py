@@ -1,7 +1,7 @@
 """One peer in a process of its own, so that the driver can stop it while another is measured.
 
 Started as `worker.py PEER THREADS CPU,CPU`; one JSON object a line on standard input, one in answer:
-  {"do": "prepare", "row", "batch", "folder", "seed"}   builds, runs once; trains a few steps and keeps the results
+  {"do": "prepare", "row", "batch", "folder"}   builds, runs once; trains a few steps and keeps the results
   {"do": "burst", "warm", "seconds"}                    {"count", "minimum", "times": [nanoseconds, ...]}
 An answer with "error" ends the row for this peer.  What libraries print goes to standard error.
 """
@@ -20,24 +20,25 @@ os.dup2(2, 1)
 
 import numpy as np  # noqa: E402
 from peers import PEERS, Case  # noqa: E402
-from workloads import CHECK_STEPS, NETWORKS, RESET_STEPS, ROW, draw  # noqa: E402
+from workloads import CHECK_STEPS, RESET_STEPS, ROW, draw  # noqa: E402
 
 KEPT = 20000  # times of one burst that travel to the driver: every k-th when there are more
 
 
 def check(peer, case, path):
-    """The outputs of a first call, or the losses and parameters of the first steps."""
+    """The outputs of a first call, or the losses of the first steps and the parameters after one."""
     if not case.row.optimizer:
         peer.call()
         np.savez(path, output=peer.output())
         return
     peer.call()  # makes optimizer states exist
     peer.reset()
-    losses = []
+    losses, parameters = [], None
     for _ in range(CHECK_STEPS):
         peer.call()
         losses.append(float(peer.output()))
-    np.savez(path, output=np.array(losses), **peer.parameters())
+        parameters = parameters or peer.parameters()
+    np.savez(path, output=np.array(losses), **parameters)
 
 
 def burst(peer, warm, seconds, steps):
@@ -71,8 +72,7 @@ def main():
         try:
             if order["do"] == "prepare":
                 row = ROW[order["row"]]
-                numbers = draw(NETWORKS[row.network], order["batch"], order["seed"])
-                case = Case(row, order["batch"], threads, *numbers, order["folder"])
+                case = Case(row, order["batch"], threads, *draw(row, order["batch"]), order["folder"])
                 if hasattr(peer, "close"):
                     peer.close()
                 peer = PEERS[name]()

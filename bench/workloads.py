@@ -80,13 +80,17 @@ ROW = {row.name: row for row in ROWS}
 # Larger than usual, at the same cost: where a gradient is all rounding, 1e-8 makes an update of it that no two
 # implementations share, and parameters could not be compared.
 ADAM_EPSILON = 1e-4
-CHECK_STEPS = 5  # training steps after which parameters are compared
+CHECK_STEPS = 5  # losses of so many training steps are compared, and the parameters after the first
 RESET_STEPS = 100  # training starts again after so many: a net that has learnt its batch has gradients that vanish
+# Seeds whose numbers give no ReLU of the MLP an input within 9e-7 of zero: there the derivative jumps, and rounding
+# decides which side an implementation takes.
+SEEDS = {("mlp", 1): 1, ("mlp", 64): 2, ("mlp", 1024): 23}
 
 
-def draw(network, batch, seed):
+def draw(row, batch):
     """Parameters as torch initialises them (uniform, by the fan-in), inputs and labels."""
-    random = np.random.default_rng(seed)
+    network = NETWORKS[row.network]
+    random = np.random.default_rng(SEEDS.get((row.network, batch), 1))
     parameters = {}
     for name, shape in network.parameters.items():
         weight = network.parameters[name.replace(".bias", ".weight")]
