@@ -45,6 +45,7 @@ typedef struct Compilation {
     Pipeline pipeline;
     PassControl passes;
     unsigned kinds;
+    unsigned remarks;          /* 1 << RemarkKind of those to print */
     const char *output, *stem; /* -o, or NULL; the name without folder and extension */
     const KernelProgram *kernels;
     const Plan *plan;
@@ -74,6 +75,28 @@ static int read_kinds(Compilation *c) {
     }
     if (c->kinds & EMIT_EXE && c->kinds != EMIT_EXE)
         return options_misuse(c->line, "--emit=exe stands alone");
+    return 0;
+}
+
+static int read_remarks(Compilation *c) {
+    static const struct {
+        const char *name;
+        unsigned remarks;
+    } known[] = {{"fuse", 1u << REMARK_FUSED | 1u << REMARK_NOT_FUSED},
+                 {"contract", 1u << REMARK_CONTRACTION},
+                 {"all", ~0u}};
+    for (const char *text = c->line->value[OPTION_REMARKS]; text && *text;) {
+        size_t length = strcspn(text, ",");
+        unsigned found = 0;
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+            if (strlen(known[i].name) == length && !strncmp(known[i].name, text, length))
+                found = known[i].remarks;
+        if (!found)
+            return options_misuse(c->line, "--remarks=%.*s: the kinds are fuse, contract, all",
+                                  (int)length, text);
+        c->remarks |= found;
+        text += length + (text[length] == ',');
+    }
     return 0;
 }
 
@@ -169,7 +192,18 @@ static void print_text(const Text *text) {
 static void back_passes(Compilation *c) {
     Text text = text_new(c->arena);
     pass_begin(&c->passes, "kernels");
-    c->kernels = kernel_program_build(c->arena, c->pipeline.program);
+    const PipelineOptions *pipeline = &c->pipeline.options;
+    KernelOptions kernels = {.remarks = c->remarks != 0, .fence_count = pipeline->no_fuse_count};
+    Fence *fences = NEW_ARRAY(c->arena, (size_t)kernels.fence_count + 1, Fence);
+    for (int i = 0; i < kernels.fence_count; i++)
+        fences[i] = (Fence){pipeline->no_fuse[i].first, pipeline->no_fuse[i].last};
+    kernels.fences = fences;
+    c->kernels = kernel_program_build_with(c->arena, c->pipeline.program, &kernels);
+    if (c->remarks) {
+        Text remarks = text_new(c->arena);
+        kernel_print_remarks(&remarks, c->kernels, c->remarks);
+        if (remarks.length) fputs(remarks.data, stderr);
+    }
     if (pass_end(&c->passes, "kernels")) {
         kernel_program_print(&text, c->kernels);
         print_text(&text);
@@ -341,7 +375,7 @@ static int produce(Compilation *c) {
             for (int i = 0; i < root->entries.count; i++)
                 graph_to_dot(&text, root, root->entries.data[i], true);
         }
-    if (c->kinds & (EMIT_CODE | EMIT_KERNELS | EMIT_PLAN)) back_passes(c);
+    if (c->remarks || c->kinds & (EMIT_CODE | EMIT_KERNELS | EMIT_PLAN)) back_passes(c);
     if (c->passes.stopped) return 0;
     if (c->kinds & EMIT_KERNELS) kernel_program_print(&text, c->kernels);
     if (c->kinds & EMIT_PLAN) plan_print(&text, c->plan);
@@ -389,6 +423,7 @@ int command_compile(const CommandLine *line) {
     int status = only_operand(line, "file", &target);
     if (!status) status = pipeline_options(line, &options);
     if (!status) status = read_kinds(c);
+    if (!status) status = read_remarks(c);
     if (!status) status = read_target(c);
     if (!status) status = read_pass_name(c, OPTION_PRINT_AFTER, &c->passes.print_after);
     if (!status) status = read_pass_name(c, OPTION_STOP_AFTER, &c->passes.stop_after);

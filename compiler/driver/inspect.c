@@ -18,11 +18,32 @@ static int diagnostic_options(const CommandLine *line, DiagnosticForm *form, boo
     return 0;
 }
 
+/* "12" or "12-15" of each --no-fuse. */
+static int line_ranges(const CommandLine *line, PipelineOptions *out) {
+    int count = line->list[OPTION_NO_FUSE].count;
+    LineRange *ranges = NEW_ARRAY(line->arena, (size_t)count + 1, LineRange);
+    for (int i = 0; i < count; i++) {
+        const char *text = line->list[OPTION_NO_FUSE].data[i], *dash = strchr(text, '-');
+        int64_t first, last;
+        size_t length = dash ? (size_t)(dash - text) : strlen(text);
+        bool good = text_parse_int(text, length, &first);
+        last = first;
+        if (good && dash) good = text_parse_int(dash + 1, strlen(dash + 1), &last);
+        if (!good || first < 1 || last < first || last > INT32_MAX)
+            return options_misuse(line, "--no-fuse wants LINE or FIRST-LAST, not `%s`", text);
+        ranges[i] = (LineRange){(int)first, (int)last};
+    }
+    out->no_fuse = ranges;
+    out->no_fuse_count = count;
+    return 0;
+}
+
 int pipeline_options(const CommandLine *line, PipelineOptions *out) {
     *out = (PipelineOptions){.default_dtype = DTYPE_F32,
                              .include_paths = options_list(line, OPTION_INCLUDE),
                              .werror = line->given[OPTION_WERROR]};
     int status = diagnostic_options(line, &out->form, &out->color);
+    if (!status) status = line_ranges(line, out);
     if (status) return status;
     const char *dtype = line->value[OPTION_DEFAULT_DTYPE];
     if (!dtype) return 0;

@@ -10,6 +10,10 @@
 #include "driver/passes.h"
 #include "tensor/program.h"
 
+typedef struct LineRange {
+    int first, last;
+} LineRange;
+
 typedef struct PipelineOptions {
     const char *const *include_paths; /* NULL-terminated, or NULL */
     DType default_dtype;              /* DTYPE_F32 unless --default-dtype says otherwise */
@@ -19,7 +23,9 @@ typedef struct PipelineOptions {
     /* check --shapes: after each statement that binds a tensor; may be NULL */
     void (*on_statement)(void *user, Span statement, Name name, const TensorType *type);
     void *user;
-    bool modules; /* the target's name may be a module's (summary) */
+    bool modules;             /* the target's name may be a module's (summary) */
+    const LineRange *no_fuse; /* lines of the file whose operators share no kernel with others */
+    int no_fuse_count;
 } PipelineOptions;
 
 typedef struct SourceUnit SourceUnit;

@@ -39,7 +39,12 @@ int pipeline_emit_c(const Pipeline *pipeline, Root *root, bool instrument, Emitt
     memset(&program->roots, 0, sizeof program->roots);
     vector_push(arena, &program->roots, copy);
     simplify_program(program);
-    const Plan *plan = plan_build(arena, kernel_program_build(arena, program));
+    KernelOptions kernels = {.fence_count = pipeline->options.no_fuse_count};
+    Fence *fences = NEW_ARRAY(arena, (size_t)kernels.fence_count + 1, Fence);
+    for (int i = 0; i < kernels.fence_count; ++i)
+        fences[i] = (Fence){pipeline->options.no_fuse[i].first, pipeline->options.no_fuse[i].last};
+    kernels.fences = fences;
+    const Plan *plan = plan_build(arena, kernel_program_build_with(arena, program, &kernels));
     const char *slash = strrchr(pipeline->file, '/');
     EmitOptions options = {.header_name = "model.h",
                            .source_name = slash ? slash + 1 : pipeline->file,

@@ -92,9 +92,35 @@ static bool anchored(const Node *n) {
     }
 }
 
-static void force(Lowering *l, Node *n) {
+static void force(Lowering *l, Node *n, const char *why) {
     NodeState *s = lowering_state(l, n);
-    if (!has_place(n)) s->stored = s->forced = true;
+    if (has_place(n)) return;
+    if (!s->stored) s->kept = why;
+    s->stored = s->forced = true;
+}
+
+/* ---- lines that --no-fuse keeps apart ---- */
+
+/* 1 + the fence that the node's line is in; 0: none, it may share a kernel with its like. */
+static int fence_of(const Lowering *l, const Node *n) {
+    const KernelOptions *options = &l->program->options;
+    const char *path = l->program->program->source_path;
+    if (!options->fence_count || !n->span.file || n->span.file->is_prelude) return 0;
+    if (path && strcmp(path, n->span.file->path)) return 0;
+    int line = span_line(n->span);
+    for (int i = 0; i < options->fence_count; i++)
+        if (options->fences[i].first <= line && line <= options->fences[i].last) return i + 1;
+    return 0;
+}
+
+/* Stores what a fence parts from its reader; views are no work and belong to either side. */
+static void store_at_fence(Lowering *l, Node *x, int fence) {
+    if (has_place(x) || node_is_inline_source(x)) return;
+    if (op_is_view(x->op) || x->op == OP_IDENTITY) {
+        for (int i = 0; i < x->input_count; i++) store_at_fence(l, x->inputs[i], fence);
+        return;
+    }
+    if (fence_of(l, x) != fence) force(l, x, "--no-fuse names its line or its reader's");
 }
 
 static double window_size(const Node *n) {
@@ -160,7 +186,7 @@ static void limit_depth(Lowering *l, Node *n) {
         if (!x->cut && !anchored(n->inputs[i]) && x->depth >= s->depth) s->depth = x->depth + 1;
     }
     if (s->depth < DEPTH_MAX || has_place(n) || n->op == OP_SCAN || n->op == OP_PROJ) return;
-    force(l, n);
+    force(l, n, "the chain of operators is cut here, which bounds the depth of expressions");
     s->cut = true;
 }
 
@@ -169,11 +195,15 @@ static void mark_stored(Lowering *l) {
     for (int i = 0; i < g->nodes.count; i++) {
         Node *n = g->nodes.data[i];
         if (!lowering_state(l, n)->live) continue;
-        if (anchored(n)) force(l, n);
+        if (anchored(n)) force(l, n, NULL);
         if (n->op == OP_CONTRACT)
-            for (int k = 0; k < 2; k++) force(l, operand_base(n->inputs[k]));
+            for (int k = 0; k < 2; k++)
+                force(l, operand_base(n->inputs[k]), "a product reads it many times over");
         if (n->op == OP_SCAN)
-            for (int k = 0; k < n->input_count; k++) force(l, n->inputs[k]);
+            for (int k = 0; k < n->input_count; k++) force(l, n->inputs[k], "a scan reads it");
+        if (l->program->options.fence_count && !op_is_view(n->op))
+            for (int k = 0; k < n->input_count; k++)
+                store_at_fence(l, n->inputs[k], fence_of(l, n));
     }
     for (int i = 0; i < g->nodes.count; i++) {
         Node *n = g->nodes.data[i];
@@ -185,6 +215,7 @@ static void mark_stored(Lowering *l) {
         NodeState *x = lowering_state(l, n->inputs[0]);
         if (x->stored || has_place(n->inputs[0]) || x->cost < COST_REPEATED) continue;
         x->stored = true;
+        x->kept = "it is read several times over, and is dearer to compute again than to load";
         s->cost = node_cost(l, n);
     }
 }
@@ -345,32 +376,53 @@ static bool has_full_member(const Group *g) {
     return false;
 }
 
+/* Classes that start a kernel of their own, and that nothing joins behind; NULL: the class allows
+ * it. */
+static const char *class_forbids(GroupKind kind, bool behind) {
+    switch (kind) {
+    case GROUP_LOOPS: return NULL;
+    case GROUP_CONTRACT: return behind ? NULL : "a product reads its operands from memory";
+    case GROUP_PREFIX: return "a running sum is a kernel of its own";
+    case GROUP_ARGSORT: return "a sort is a kernel of its own";
+    case GROUP_SCATTER: return "a scatter is a kernel of its own";
+    case GROUP_UPDATE: return "an update in place is a kernel of its own";
+    case GROUP_SCAN: return "a scan is a loop over kernels of its own";
+    }
+    return NULL;
+}
+
 static bool fits(Lowering *l, Group *g, Node *n, const char **why) {
-    *why = "the expression would become too deep";
+    *why = "the chain of operators is cut here, which bounds the depth of expressions";
     if (lowering_state(l, n)->cut || lowering_state(l, g->anchor)->cut) return false;
-    *why = "another iteration space";
-    if (kind_of(l, n) != GROUP_LOOPS) return false;
+    *why = "--no-fuse keeps the lines apart";
+    if (fence_of(l, n) != fence_of(l, g->anchor)) return false;
+    if ((*why = class_forbids(kind_of(l, n), false))) return false;
+    if ((*why = class_forbids(g->kind, true))) return false;
     if (g->kind == GROUP_CONTRACT) {
+        *why = "a reduction needs whole rows, and a tile of the product holds a part of them";
         if (anchored(n)) return false;
+        *why = "another shape than the product's result";
         if (!shape_equal(&n->type.shape, &g->space)) return false;
-    } else if (g->kind != GROUP_LOOPS) {
-        return false;
     } else if (n->op == OP_CONTRACT) {
+        *why = "a small product runs through an iteration space of its own";
         return false;
     } else if (anchored(n)) {
         const Node *x = n->inputs[0];
+        *why = "another iteration space";
         if (!shape_equal(&x->type.shape, &g->space)) return false;
+        *why = "the two reduce different axes";
         if (g->reduced && g->reduced != n->attr.reduce.axes) return false;
         *why = "would make stores serial";
         if (!keeps_parallel(g, n->attr.reduce.axes, has_full_member(g))) return false;
     } else {
         Shape row = row_shape(g);
         bool full = shape_equal(&n->type.shape, &g->space);
+        *why = "another iteration space";
         if (!full && !(g->reduced && shape_equal(&n->type.shape, &row))) return false;
         *why = "would make stores serial";
         if (full && g->reduced && !keeps_parallel(g, g->reduced, true)) return false;
     }
-    *why = "reads a member away from its own index";
+    *why = "the second reads the first away from its own index";
     return legal(l, g, n);
 }
 
@@ -419,12 +471,43 @@ static Group *sibling(Lowering *l, Node *n, const Deps *deps) {
         if (g->kind != GROUP_LOOPS || !shape_equal(&g->space, space)) continue;
         bool waits = false;
         const char *why;
-        if (!fits(l, g, n, &why)) continue;
-        for (int d = 0; d < deps->groups.count && !waits; d++)
+        bool good = fits(l, g, n, &why);
+        for (int d = 0; d < deps->groups.count && !waits && good; d++)
             waits = group_reaches(l, deps->groups.data[d], g);
-        if (!waits) return g;
+        if (good && !waits) return g;
+        bool reads = false;
+        for (int d = 0; d < deps->groups.count; d++) reads = reads || deps->groups.data[d] == g;
+        if (!reads)
+            remark_apart(l, g->anchor, n,
+                         good ? "both read one tensor, but the second waits for the first" : why);
     }
     return NULL;
+}
+
+/* Why n cannot be computed in the kernel of g, which it reads; NULL: it can. */
+static const char *refusal(Lowering *l, const Deps *deps, Group *g, Node *n) {
+    const char *why;
+    if (!fits(l, g, n, &why)) return why;
+    for (int d = 0; d < deps->groups.count; d++)
+        if (deps->groups.data[d] != g && group_reaches(l, deps->groups.data[d], g))
+            return "a value in between is computed by another kernel";
+    return NULL;
+}
+
+/* `why` holds the refusals up to `home`. */
+static void remark_refusals(Lowering *l, const Deps *deps, Node *n, const Group *home,
+                            const char **why) {
+    bool tried = true;
+    for (int i = 0; i < deps->groups.count; i++) {
+        Group *g = deps->groups.data[i];
+        if (g == home) tried = false;
+        if (g == home) continue;
+        if (!tried) why[i] = refusal(l, deps, g, n);
+        if (!why[i]) why[i] = "it joins the kernel of a later value that it reads";
+        for (int k = 0; k < deps->nodes.count; k++)
+            if (lowering_state(l, deps->nodes.data[k])->group == g)
+                remark_apart(l, deps->nodes.data[k], n, why[i]);
+    }
 }
 
 static void place(Lowering *l, Node *n) {
@@ -437,7 +520,7 @@ static void place(Lowering *l, Node *n) {
     Deps deps = {.l = l};
     node_reads(l, n, collect_group, &deps);
     Group *home = NULL;
-    const char *why = NULL;
+    const char **why = NEW_ARRAY(l->arena, (size_t)deps.groups.count + 1, const char *);
     /* The groups that it reads, latest first. */
     for (int i = 0; i < deps.groups.count; i++)
         for (int k = i; k > 0 && deps.groups.data[k]->id > deps.groups.data[k - 1]->id; k--) {
@@ -446,26 +529,14 @@ static void place(Lowering *l, Node *n) {
             deps.groups.data[k - 1] = swap;
         }
     for (int i = 0; i < deps.groups.count && !home; i++) {
-        Group *g = deps.groups.data[i];
-        bool blocked = false;
-        if (!fits(l, g, n, &why)) continue;
-        for (int d = 0; d < deps.groups.count && !blocked; d++)
-            blocked = deps.groups.data[d] != g && group_reaches(l, deps.groups.data[d], g);
-        why = "a value in between is computed by another kernel";
-        if (!blocked) home = g;
+        why[i] = refusal(l, &deps, deps.groups.data[i], n);
+        if (!why[i]) home = deps.groups.data[i];
     }
     if (!home) home = sibling(l, n, &deps);
     if (home && home->kind == GROUP_LOOPS && n->op == OP_REDUCE && anchored(n))
         home->reduced = n->attr.reduce.axes;
-    if (!home) {
-        if (deps.groups.count && why && kind_of(l, n) == GROUP_LOOPS)
-            lowering_remark(l, REMARK_NOT_FUSED, n, "%s is a kernel of its own: %s",
-                            op_info(n->op)->name, why);
-        home = new_group(l, n);
-    } else {
-        lowering_remark(l, REMARK_FUSED, n, "%s joins the kernel of %s", op_info(n->op)->name,
-                        op_info(home->anchor->op)->name);
-    }
+    if (l->program->options.remarks) remark_refusals(l, &deps, n, home, why);
+    if (!home) home = new_group(l, n);
     s->group = home;
     vector_push(l->arena, &home->members, n);
     for (int d = 0; d < deps.groups.count; d++) need(l, home, deps.groups.data[d]);
@@ -490,12 +561,14 @@ static bool store_shared(Lowering *l) {
         bool shared = !s->stored && many[n->id];
         if (shared && op_is_elementwise(n->op) && n->op != OP_IDENTITY && s->cost > COST_SHARED) {
             s->stored = true;
+            s->kept = "several kernels read it, and it is dearer to compute again than to load";
             changed = true;
             shared = false;
             owner = NULL;
         }
         if (shared && (n->op == OP_FOLD || node_is_window_reduce(n) || node_is_inline_scatter(n))) {
             s->stored = true;
+            s->kept = "several kernels read it, and it is dearer to compute again than to load";
             changed = true;
             shared = false;
             owner = NULL;

@@ -132,6 +132,7 @@ typedef struct NodeState {
     int depth;                /* of the expression that is computed where it is read */
     VECTOR(Group *) readers;  /* LOOPS groups of at most its rank that read it */
     bool cut;                 /* stored to bound the depth: a kernel that no other node joins */
+    const char *kept;         /* why it is stored, where its class does not say; for remarks */
 } NodeState;
 
 typedef struct Lowering {
@@ -165,6 +166,12 @@ void lowering_remark(Lowering *l, RemarkKind kind, const Node *n, const char *fo
 typedef VECTOR(Step *) StepList;
 void lower_graph(KernelProgram *program, KernelEntry *entry, const Graph *graph, Buffer **inputs,
                  Buffer **outputs, StepList *steps);
+
+/* remarks.c: nothing is made unless the options want it. */
+/* `first`'s value is read by `second`, or both read one tensor; they are in different kernels. */
+void remark_apart(Lowering *l, const Node *first, const Node *second, const char *why);
+/* The operators that the step's kernel computes. */
+void remark_together(Lowering *l, const Group *group, const Step *step);
 
 /* normalize.c: a private copy in the form that the schedules expect. */
 Graph *graph_normalize(Arena *arena, const Graph *graph);

@@ -300,9 +300,20 @@ typedef struct Remark {
     const char *text; /* "contract f32[N, 512] K=784: packed stored" */
 } Remark;
 
+/* Lines of the program's source file whose operators share no kernel with those of other lines. */
+typedef struct Fence {
+    int first, last;
+} Fence;
+typedef struct KernelOptions {
+    bool remarks; /* about fusion; those about contractions are always made */
+    int fence_count;
+    const Fence *fences;
+} KernelOptions;
+
 typedef struct KernelProgram {
     Arena *arena;
     const Program *program;
+    KernelOptions options;
     IndexTable *indices;
     VECTOR(KernelRoot *) roots; /* as Program.roots */
     VECTOR(Kernel *) kernels;   /* interned, by id */
@@ -315,6 +326,8 @@ typedef struct KernelProgram {
 /* The whole stage.  Graphs are simplified and free of CALL.  Never fails: every primitive has a
  * schedule. */
 KernelProgram *kernel_program_build(Arena *arena, const Program *program);
+KernelProgram *kernel_program_build_with(Arena *arena, const Program *program,
+                                         const KernelOptions *options);
 
 /* The one stored form of a cell, equal in all roots and entries (NULL: row-major): for get, set and
  * init. */
@@ -334,7 +347,8 @@ void kernel_program_print(Text *out, const KernelProgram *program); /* --emit=ke
 /* One line per contraction: entry, shape, path ("packed stored", "packed scratch", "direct", "small
  * loops"). */
 void kernel_report_contractions(Text *out, const KernelProgram *program);
-void kernel_report_fusion(Text *out, const KernelProgram *program);
+/* One line per remark of the kinds 1 << REMARK_..., as a diagnostic: "net.nn:12: remark: ...". */
+void kernel_print_remarks(Text *out, const KernelProgram *program, unsigned kinds);
 const char *kernel_reduce_name(ReduceKind kind);
 /* Bytes of scratch slot `slot` (elements of its layout, times dtype). */
 const Dim *kernel_slot_bytes(DimTable *dims, const Slot *slot);

@@ -326,6 +326,7 @@ void lower_graph(KernelProgram *program, KernelEntry *entry, const Graph *graph,
         }
         NodeState *s = lowering_state(l, n);
         s->stored = s->forced = true;
+        s->kept = "the entry returns it or keeps it";
         if (out->kind != BUFFER_CELL) vector_push(l->arena, &s->targets, out);
     }
     fuse_decide(l);
@@ -341,9 +342,11 @@ void lower_graph(KernelProgram *program, KernelEntry *entry, const Graph *graph,
             vector_push(l->arena, &s->targets, out);
             continue;
         }
-        lowering_remark(l, REMARK_NOT_FUSED, n,
-                        "%s is written through a temporary: its old value is read elsewhere",
-                        out->cell->name->text);
+        if (program->options.remarks)
+            lowering_remark(l, REMARK_NOT_FUSED, n,
+                            "%s is computed into a temporary and copied: its old value is read "
+                            "elsewhere, at other elements or later",
+                            out->cell->name->text);
         if (!s->buffer)
             s->buffer = lowering_buffer(l, BUFFER_TEMPORARY, n->type.dtype, n->type.shape, "next");
         Rotation r = {s->buffer, out};
@@ -352,7 +355,12 @@ void lower_graph(KernelProgram *program, KernelEntry *entry, const Graph *graph,
     give_buffers(l);
     for (int i = 0; i < l->groups.count; i++) l->groups.data[i]->mark = 0;
     for (int i = 0; i < l->groups.count; i++) visit_group(l, l->groups.data[i]);
-    for (int i = 0; i < l->order.count; i++) schedule_group(l, l->order.data[i]);
+    for (int i = 0; i < l->order.count; i++) {
+        int before = l->steps.count;
+        schedule_group(l, l->order.data[i]);
+        if (l->steps.count > before)
+            remark_together(l, l->order.data[i], l->steps.data[l->steps.count - 1]);
+    }
     for (int i = 0; i < copies.count; i++)
         copy_buffer(l, copies.data[i].current, copies.data[i].next);
     for (int i = 0; i < l->steps.count; i++) vector_push(l->arena, steps, l->steps.data[i]);
@@ -456,7 +464,13 @@ static KernelEntry *lower_entry(KernelProgram *program, const Entry *entry) {
 }
 
 KernelProgram *kernel_program_build(Arena *arena, const Program *program) {
+    return kernel_program_build_with(arena, program, &(KernelOptions){0});
+}
+
+KernelProgram *kernel_program_build_with(Arena *arena, const Program *program,
+                                         const KernelOptions *options) {
     KernelProgram *p = NEW(arena, KernelProgram);
+    p->options = *options;
     p->arena = arena;
     p->program = program;
     p->indices = index_table_new(arena, program->dims);

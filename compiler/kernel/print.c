@@ -1,4 +1,4 @@
-/* Printing of kernels, steps and buffers (--emit=kernels), and the reports of fusion and
+/* Printing of kernels, steps and buffers (--emit=kernels), and the report of
  * contractions.
  *
  * The text of a kernel is also its identity: two kernels with one text are one function. */
@@ -357,22 +357,15 @@ void kernel_program_print(Text *out, const KernelProgram *program) {
     }
 }
 
-static void report(Text *out, const KernelProgram *program, bool contractions) {
+void kernel_report_contractions(Text *out, const KernelProgram *program) {
     for (int i = 0; i < program->remarks.count; i++) {
         const Remark *r = &program->remarks.data[i];
-        if ((r->kind == REMARK_CONTRACTION) != contractions) continue;
+        if (r->kind != REMARK_CONTRACTION) continue;
         text_printf(out, "%s: ", r->entry->symbol);
         if (r->node && r->node->span.file) text_printf(out, "line %d: ", span_line(r->node->span));
         if (r->node && r->node->path && *r->node->path) text_printf(out, "%s: ", r->node->path);
         text_printf(out, "%s\n", r->text);
     }
-}
-
-void kernel_report_contractions(Text *out, const KernelProgram *program) {
-    report(out, program, true);
-}
-void kernel_report_fusion(Text *out, const KernelProgram *program) {
-    report(out, program, false);
 }
 
 const Dim *kernel_slot_bytes(DimTable *dims, const Slot *slot) {

@@ -55,6 +55,23 @@ for pass in $("$NNC" help compile | sed -n '/^Passes/,$p' | awk 'NF > 1 { print 
     "$NNC" "$lenet" --entry=lenet --print-after=$pass --stop-after=$pass -o out/stopped.c >out/pass.txt || complain "--print-after=$pass"
     case $pass in sema) ;; *) [ -s out/pass.txt ] || complain "--print-after=$pass prints nothing" ;; esac
 done
+# Remarks are lines like diagnostics, on stderr; the output is what it is without them.
+"$NNC" "$lenet" --remarks=fuse -o b/lenet.c 2>remarks || complain "--remarks=fuse"
+cmp a/lenet.c b/lenet.c || complain "--remarks changes the output"
+grep -qE '^[^ ]*lenet.nn:3: remark: fused: .* are kernel [a-z0-9_]+ \[lenet\]$' remarks || complain "no remark of a kernel"
+grep -qE '^[^ ]*lenet.nn:3: remark: not fused: [a-z]+.* \(line 3\) and [a-z]+.* \(line 3\): .* \[lenet\]$' remarks || complain "no remark of a refusal"
+if grep -q 'remark: product' remarks; then complain "--remarks=fuse tells of products"; fi
+"$NNC" "$lenet" --remarks=contract,fuse --stop-after=kernels 2>both || complain "--remarks=contract,fuse"
+"$NNC" "$lenet" --remarks=all --emit=ir >/dev/null 2>all || complain "--remarks=all"
+cmp both all || complain "--remarks=all is not all"
+"$NNC" "$lenet" --remarks=speed 2>message; [ $? -eq 2 ] || complain "an unknown kind of remark"
+# --no-fuse: more kernels, and what the line is told.
+"$NNC" "$lenet" --emit=kernels --no-fuse=12 >out/apart.txt || complain "--no-fuse"
+[ "$(grep -c '^# ' out/apart.txt)" -gt "$("$NNC" "$lenet" --emit=kernels | grep -c '^# ')" ] || complain "--no-fuse=12 fuses as ever"
+for lines in 0 x 5-3 7- -2; do
+    "$NNC" "$lenet" --no-fuse=$lines 2>message; [ $? -eq 2 ] || complain "--no-fuse=$lines"
+done
+
 "$NNC" "$lenet" --verify-each --time-report -o out/x.c 2>times || complain "--verify-each"
 grep -q ' total$' times || complain "--time-report"
 

@@ -194,20 +194,6 @@ static void test_scan_is_a_loop(void **state) {
     arena_free(a);
 }
 
-static void test_remarks_say_why(void **state) {
-    (void)state;
-    Arena *a = arena_new();
-    KernelProgram *p;
-    steps_of(a,
-             "%0: f32[N, 64] = input x\n %1 = exp %0\n %2 = reduce %1 kind=sum axes=[0]\n return "
-             "y=%1, z=%2",
-             &p);
-    Text t = text_new(a);
-    kernel_report_fusion(&t, p);
-    assert_non_null(strstr(t.data, "would make stores serial"));
-    arena_free(a);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chain_is_one_kernel),
@@ -220,7 +206,6 @@ int main(void) {
         cmocka_unit_test(test_readers_before_writer),
         cmocka_unit_test(test_equal_kernels_are_one),
         cmocka_unit_test(test_scan_is_a_loop),
-        cmocka_unit_test(test_remarks_say_why),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
