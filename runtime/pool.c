@@ -244,14 +244,15 @@ void nnc_pool_run(void *user, int64_t n, nnc_task task, void *arg) {
     }
 }
 
-/* First others get the processor, then it rests: the thread waited for may be another program's. */
+/* Others get the processor.  After about a millisecond the thread sleeps: the one that it waits for
+ * may be kept off a processor by another program. */
 static void wait_turn(void *user, int64_t turn) {
+    enum { YIELDS = 4000 };
     (void)user;
-    if (turn < 64) {
+    if (turn < YIELDS)
         sched_yield();
-        return;
-    }
-    nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+    else
+        nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
 }
 
 void nnc_pool_attach(NncPool *pool, nnc_context *context) {

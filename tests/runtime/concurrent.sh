@@ -14,9 +14,10 @@ try() { # try NAME CALLS FLAGS...: model.c of the folder
 }
 
 "$NNC" "$here/models/team.nn" -o model.c || fail "emitting"
-try team 20 -O1 -DMODEL=Team_model
 if echo 'int main(void) { return 0; }' | cc -fsanitize=thread -xc - -o probe 2>/dev/null && ./probe; then
-    try team_tsan 3 -O1 -g -fsanitize=thread -DMODEL=Team_model
+    try team 3 -O1 -g -fsanitize=thread -DMODEL=Team_model
+else
+    try team 20 -O1 -DMODEL=Team_model
 fi
 # The same text as C++, and as plain C without GNU builtins (which forks once a step).
 g++ -fsyntax-only -w -xc++ model.c || fail "model.c is not C++"
