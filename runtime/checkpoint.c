@@ -147,7 +147,11 @@ bool nnc_tensor_file_verify(const NncTensorFile *file, NncError *error) {
     for (int i = 0; good && i < file->count; ++i) {
         key.length = 0;
         nnc_text_format(&key, "%s%s", SUM_PREFIX, file->tensors[i].name);
-        stored = key.failed ? NULL : nnc_tensor_file_metadata(file, key.data);
+        if (key.failed) {
+            good = nnc_fail_memory(error, key.length);
+            break;
+        }
+        stored = nnc_tensor_file_metadata(file, key.data);
         format_sum(text, sum_bytes(0, file->tensors[i].data, file->tensors[i].bytes));
         if (!stored || strcmp(stored, text) != 0)
             good = nnc_fail(error, "the file is damaged: the checksum of tensor '%s' is wrong",
@@ -194,8 +198,8 @@ bool nnc_checkpoint_save(const NncSession *session, const char *path, const NncP
             snprintf(key, length, "user.%s", pairs[i].key);
             metadata[used++] = (NncPair){key, pairs[i].value};
         }
-        good = good && !dims.failed &&
-               nnc_tensor_file_write_stamped(path, arrays, stored, metadata, used, error);
+        if (good && dims.failed) good = nnc_fail_memory(error, dims.length);
+        good = good && nnc_tensor_file_write_stamped(path, arrays, stored, metadata, used, error);
         for (int i = 5; i < used; ++i) nnc_release(metadata[i].key);
     }
     for (int i = 0; arrays && i < stored; ++i) {

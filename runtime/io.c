@@ -33,6 +33,13 @@ bool nnc_fail(NncError *error, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
+    error->no_memory = false;
+    return false;
+}
+
+bool nnc_fail_memory(NncError *error, size_t bytes) {
+    nnc_fail(error, "out of memory (%zu bytes)", bytes);
+    error->no_memory = true;
     return false;
 }
 
@@ -60,7 +67,7 @@ void nnc_error_add(NncError *error, const char *format, ...) {
 
 void *nnc_allocate(size_t bytes, NncError *error) {
     void *memory = nnc_allocator.allocate(bytes ? bytes : 1);
-    if (!memory) nnc_fail(error, "out of memory (%zu bytes)", bytes);
+    if (!memory) nnc_fail_memory(error, bytes);
     return memory;
 }
 
@@ -97,6 +104,25 @@ bool nnc_add(size_t a, size_t b, size_t *sum) {
     return !__builtin_add_overflow(a, b, sum);
 }
 
+static int open_retrying(const char *path, int flags, int mode) {
+    for (;;) {
+        int fd = nnc_io.open(path, flags, mode);
+        if (fd >= 0 || errno != EINTR) return fd;
+    }
+}
+
+static bool sync_fully(int fd) {
+    for (;;) {
+        if (nnc_io.fsync(fd) == 0) return true;
+        if (errno != EINTR) return false;
+    }
+}
+
+/* After EINTR the descriptor is gone; what matters was synced before. */
+static bool close_checked(int fd) {
+    return nnc_io.close(fd) == 0 || errno == EINTR;
+}
+
 static ssize_t read_some(int fd, void *data, size_t bytes) {
     for (;;) {
         ssize_t n = nnc_io.read(fd, data, bytes < ((size_t)1 << 30) ? bytes : (size_t)1 << 30);
@@ -106,7 +132,7 @@ static ssize_t read_some(int fd, void *data, size_t bytes) {
 
 bool nnc_file_read(const char *path, size_t limit, NncBytes *out, NncError *error) {
     *out = (NncBytes){0};
-    int fd = nnc_io.open(path, O_RDONLY | O_CLOEXEC, 0);
+    int fd = open_retrying(path, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0) return nnc_fail(error, "cannot open '%s': %s", path, strerror(errno));
     struct stat info;
     size_t capacity = 1 << 16;
@@ -181,12 +207,12 @@ static bool sync_folder(const char *path) {
         memcpy(folder, path, length);
         folder[length] = 0;
     }
-    int fd = nnc_io.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    int fd = open_retrying(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     if (fd < 0) return false;
     /* Some file systems refuse fsync on a folder with EINVAL; there is then nothing to be had. */
-    bool good = nnc_io.fsync(fd) == 0 || errno == EINVAL;
+    bool good = sync_fully(fd) || errno == EINVAL;
     int saved = errno;
-    if (nnc_io.close(fd) != 0 && good) return false;
+    if (!close_checked(fd) && good) return false;
     errno = saved;
     return good;
 }
@@ -197,11 +223,11 @@ bool nnc_file_write(const char *path, const NncBytes *parts, int count, NncError
     if (exists && S_ISDIR(info.st_mode))
         return nnc_fail(error, "cannot write '%s': it is a folder", path);
     if (exists && !S_ISREG(info.st_mode)) { /* a device or a pipe is written through */
-        int through = nnc_io.open(path, O_WRONLY | O_CLOEXEC, 0);
+        int through = open_retrying(path, O_WRONLY | O_CLOEXEC, 0);
         if (through < 0) return nnc_fail(error, "cannot open '%s': %s", path, strerror(errno));
         bool written = write_parts(through, parts, count);
         int reason = errno;
-        if (nnc_io.close(through) == 0 && written) return true;
+        if (close_checked(through) && written) return true;
         return nnc_fail(error, "cannot write '%s': %s", path, strerror(written ? errno : reason));
     }
     char temporary[4096];
@@ -211,15 +237,15 @@ bool nnc_file_write(const char *path, const NncBytes *parts, int count, NncError
             snprintf(temporary, sizeof temporary, "%s.tmp-%ld-%d", path, (long)getpid(), attempt);
         if (used < 0 || (size_t)used >= sizeof temporary)
             return nnc_fail(error, "cannot write '%s': the name is too long", path);
-        fd = nnc_io.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        fd = open_retrying(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd < 0 && errno != EEXIST) break;
     }
     if (fd < 0) return nnc_fail(error, "cannot create '%s': %s", temporary, strerror(errno));
     if (exists && S_ISREG(info.st_mode)) (void)!fchmod(fd, info.st_mode & 0777);
     bool good = write_parts(fd, parts, count);
-    if (good) good = nnc_io.fsync(fd) == 0;
+    if (good) good = sync_fully(fd);
     int saved = errno;
-    if (nnc_io.close(fd) != 0 && good) {
+    if (!close_checked(fd) && good) {
         good = false;
         saved = errno;
     }

@@ -18,6 +18,7 @@ extern "C" {
 /* Why something failed, for the user: what, where, what to do.  May hold several lines. */
 typedef struct NncError {
     char text[4096];
+    bool no_memory; /* an allocation failed: nothing was wrong with the input */
 } NncError;
 
 #if defined(__GNUC__)
@@ -28,6 +29,8 @@ typedef struct NncError {
 
 /* Writes the text; always returns false, so that callers say `return nnc_fail(...)`. */
 bool nnc_fail(NncError *error, const char *format, ...) NNC_PRINTF(2, 3);
+/* The same for an allocation that failed. */
+bool nnc_fail_memory(NncError *error, size_t bytes);
 /* Puts `prefix: ` in front of the text that is there; returns false. */
 bool nnc_fail_in(NncError *error, const char *prefix);
 /* Adds to the text that is there (cut at the end of the buffer). */

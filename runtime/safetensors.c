@@ -404,7 +404,7 @@ static bool write_header(NncText *out, const NncArray **tensors, int count, cons
     }
     nnc_text_add(out, "}");
     while (!out->failed && (out->length + 8) % WRITE_ALIGNMENT) nnc_text_add(out, " ");
-    if (out->failed) return nnc_fail(error, "out of memory");
+    if (out->failed) return nnc_fail_memory(error, out->length);
     if (out->length > HEADER_LIMIT) return nnc_fail(error, "the header is too large");
     return true;
 }

@@ -337,7 +337,7 @@ static long read_count(const char *text) {
 
 int nnc_standalone_main(int argc, char **argv, const NncStandalone *standalone) {
     Program program = {.standalone = standalone, .batch_dim = -1};
-    NncError error = {{0}};
+    NncError error = {0};
     const char *truth = NULL;
     int files = 0, threads = 1, status = 0;
     bool wants_description = false, options = true;

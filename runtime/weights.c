@@ -145,8 +145,8 @@ static bool fail_match(const nnc_model *model, const NncTensorFile *file, const 
             nnc_array_describe(shape, sizeof shape, tensor->dtype, tensor->rank, tensor->dims));
     }
     if (listed > LISTED) nnc_text_format(&text, "\n    … and %d more", match.extra - LISTED);
-    nnc_fail(error, "%s",
-             text.data && !text.failed ? text.data : "the file does not fit the model");
+    nnc_fail(error, "%s", text.data ? text.data : "");
+    if (text.failed) nnc_fail_memory(error, text.length);
     nnc_text_free(&text);
     return false;
 }
@@ -266,6 +266,7 @@ bool nnc_weights_load(NncSession *session, const NncTensorFile *file, const NncL
     if (!good)
         nnc_fail(error, "the file does not fit the model '%s'%s", model->name,
                  problems.data ? problems.data : "");
+    if (problems.failed) nnc_fail_memory(error, problems.length);
     nnc_text_free(&problems);
     void *converted = good ? nnc_allocate(largest, error) : NULL;
     good = converted != NULL;

@@ -1,11 +1,15 @@
 /* Whole-file reading and atomic writing through the I/O table.
- * Invariant: a file that exists is either replaced completely or left as it was. */
-#define _POSIX_C_SOURCE 200809L
+ * Invariants: a file that exists is either replaced completely or left as it was; SIGINT and
+ * SIGTERM wait until the temporary file is gone. */
+#define _XOPEN_SOURCE 700
 #include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,10 +20,22 @@ static int libc_open(const char *path, int flags, int mode) {
 
 FileTable file_table = {libc_open, read, write, fsync, close, rename, unlink};
 
+static int open_retrying(const char *path, int flags, int mode) {
+    for (;;) {
+        int fd = file_table.open(path, flags, mode);
+        if (fd >= 0 || errno != EINTR) return fd;
+    }
+}
+
+/* After EINTR the descriptor is gone. */
+static bool close_checked(int fd) {
+    return file_table.close(fd) == 0 || errno == EINTR;
+}
+
 char *file_read_all(Arena *arena, const char *path, size_t limit, size_t *length,
                     const char **error) {
     bool standard = !strcmp(path, "-");
-    int fd = standard ? 0 : file_table.open(path, O_RDONLY | O_CLOEXEC, 0);
+    int fd = standard ? 0 : open_retrying(path, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0) {
         *error = arena_printf(arena, "cannot open %s: %s", path, strerror(errno));
         return NULL;
@@ -68,22 +84,45 @@ static bool file_has(Arena *arena, const char *path, const char *data, size_t le
     return old && old_length == length && !memcmp(old, data, length);
 }
 
-/* A device, a pipe or a link is written through, not replaced. */
-static bool is_replaceable(const char *path) {
+/* The file to replace: `path`, or what a link there leads to.  NULL: a device or a pipe, which is
+ * written through.  *mode becomes that of the file that exists. */
+static const char *file_to_replace(Arena *arena, const char *path, int *mode) {
     struct stat status;
-    return lstat(path, &status) != 0 || S_ISREG(status.st_mode);
+    if (stat(path, &status) != 0) return path;
+    if (!S_ISREG(status.st_mode)) return NULL;
+    *mode = (int)(status.st_mode & 0777);
+    if (lstat(path, &status) != 0 || !S_ISLNK(status.st_mode)) return path;
+    /* /dev/stdout and its like stand for an open file, not for a name. */
+    if (!strncmp(path, "/dev/", 5) || !strncmp(path, "/proc/", 6)) return NULL;
+    char *room = arena_alloc(arena, PATH_MAX);
+    return realpath(path, room) ? room : path;
 }
 
 static const char *write_through(Arena *arena, const char *path, const char *data, size_t length) {
-    int fd = file_table.open(path, O_WRONLY | O_TRUNC | O_CLOEXEC, 0);
+    int fd = open_retrying(path, O_WRONLY | O_TRUNC | O_CLOEXEC, 0);
     if (fd < 0) return arena_printf(arena, "cannot open %s: %s", path, strerror(errno));
     bool good = write_fully(fd, data, length);
     int saved = errno;
-    if (file_table.close(fd) != 0 && good) {
+    if (!close_checked(fd) && good) {
         good = false;
         saved = errno;
     }
     return good ? NULL : arena_printf(arena, "cannot write %s: %s", path, strerror(saved));
+}
+
+/* An errno, or 0.  No temporary file stays. */
+static int replace(const char *path, const char *temporary, const char *data, size_t length,
+                   int mode, int kept) {
+    int fd = open_retrying(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    if (fd < 0) return errno;
+    if (kept >= 0) (void)!fchmod(fd, (mode_t)kept);
+    bool good = write_fully(fd, data, length);
+    while (good && file_table.fsync(fd) != 0) good = errno == EINTR;
+    int reason = good ? 0 : errno;
+    if (!close_checked(fd) && good) reason = errno;
+    if (!reason && file_table.rename(temporary, path) != 0) reason = errno;
+    if (reason) file_table.unlink(temporary);
+    return reason;
 }
 
 const char *file_write_all(Arena *arena, const char *path, const char *data, size_t length,
@@ -92,22 +131,18 @@ const char *file_write_all(Arena *arena, const char *path, const char *data, siz
         return write_fully(1, data, length)
                    ? NULL
                    : arena_printf(arena, "cannot write standard output: %s", strerror(errno));
-    if (!is_replaceable(path)) return write_through(arena, path, data, length);
+    const char *named = path;
+    int kept = -1;
+    path = file_to_replace(arena, named, &kept);
+    if (!path) return write_through(arena, named, data, length);
     if (file_has(arena, path, data, length)) return NULL;
     const char *temporary = arena_printf(arena, "%s.tmp%ld", path, (long)getpid());
-    int fd = file_table.open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-    if (fd < 0) return arena_printf(arena, "cannot create %s: %s", path, strerror(errno));
-    bool good = write_fully(fd, data, length) && file_table.fsync(fd) == 0;
-    int saved = errno;
-    if (file_table.close(fd) != 0 && good) {
-        good = false;
-        saved = errno;
-    }
-    if (good && file_table.rename(temporary, path) != 0) {
-        good = false;
-        saved = errno;
-    }
-    if (good) return NULL;
-    file_table.unlink(temporary);
-    return arena_printf(arena, "cannot write %s: %s", path, strerror(saved));
+    sigset_t stopping, before;
+    sigemptyset(&stopping);
+    sigaddset(&stopping, SIGINT);
+    sigaddset(&stopping, SIGTERM);
+    sigprocmask(SIG_BLOCK, &stopping, &before);
+    int reason = replace(path, temporary, data, length, mode, kept);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return reason ? arena_printf(arena, "cannot write %s: %s", path, strerror(reason)) : NULL;
 }

@@ -21,8 +21,8 @@ extern FileTable file_table; /* libc's by default */
 char *file_read_all(Arena *arena, const char *path, size_t limit, size_t *length,
                     const char **error);
 /* Writes through a temporary file in the same folder and a rename; keeps the old file and its mtime
- * when the bytes are equal; devices, pipes and links are written through.  "-" is stdout.  NULL on
- * success, else a message in the arena. */
+ * when the bytes are equal, and its mode always; of a link, what it leads to is replaced; devices
+ * and pipes are written through.  "-" is stdout.  NULL on success, else a message in the arena. */
 const char *file_write_all(Arena *arena, const char *path, const char *data, size_t length,
                            int mode);
 

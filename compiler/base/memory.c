@@ -2,9 +2,10 @@
  *
  * Invariants: all live arenas are in one list, so that the failure handler can free everything;
  * chunk memory is zeroed when it is made and handed out once; blocks larger than a chunk get their
- * own. */
+ * own, and under a hook every block does, so that tests see each allocation. */
 #include "base/memory.h"
 
+#include <setjmp.h>
 #include <stdalign.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,6 +31,12 @@ static MemoryHook hook;
 static MemoryFailure failure_handler;
 static void *failure_user;
 
+typedef struct Guard {
+    jmp_buf place;
+    struct Guard *outer;
+} Guard;
+static Guard *innermost;
+
 void memory_set_hook(MemoryHook h) {
     hook = h;
 }
@@ -39,10 +46,27 @@ void memory_set_failure(MemoryFailure failure, void *user) {
     failure_user = user;
 }
 
-static _Noreturn void memory_fail(size_t bytes) {
+_Noreturn void memory_unwind(void) {
+    if (!innermost) exit(3);
+    longjmp(innermost->place, 1);
+}
+
+_Noreturn void memory_fail(size_t bytes) {
     if (failure_handler) failure_handler(bytes, failure_user);
-    fprintf(stderr, "nnc: out of memory (%zu bytes)\n", bytes);
-    exit(3);
+    fprintf(stderr, "nnc: out of memory (%zu bytes were needed)\n", bytes);
+    memory_unwind();
+}
+
+bool memory_guard(void (*body)(void *user), void *user) {
+    Guard guard = {.outer = innermost};
+    innermost = &guard;
+    if (setjmp(guard.place) != 0) {
+        innermost = guard.outer;
+        return false;
+    }
+    body(user);
+    innermost = guard.outer;
+    return true;
 }
 
 /* calloc, so that fresh pages are not touched before they are used. */
@@ -86,7 +110,7 @@ void *arena_alloc(Arena *arena, size_t bytes) {
     need &= ~(size_t)(ALIGNMENT - 1);
     Chunk *chunk = arena->chunks;
     if (!chunk || chunk->capacity - chunk->used < need) {
-        bool own = need > arena->next_chunk / 2;
+        bool own = hook || need > arena->next_chunk / 2;
         size_t capacity = own ? need : arena->next_chunk, total;
         if (__builtin_add_overflow(capacity, sizeof(Chunk), &total)) memory_fail(bytes);
         Chunk *fresh = memory_get(total);

@@ -1,8 +1,8 @@
 /* Memory of the compiler: arenas over one hookable allocator, and checked size arithmetic.
  *
  * Every object of a compilation lives in an arena and is never freed alone.  An allocation that
- * fails does not return: it calls the failure handler (memory_set_failure), which by contract does
- * not return either (the driver longjmps, frees all arenas and reports exit status 3).
+ * fails does not return: it says so on stderr and leaves the innermost memory_guard, whose caller
+ * cleans up what is not in an arena (and the driver ends with exit status 3).
  * The hook is the seam of the fault-injection tests: it can make the nth allocation fail. */
 #ifndef NNC_BASE_MEMORY_H
 #define NNC_BASE_MEMORY_H
@@ -33,6 +33,14 @@ void arena_free_all(void);
 /* The allocator under all arenas: returns NULL to fail.  NULL restores malloc. */
 typedef void *(*MemoryHook)(size_t bytes);
 void memory_set_hook(MemoryHook hook);
+/* Runs body(user); false when memory ran out inside it.  Guards may be nested.  What body holds
+ * outside of arenas must be reachable from `user`, so that the caller can give it back. */
+bool memory_guard(void (*body)(void *user), void *user);
+/* For memory outside of arenas: an allocation of `bytes` failed; or (unwind) a guard has cleaned up
+ * and passes the failure on. */
+_Noreturn void memory_fail(size_t bytes);
+_Noreturn void memory_unwind(void);
+/* A handler instead of message and guard; it does not return. */
 typedef void (*MemoryFailure)(size_t bytes, void *user);
 void memory_set_failure(MemoryFailure failure, void *user);
 

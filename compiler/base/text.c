@@ -187,9 +187,8 @@ Name name_of(const char *text) {
 }
 
 bool text_parse_double(const char *s, size_t n, double *out) {
-    char local[128], *copy = local;
-    if (n == 0 || n > 4096 || isspace((unsigned char)s[0])) return false;
-    if (n >= sizeof local && !(copy = malloc(n + 1))) return false;
+    char copy[4097];
+    if (n == 0 || n >= sizeof copy || isspace((unsigned char)s[0])) return false;
     size_t length = 0;
     bool good = true;
     char point = locale_point();
@@ -207,7 +206,6 @@ bool text_parse_double(const char *s, size_t n, double *out) {
     char *end = copy;
     double value = good ? strtod(copy, &end) : 0;
     good = good && length > 0 && end == copy + length;
-    if (copy != local) free(copy);
     if (good) *out = value;
     return good;
 }

@@ -233,7 +233,7 @@ static bool measure(Bench *bench, NncError *error) {
 
 int bench_command(const BenchOptions *options) {
     Bench bench = {.options = options};
-    NncError error = {{0}};
+    NncError error = {0};
     int status = invocation_open(&bench.run, &options->run);
     if (status == 0) {
         const EngineOptions *engine = &options->run.engine;

@@ -258,7 +258,7 @@ static void inline_header(const Compilation *c, Text *out) {
 }
 
 static int run_tool(Compilation *c, const char *const *argv) {
-    NncError error = {{0}};
+    NncError error = {0};
     NncText output = {0};
     int code = 0;
     bool missing = false;
@@ -268,10 +268,12 @@ static int run_tool(Compilation *c, const char *const *argv) {
     }
     if (!process_run(argv, &output, &code, &missing, &error)) {
         if (missing) jit_explain_missing(argv[0], &error);
+        if (signals_received) return 128 + signals_received;
         fprintf(stderr, "nnc: %s\n", error.text);
         return EXIT_FILES;
     }
     if (code == 0) return 0;
+    if (signals_received) return 128 + signals_received;
     fprintf(stderr, "nnc: internal error: %s refuses the emitted code:\n%.*s\n", argv[0],
             (int)output.length, output.data ? output.data : "");
     return EXIT_INTERNAL;
@@ -279,7 +281,7 @@ static int run_tool(Compilation *c, const char *const *argv) {
 
 /* model.c and model.h in a folder of their own, compiled to model.o, and packed for a library. */
 static int build_object(Compilation *c, const char *folder, bool library, const char **product) {
-    NncError error = {{0}};
+    NncError error = {0};
     if (!jit_write_file(folder, "model.c", c->source.data, c->source.length, &error) ||
         !jit_write_file(folder, c->header_name, c->header.data, c->header.length, &error)) {
         fprintf(stderr, "nnc: %s\n", error.text);
@@ -307,30 +309,45 @@ static int build_object(Compilation *c, const char *folder, bool library, const 
     return run_tool(c, pack);
 }
 
-static int write_object(Compilation *c, bool library) {
+/* An object or library on its way to its place. */
+typedef struct Building {
+    Compilation *compilation;
     char folder[4096];
-    NncError error = {{0}};
-    if (!jit_make_folder(folder, &error)) {
+    bool library;
+    int status;
+} Building;
+
+static void build_and_write(void *user) {
+    Building *building = user;
+    Compilation *c = building->compilation;
+    bool library = building->library;
+    const char *product = NULL, *problem = NULL;
+    building->status = build_object(c, building->folder, library, &product);
+    if (building->status) return;
+    size_t length;
+    char *data = file_read_all(c->arena, product, (size_t)1 << 31, &length, &problem);
+    if (!data) {
+        fprintf(stderr, "nnc: %s\n", problem);
+        building->status = EXIT_FILES;
+        return;
+    }
+    bool named = c->output && !(c->kinds & EMIT_C) && !(library && c->kinds & EMIT_OBJ);
+    const char *path = named ? c->output : sibling(c, library ? ".a" : ".o");
+    building->status = write_file(c, path, data, length, 0644);
+    if (!building->status)
+        building->status = write_file(c, sibling(c, ".h"), c->header.data, c->header.length, 0644);
+}
+
+static int write_object(Compilation *c, bool library) {
+    Building building = {.compilation = c, .library = library};
+    NncError error = {0};
+    if (!jit_make_folder(building.folder, &error)) {
         fprintf(stderr, "nnc: %s\n", error.text);
         return EXIT_FILES;
     }
-    const char *product = NULL, *problem = NULL;
-    int status = build_object(c, folder, library, &product);
-    if (!status) {
-        size_t length;
-        char *data = file_read_all(c->arena, product, (size_t)1 << 31, &length, &problem);
-        bool named = c->output && !(c->kinds & EMIT_C) && !(library && c->kinds & EMIT_OBJ);
-        const char *path = named ? c->output : sibling(c, library ? ".a" : ".o");
-        if (data) status = write_file(c, path, data, length, 0644);
-        if (data && !status)
-            status = write_file(c, sibling(c, ".h"), c->header.data, c->header.length, 0644);
-        if (!data) {
-            fprintf(stderr, "nnc: %s\n", problem);
-            status = EXIT_FILES;
-        }
-    }
-    jit_remove_folder(folder);
-    return status;
+    if (!memory_guard(build_and_write, &building)) building.status = EXIT_FILES;
+    jit_remove_folder(building.folder);
+    return building.status;
 }
 
 /* Texts between the stages go to -o, or to standard output. */
@@ -340,6 +357,8 @@ static int write_between(Compilation *c, const Text *text) {
 
 static int write_code(Compilation *c) {
     int status = 0;
+    /* From here on there are children and a folder to clear away. */
+    if (c->kinds & (EMIT_OBJ | EMIT_LIB)) signals_install();
     if (c->kinds & EMIT_OBJ) status = write_object(c, false);
     if (!status && c->kinds & EMIT_LIB) status = write_object(c, true);
     bool standard = c->output && !strcmp(c->output, "-");

@@ -58,7 +58,11 @@ typedef struct Build {
     int variant_count;
     bool localize; /* several variants: their symbols are made local, but one */
     const char *runtime;
+    Model model;
+    NncSession session;
+    NncBytes labels;
     NncError error;
+    int status;
 } Build;
 
 static const char *in_folder(const Build *build, const char *name) {
@@ -123,26 +127,25 @@ static void add_literal(Text *out, const char *text, size_t length) {
 
 /* labels.txt as a table; empty lines at the end do not count. */
 static int add_labels(Build *build, Text *out, int64_t classes) {
-    NncBytes bytes = {0};
+    const NncBytes *labels = &build->labels;
     const char *path = build->options->labels;
     int count = 0;
     text_append(out, "const char *const nnc_labels[] = {\n");
     if (path) {
-        if (!nnc_file_read(path, LABEL_LIMIT, &bytes, &build->error)) return 3;
-        size_t end = bytes.length;
-        while (end > 0 && (bytes.data[end - 1] == '\n' || bytes.data[end - 1] == '\r')) --end;
+        if (!nnc_file_read(path, LABEL_LIMIT, &build->labels, &build->error)) return 3;
+        size_t end = labels->length;
+        while (end > 0 && (labels->data[end - 1] == '\n' || labels->data[end - 1] == '\r')) --end;
         for (size_t at = 0; at < end;) {
             size_t stop = at;
-            while (stop < end && bytes.data[stop] != '\n') ++stop;
+            while (stop < end && labels->data[stop] != '\n') ++stop;
             size_t length = stop - at;
-            if (length && bytes.data[at + length - 1] == '\r') --length;
+            if (length && labels->data[at + length - 1] == '\r') --length;
             text_append(out, "    ");
-            add_literal(out, (const char *)bytes.data + at, length);
+            add_literal(out, (const char *)labels->data + at, length);
             text_append(out, ",\n");
             ++count;
             at = stop + 1;
         }
-        nnc_release(bytes.data);
         if (classes >= 0 && count != classes) {
             nnc_fail(&build->error, "'%s' has %d names, the model has %lld classes", path, count,
                      (long long)classes);
@@ -175,13 +178,13 @@ static int write_weights(Build *build, const Model *model) {
                  table->name);
         return 2;
     }
-    NncSession session = {0};
+    const char *path = in_folder(build, "weights.safetensors");
+    NncSession *session = &build->session;
     bool good =
-        model_session(model, NULL, 0, &session, &build->error) &&
-        nnc_session_init(&session, 0, &build->error) &&
-        (!needs || nnc_weights_load_file(&session, build->options->weights, NULL, &build->error)) &&
-        nnc_weights_save(&session, in_folder(build, "weights.safetensors"), &build->error);
-    nnc_session_close(&session);
+        model_session(model, NULL, 0, session, &build->error) &&
+        nnc_session_init(session, 0, &build->error) &&
+        (!needs || nnc_weights_load_file(session, build->options->weights, NULL, &build->error)) &&
+        nnc_weights_save(session, path, &build->error);
     return good ? 0 : 3;
 }
 
@@ -332,17 +335,28 @@ static int build_binary(Build *build, const Pipeline *pipeline, Root *root, cons
         status = compile_variant(build, &build->variants[v]);
     if (status == 0) status = link_binary(build);
     if (status == 0) status = install_binary(build);
-    jit_remove_folder(build->folder);
     return status;
+}
+
+static void build_target(void *user) {
+    Build *build = user;
+    const ExeOptions *options = build->options;
+    EngineOptions engine = {.cc = options->cc, .threads = 1, .verbose = options->verbose};
+    Pipeline pipeline;
+    Root *root;
+    Entry *entry;
+    int status = pipeline_open(&pipeline, build->arena, options->target, &options->pipeline);
+    if (status == 0) status = pipeline_choose(&pipeline, WISH_EXPORT, &root, &entry);
+    if (status == 0) status = model_open(&build->model, &pipeline, root, entry, &engine);
+    if (status == 0) {
+        status = build_binary(build, &pipeline, root, &build->model);
+        if (status != 0 && build->error.text[0]) driver_fail(status, &build->error);
+    }
+    build->status = status;
 }
 
 int exe_command(const ExeOptions *options) {
     Build build = {.options = options, .arena = arena_new()};
-    EngineOptions engine = {.cc = options->cc, .threads = 1, .verbose = options->verbose};
-    Pipeline pipeline;
-    Model model;
-    Root *root;
-    Entry *entry;
     signals_install();
     build.localize = !options->native && process_find("objcopy");
     build.variants = options->native ? native_variant : portable_variants;
@@ -352,21 +366,17 @@ int exe_command(const ExeOptions *options) {
         build.variants += build.variant_count - 1;
         build.variant_count = 1;
     }
-    int status = 0;
     build.word_count = jit_compiler(options->cc, build.words_buffer, build.words, WORD_LIMIT);
     if (build.word_count == 0) {
         nnc_fail(&build.error, "the name of the C compiler is empty or too long");
-        status = driver_fail(2, &build.error);
+        build.status = driver_fail(2, &build.error);
+    } else if (!memory_guard(build_target, &build)) {
+        build.status = 3;
     }
-    if (status == 0)
-        status = pipeline_open(&pipeline, build.arena, options->target, &options->pipeline);
-    if (status == 0) status = pipeline_choose(&pipeline, WISH_EXPORT, &root, &entry);
-    if (status == 0) status = model_open(&model, &pipeline, root, entry, &engine);
-    if (status == 0) {
-        status = build_binary(&build, &pipeline, root, &model);
-        if (status != 0 && build.error.text[0]) driver_fail(status, &build.error);
-        model_close(&model);
-    }
+    if (build.folder[0]) jit_remove_folder(build.folder);
+    nnc_release(build.labels.data);
+    nnc_session_close(&build.session);
+    model_close(&build.model);
     arena_free(build.arena);
-    return status;
+    return build.status;
 }

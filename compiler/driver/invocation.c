@@ -125,8 +125,7 @@ static int bind_inputs(Invocation *run, NncError *error) {
 
 static int load_state(Invocation *run, NncError *error) {
     const RunOptions *options = run->options;
-    NncTensorFile checkpoint = {0};
-    if (options->resume && !nnc_checkpoint_read(options->resume, &checkpoint, error))
+    if (options->resume && !nnc_checkpoint_read(options->resume, &run->checkpoint, error))
         return STATUS_FILES;
     /* A dim of the state is the entry's dim of that name. */
     const nnc_entry_info *entry = run->model.entry;
@@ -138,10 +137,9 @@ static int load_state(Invocation *run, NncError *error) {
     bool good = model_session(&run->model, bindings, count, &run->session, error) &&
                 nnc_session_init(&run->session, options->seed, error);
     if (good && options->resume) {
-        good = nnc_checkpoint_restore(&run->session, &checkpoint, error);
+        good = nnc_checkpoint_restore(&run->session, &run->checkpoint, error);
         if (!good) nnc_fail_in(error, options->resume);
     }
-    nnc_tensor_file_free(&checkpoint);
     if (good && options->weights)
         good = nnc_weights_load_file(&run->session, options->weights, NULL, error);
     if (good && options->init_weights) {
@@ -189,7 +187,7 @@ int invocation_open(Invocation *run, const RunOptions *options) {
     Pipeline pipeline;
     Root *root;
     Entry *entry;
-    NncError error = {{0}};
+    NncError error = {0};
     signals_install();
     int status = pipeline_open(&pipeline, run->arena, options->target, &options->pipeline);
     if (status == 0) status = pipeline_choose(&pipeline, WISH_RUN, &root, &entry);
@@ -207,6 +205,7 @@ bool invocation_call(Invocation *run, NncError *error) {
 
 void invocation_close(Invocation *run) {
     const nnc_entry_info *entry = run->model.entry;
+    nnc_tensor_file_free(&run->checkpoint);
     nnc_session_close(&run->session);
     for (int a = 0; run->arguments && a < entry->argument_count; ++a)
         nnc_array_free(&run->arguments[a]);

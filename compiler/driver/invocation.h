@@ -15,6 +15,7 @@ typedef struct Invocation {
     const Entry *source; /* what model.entry was made from */
     const DimTable *symbols;
     NncSession session;
+    NncTensorFile checkpoint;
     NncBinding *bindings;
     int binding_count;
     NncArray *arguments, *results;

@@ -120,12 +120,14 @@ static bool cache_folder(char path[4096], NncError *error) {
 
 bool jit_make_folder(char path[4096], NncError *error) {
     char cache[4096];
+    path[0] = 0;
     if (!cache_folder(cache, error)) return false;
     int used = snprintf(path, 4096, "%s/build-XXXXXX", cache);
-    if (used < 0 || used >= 4096) return nnc_fail(error, "the path is too long");
-    if (!mkdtemp(path))
-        return nnc_fail(error, "cannot make a folder in '%s': %s", cache, strerror(errno));
-    return true;
+    bool fits = used > 0 && used < 4096;
+    if (fits && mkdtemp(path)) return true;
+    path[0] = 0;
+    return fits ? nnc_fail(error, "cannot make a folder in '%s': %s", cache, strerror(errno))
+                : nnc_fail(error, "the path is too long");
 }
 
 void jit_remove_folder(const char *path) {

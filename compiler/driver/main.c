@@ -3,7 +3,6 @@
  * Failures that no command sees end here: memory (exit 3), a crash of the compiler (exit 70, with
  * the pass), and standard output that cannot be written (exit 3). */
 #define _XOPEN_SOURCE 700
-#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,14 +11,6 @@
 #include "driver/commands.h"
 #include "driver/run.h"
 #include "driver/train.h"
-
-static jmp_buf memory_failed;
-
-static void on_memory_failure(size_t bytes, void *user) {
-    (void)user;
-    fprintf(stderr, "nnc: out of memory (%zu bytes were needed)\n", bytes);
-    longjmp(memory_failed, 1);
-}
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(NNC_SANITIZE)
 static void say(const char *text) {
@@ -207,21 +198,27 @@ static int dispatch(const CommandLine *line, int argc) {
     return EXIT_INTERNAL;
 }
 
-int main(int argc, char **argv) {
-    if (setjmp(memory_failed)) {
-        arena_free_all();
-        return EXIT_FILES;
-    }
-    memory_set_failure(on_memory_failure, NULL);
-    catch_crashes();
-    Arena *arena = arena_new();
+typedef struct MainCall {
+    int argc;
+    char **argv;
+    int status;
+} MainCall;
+
+static void invoke(void *user) {
+    MainCall *call = user;
     CommandLine line;
-    int status = options_parse(arena, argc, argv, &line);
-    if (!status) status = dispatch(&line, argc);
+    call->status = options_parse(arena_new(), call->argc, call->argv, &line);
+    if (!call->status) call->status = dispatch(&line, call->argc);
+}
+
+int main(int argc, char **argv) {
+    MainCall call = {argc, argv, 0};
+    catch_crashes();
+    int status = memory_guard(invoke, &call) ? call.status : EXIT_FILES;
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "nnc: cannot write standard output\n");
         if (!status) status = EXIT_FILES;
     }
-    arena_free(arena);
+    arena_free_all();
     return status;
 }

@@ -15,7 +15,7 @@ int driver_fail(int status, const NncError *error) {
 
 int model_open(Model *model, const Pipeline *pipeline, Root *root, const Entry *entry,
                const EngineOptions *options) {
-    NncError error = {{0}};
+    NncError error = {0};
     *model = (Model){0};
     if (options->interpreter) {
         model->table = interpreter_model(pipeline, root, &model->engine);

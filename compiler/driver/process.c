@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,17 +23,26 @@ static void on_signal(int number) {
 }
 
 void signals_install(void) {
-    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
 }
 
+/* Reads until the child has closed its end.  A signal may come just before poll waits: hence the
+ * time limit. */
 static bool collect(int fd, pid_t child, NncText *output) {
     char buffer[4096];
     bool told = false;
     for (;;) {
-        ssize_t n = read(fd, buffer, sizeof buffer);
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        if (signals_received && !told) {
+            kill(-child, SIGTERM);
+            told = true;
+        }
+        int events = poll(&ready, 1, 100);
+        if (events == 0 || (events < 0 && errno == EINTR)) continue;
+        ssize_t n = events < 0 ? -1 : read(fd, buffer, sizeof buffer);
         if (n > 0) {
             if (output && output->length < ((size_t)1 << 20))
                 nnc_text_bytes(output, buffer, (size_t)n);
@@ -40,10 +50,6 @@ static bool collect(int fd, pid_t child, NncText *output) {
             return true;
         } else if (errno != EINTR) {
             return false;
-        }
-        if (signals_received && !told) {
-            kill(child, SIGTERM);
-            told = true;
         }
     }
 }
@@ -61,7 +67,9 @@ bool process_run(const char *const *argv, NncText *output, int *status, bool *mi
     posix_spawnattr_init(&attributes);
     sigemptyset(&none);
     posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    /* A group of its own, so that a signal reaches what the C compiler has started, too. */
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
     posix_spawn_file_actions_adddup2(&actions, ends[1], 2);
@@ -76,12 +84,14 @@ bool process_run(const char *const *argv, NncText *output, int *status, bool *mi
         if (missing) *missing = failure == ENOENT || failure == EACCES || failure == ENOTDIR;
         return nnc_fail(error, "cannot start '%s': %s", argv[0], strerror(failure));
     }
-    collect(ends[0], child, output);
+    bool read_all = collect(ends[0], child, output);
+    int reason = errno, state;
     close(ends[0]);
-    int state;
     while (waitpid(child, &state, 0) < 0)
         if (errno != EINTR)
             return nnc_fail(error, "cannot wait for '%s': %s", argv[0], strerror(errno));
+    if (!read_all)
+        return nnc_fail(error, "cannot read the output of '%s': %s", argv[0], strerror(reason));
     if (!WIFEXITED(state))
         return nnc_fail(error, "'%s' was ended by signal %d", argv[0], WTERMSIG(state));
     *status = WEXITSTATUS(state);

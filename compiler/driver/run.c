@@ -25,7 +25,7 @@ static int call_entry(Invocation *run, NncError *error) {
     double *times = NEW_ARRAY(run->arena, (size_t)repeat, double);
     for (int64_t k = 0; k < repeat; ++k) {
         double start = nnc_now();
-        if (!invocation_call(run, error)) return STATUS_INPUT;
+        if (!invocation_call(run, error)) return error->no_memory ? STATUS_FILES : STATUS_INPUT;
         times[k] = nnc_now() - start;
         if (signals_received) {
             nnc_fail(error, "stopped by a signal");
@@ -87,15 +87,27 @@ static int write_results(Invocation *run, NncError *error) {
     return 0;
 }
 
+typedef struct Running {
+    Invocation invocation;
+    const RunOptions *options;
+    int status;
+} Running;
+
+static void run_target(void *user) {
+    Running *running = user;
+    Invocation *run = &running->invocation;
+    NncError error = {0};
+    running->status = invocation_open(run, running->options);
+    if (running->status != 0) return;
+    int status = call_entry(run, &error);
+    if (status == 0) status = write_results(run, &error);
+    if (status != 0) driver_fail(status, &error);
+    running->status = status;
+}
+
 int run_command(const RunOptions *options) {
-    Invocation run;
-    NncError error = {{0}};
-    int status = invocation_open(&run, options);
-    if (status == 0) {
-        status = call_entry(&run, &error);
-        if (status == 0) status = write_results(&run, &error);
-        if (status != 0) driver_fail(status, &error);
-    }
-    invocation_close(&run);
-    return status;
+    Running running = {.options = options};
+    if (!memory_guard(run_target, &running)) running.status = STATUS_FILES;
+    invocation_close(&running.invocation);
+    return running.status;
 }

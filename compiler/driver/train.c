@@ -144,8 +144,8 @@ int feed_open(Feed *feed, Arena *arena, const TrainOptions *options, const nnc_e
             return 2;
         }
     }
-    NncColumn *columns = NEW_ARRAY(arena, arguments, NncColumn);
-    int column_count = 0, status = 0;
+    NncColumn *columns = feed->columns = NEW_ARRAY(arena, arguments, NncColumn);
+    int status = 0;
     for (int a = 0; status == 0 && a < entry->argument_count; ++a) {
         const nnc_tensor_info *info = &entry->arguments[a];
         const char *text = NULL;
@@ -173,12 +173,12 @@ int feed_open(Feed *feed, Arena *arena, const TrainOptions *options, const nnc_e
         } else if (!batched) {
             status = read_fixed(feed, a, text, error);
         } else {
-            feed->column_of[a] = column_count;
-            columns[column_count] = (NncColumn){.name = info->name, .axis = axis};
-            if (!read_column(text, &columns[column_count].array, error)) {
+            feed->column_of[a] = feed->column_count;
+            columns[feed->column_count] = (NncColumn){.name = info->name, .axis = axis};
+            if (!read_column(text, &columns[feed->column_count].array, error)) {
                 status = 3;
             } else {
-                NncArray *array = &columns[column_count++].array;
+                NncArray *array = &columns[feed->column_count++].array;
                 if (array->rank == 1 && info->rank == 2 &&
                     !cut_stream(entry, info, axis, bindings, binding_count, array, error)) {
                     status = 3;
@@ -198,10 +198,9 @@ int feed_open(Feed *feed, Arena *arena, const TrainOptions *options, const nnc_e
         }
     }
     int64_t batch = options->batch > 0 ? options->batch : 64;
-    if (status != 0) {
-        for (int c = 0; c < column_count; ++c) nnc_array_free(&columns[c].array);
-        return status;
-    }
+    if (status != 0) return status;
+    int column_count = feed->column_count;
+    feed->column_count = 0;
     return nnc_loader_open(&feed->loader, columns, column_count, batch, shuffle, drop_last, seed,
                            options->limit, error)
                ? 0
@@ -209,6 +208,7 @@ int feed_open(Feed *feed, Arena *arena, const TrainOptions *options, const nnc_e
 }
 
 void feed_close(Feed *feed) {
+    for (int c = 0; c < feed->column_count; ++c) nnc_array_free(&feed->columns[c].array);
     for (int a = 0; feed->entry && a < feed->entry->argument_count; ++a)
         if (feed->fixed) nnc_array_free(&feed->fixed[a]);
     for (int r = 0; feed->entry && r < feed->entry->result_count; ++r)
@@ -401,7 +401,7 @@ static int evaluate(Trainer *trainer, NncError *error) {
         if (count < 0) return 3;
         if (!nnc_session_call(&trainer->session, feed->entry, feed->dims, feed->in, feed->out,
                               error))
-            return 1;
+            return error->no_memory ? 3 : 1;
         add_results(&trainer->test_sums, feed, count);
         if (signals_received) return 128 + signals_received;
     }
@@ -498,7 +498,7 @@ static int run_epoch(Trainer *trainer, NncError *error) {
         }
         if (!nnc_session_call(&trainer->session, feed->entry, feed->dims, feed->in, feed->out,
                               error)) {
-            status = 1;
+            status = error->no_memory ? 3 : 1;
             break;
         }
         double value =
@@ -612,49 +612,67 @@ static int prepare(Trainer *trainer, const NncTensorFile *checkpoint, NncError *
     return status;
 }
 
-int train_model(const TrainOptions *options, const Model *model, Arena *arena) {
-    Trainer trainer = {.options = options, .model = model, .arena = arena};
-    NncTensorFile checkpoint = {0};
-    NncError error = {{0}};
+int train_model(Trainer *trainer) {
+    const TrainOptions *options = trainer->options;
+    NncError error = {0};
     double start = nnc_now();
     int status = 0;
-    if (options->resume && !nnc_checkpoint_read(options->resume, &checkpoint, &error)) status = 3;
-    if (status == 0) status = prepare(&trainer, options->resume ? &checkpoint : NULL, &error);
-    while (status == 0 && !trainer.left && trainer.feed.loader.epoch < trainer.epochs)
-        status = trainer.feed.loader.position >= trainer.feed.loader.length
-                     ? end_epoch(&trainer, trainer.epoch_seconds, &error)
-                     : run_epoch(&trainer, &error);
-    if (status == 0 && !trainer.left) {
-        trainer_summary(&trainer, nnc_now() - start);
-        if (!options->keep_best) status = save_weights(&trainer, &error);
+    if (options->resume && !nnc_checkpoint_read(options->resume, &trainer->checkpoint, &error))
+        status = 3;
+    if (status == 0)
+        status = prepare(trainer, options->resume ? &trainer->checkpoint : NULL, &error);
+    while (status == 0 && !trainer->left && trainer->feed.loader.epoch < trainer->epochs)
+        status = trainer->feed.loader.position >= trainer->feed.loader.length
+                     ? end_epoch(trainer, trainer->epoch_seconds, &error)
+                     : run_epoch(trainer, &error);
+    if (status == 0 && !trainer->left) {
+        trainer_summary(trainer, nnc_now() - start);
+        if (!options->keep_best) status = save_weights(trainer, &error);
     }
     if (status != 0 && error.text[0]) driver_fail(status, &error);
     if (status == 0 && (fflush(stdout) != 0 || ferror(stdout))) {
         nnc_fail(&error, "cannot write to standard output");
         status = driver_fail(3, &error);
     }
-    nnc_tensor_file_free(&checkpoint);
-    trainer_free_history(&trainer);
-    feed_close(&trainer.feed);
-    feed_close(&trainer.test);
-    nnc_session_close(&trainer.session);
     return status;
 }
 
-int train_command(const TrainOptions *options) {
-    Arena *arena = arena_new();
-    Pipeline pipeline;
+void trainer_close(Trainer *trainer) {
+    nnc_tensor_file_free(&trainer->checkpoint);
+    trainer_free_history(trainer);
+    feed_close(&trainer->feed);
+    feed_close(&trainer->test);
+    nnc_session_close(&trainer->session);
+}
+
+typedef struct Training {
+    Trainer trainer;
     Model model;
+    int status;
+} Training;
+
+static void train_target(void *user) {
+    Training *training = user;
+    const TrainOptions *options = training->trainer.options;
+    Pipeline pipeline;
     Root *root;
     Entry *entry;
-    signals_install();
-    int status = pipeline_open(&pipeline, arena, options->target, &options->pipeline);
+    int status =
+        pipeline_open(&pipeline, training->trainer.arena, options->target, &options->pipeline);
     if (status == 0) status = pipeline_choose(&pipeline, WISH_TRAIN, &root, &entry);
-    if (status == 0) status = model_open(&model, &pipeline, root, entry, &options->engine);
-    if (status == 0) {
-        status = train_model(options, &model, arena);
-        model_close(&model);
-    }
-    arena_free(arena);
-    return status;
+    if (status == 0)
+        status = model_open(&training->model, &pipeline, root, entry, &options->engine);
+    if (status == 0) status = train_model(&training->trainer);
+    training->status = status;
+}
+
+int train_command(const TrainOptions *options) {
+    Training training = {.trainer = {.options = options, .arena = arena_new()}};
+    training.trainer.model = &training.model;
+    signals_install();
+    if (!memory_guard(train_target, &training)) training.status = 3;
+    trainer_close(&training.trainer);
+    model_close(&training.model);
+    arena_free(training.trainer.arena);
+    return training.status;
 }

@@ -8,6 +8,8 @@
 /* Batches for one entry: columns from files, fixed arguments, and the arrays of its results. */
 typedef struct Feed {
     const nnc_entry_info *entry;
+    NncColumn *columns; /* those read so far, until the loader takes them */
+    int column_count;
     NncLoader loader;
     int batch_dim;
     const NncBinding *bindings;
@@ -49,6 +51,7 @@ typedef struct Trainer {
     const Model *model;
     Arena *arena;
     NncSession session;
+    NncTensorFile checkpoint; /* that of --resume */
     Feed feed, test;
     bool has_test;
     NncBinding *bindings;
@@ -73,7 +76,8 @@ bool is_metric(const nnc_tensor_info *info);
 double schedule_factor(const char *schedule, int64_t warmup, int64_t step, int64_t total);
 
 /* The loop on a model that is open; returns the exit status. */
-int train_model(const TrainOptions *options, const Model *model, Arena *arena);
+int train_model(Trainer *trainer);
+void trainer_close(Trainer *trainer);
 
 void trainer_report(Trainer *trainer, int64_t epoch,
                     double seconds);                          /* one line on stdout, log, history */

@@ -115,7 +115,7 @@ void trainer_summary(const Trainer *trainer, double seconds) {
 }
 
 bool trainer_write_log(const Trainer *trainer, NncError *error) {
-    if (trainer->log.failed) return nnc_fail(error, "out of memory");
+    if (trainer->log.failed) return nnc_fail_memory(error, trainer->log.length);
     NncBytes part = {(unsigned char *)trainer->log.data, trainer->log.length};
     return nnc_file_write(trainer->options->log, &part, 1, error);
 }
@@ -134,6 +134,7 @@ static char *hex_list(Arena *arena, const double *values, int count) {
 }
 
 bool trainer_checkpoint(const Trainer *trainer, NncError *error) {
+    if (trainer->log.failed) return nnc_fail_memory(error, trainer->log.length);
     /* An arena of its own: a run may write many checkpoints. */
     Arena *arena = arena_new();
     const NncLoader *loader = &trainer->feed.loader;

@@ -77,9 +77,8 @@ static void run_scan(Run *run, const Node *node, Tensor *const *in, Tensor **out
     for (int i = scan->carries; i < scan->carries + scan->sequences; i++)
         if (in[i]->extents[0] != length)
             run_fail(run, "%%%d: a sequence of another length", node->id);
-    Tensor **arguments = calloc((size_t)count + 1, sizeof *arguments);
-    Tensor **yields = calloc((size_t)results + 1, sizeof *yields);
-    if (!arguments || !yields) run_fail(run, "out of memory");
+    Tensor **arguments = run_get(run, count, sizeof *arguments);
+    Tensor **yields = run_get(run, results, sizeof *yields);
     if (!run->error && length == 0) scan_empty(run, scan, out);
     for (int i = 0; i < scan->carries && !run->error; i++) {
         out[i] = in[i];
@@ -121,8 +120,8 @@ static void run_scan(Run *run, const Node *node, Tensor *const *in, Tensor **out
         }
     }
     run->scan_index = outer_index;
-    free(arguments);
-    free(yields);
+    run_free(arguments);
+    run_free(yields);
 }
 
 static Tensor *run_node(Run *run, const Frame *frame, const Node *node, Tensor *const *in) {
@@ -200,50 +199,41 @@ static void drop_read(Frame *frame, int id) {
             high = middle;
     }
     for (int i = 0; values && node && i < results_of(node); i++) tensor_release(values[i]);
-    free(values);
+    run_free(values);
     frame->values[id] = NULL;
 }
 
 static void run_one(Run *run, Frame *frame, const Node *node) {
-    Tensor **values = calloc((size_t)results_of(node) + 1, sizeof *values);
-    Tensor **in = calloc((size_t)node->input_count + 1, sizeof *in);
-    if (!values || !in) {
-        run_fail(run, "out of memory");
+    Tensor **values = run_get(run, results_of(node), sizeof *values);
+    Tensor **in = run_get(run, node->input_count, sizeof *in);
+    for (int i = 0; i < node->input_count; i++)
+        in[i] = frame->values[node->inputs[i]->id][node->op == OP_PROJ ? node->attr.index : 0];
+    if (node->op == OP_CALL) {
+        run_body(run, node->attr.call.body, in, NULL, values);
+    } else if (node->op == OP_SCAN) {
+        run_scan(run, node, in, values);
+    } else if (node->op == OP_PROJ) {
+        values[0] = in[0];
+        tensor_retain(in[0]);
     } else {
-        for (int i = 0; i < node->input_count; i++)
-            in[i] = frame->values[node->inputs[i]->id][node->op == OP_PROJ ? node->attr.index : 0];
-        if (node->op == OP_CALL) {
-            run_body(run, node->attr.call.body, in, NULL, values);
-        } else if (node->op == OP_SCAN) {
-            run_scan(run, node, in, values);
-        } else if (node->op == OP_PROJ) {
-            values[0] = in[0];
-            tensor_retain(in[0]);
-        } else {
-            values[0] = run_node(run, frame, node, in);
-        }
+        values[0] = run_node(run, frame, node, in);
     }
     frame->values[node->id] = values;
-    free(in);
+    run_free(in);
 }
 
 /* results may be NULL: then only the needed nodes' checks matter to the caller, via `values`. */
-static bool frame_open(Run *run, Frame *frame, const Graph *g, Tensor *const *inputs,
+static void frame_open(Run *run, Frame *frame, const Graph *g, Tensor *const *inputs,
                        const bool *needed) {
     *frame = (Frame){.graph = g, .inputs = inputs, .needed = needed};
     frame->id_count = g->nodes.count ? vector_last(&g->nodes)->id + 1 : 0;
-    frame->values = calloc((size_t)frame->id_count + 1, sizeof *frame->values);
-    frame->uses = calloc((size_t)frame->id_count + 1, sizeof *frame->uses);
-    if (!frame->values || !frame->uses) {
-        run_fail(run, "out of memory");
-        return false;
-    }
+    frame->values = run_get(run, frame->id_count, sizeof *frame->values);
+    frame->uses = run_get(run, frame->id_count, sizeof *frame->uses);
     for (int i = 0; i < g->nodes.count; i++) {
         const Node *node = g->nodes.data[i];
         if (needed && !needed[node->id]) continue;
         for (int j = 0; j < node->input_count; j++) frame->uses[node->inputs[j]->id]++;
     }
-    return true;
 }
 
 static void frame_run(Run *run, Frame *frame) {
@@ -262,27 +252,26 @@ static void frame_run(Run *run, Frame *frame) {
 }
 
 static void frame_close(Frame *frame) {
-    for (int i = 0; frame->values && i < frame->graph->nodes.count; i++) {
+    for (int i = 0; i < frame->graph->nodes.count; i++) {
         const Node *node = frame->graph->nodes.data[i];
         Tensor **values = frame->values[node->id];
         for (int j = 0; values && j < results_of(node); j++) tensor_release(values[j]);
-        free(values);
+        run_free(values);
     }
-    free(frame->values);
-    free(frame->uses);
+    run_free(frame->values);
+    run_free(frame->uses);
 }
 
 /* results[i] gets a reference of its own. */
 static void run_body(Run *run, const Graph *g, Tensor *const *inputs, const bool *needed,
                      Tensor **results) {
     Frame frame;
-    if (frame_open(run, &frame, g, inputs, needed)) {
-        for (int i = 0; i < g->results.count; i++) frame.uses[g->results.data[i]->id]++;
-        frame_run(run, &frame);
-        for (int i = 0; i < g->results.count && !run->error; i++) {
-            results[i] = frame.values[g->results.data[i]->id][0];
-            tensor_retain(results[i]);
-        }
+    frame_open(run, &frame, g, inputs, needed);
+    for (int i = 0; i < g->results.count; i++) frame.uses[g->results.data[i]->id]++;
+    frame_run(run, &frame);
+    for (int i = 0; i < g->results.count && !run->error; i++) {
+        results[i] = frame.values[g->results.data[i]->id][0];
+        tensor_retain(results[i]);
     }
     frame_close(&frame);
 }
@@ -294,14 +283,41 @@ static Tensor *move_to_arena(Arena *arena, Tensor *t) {
     return copy;
 }
 
+/* What the two doors below hand to the function that runs under the guard. */
+typedef struct Job {
+    Run run;
+    const Graph *graph;
+    Environment *env;
+    InterpretMode mode;
+    Interpretation how;
+    const Entry *entry;
+    const int64_t *dims;
+    Tensor *const *inputs;
+    Tensor **results;
+} Job;
+
+static const char *job_run(Job *job, void (*body)(void *job)) {
+    Block *ring = &job->run.blocks;
+    ring->previous = ring->next = ring;
+    if (memory_guard(body, job)) return job->run.error;
+    while (ring->next != ring) run_free(ring->next + 1);
+    memory_unwind();
+}
+
+static void run_graph(void *user) {
+    Job *job = user;
+    const Graph *g = job->graph;
+    Tensor **raw = NEW_ARRAY(job->run.arena, (size_t)g->results.count, Tensor *);
+    run_body(&job->run, g, job->inputs, NULL, raw);
+    for (int i = 0; i < g->results.count && !job->run.error; i++)
+        job->results[i] = move_to_arena(job->run.arena, raw[i]);
+}
+
 const char *interpret_graph(Arena *arena, const Graph *g, const Interpretation *how,
                             Tensor *const *inputs, Tensor **results) {
-    Run run = {.arena = arena, .how = how};
-    Tensor **raw = NEW_ARRAY(arena, (size_t)g->results.count, Tensor *);
-    run_body(&run, g, inputs, NULL, raw);
-    if (run.error) return run.error;
-    for (int i = 0; i < g->results.count; i++) results[i] = move_to_arena(arena, raw[i]);
-    return NULL;
+    Job job = {
+        .run = {.arena = arena, .how = how}, .graph = g, .inputs = inputs, .results = results};
+    return job_run(&job, run_graph);
 }
 
 /* ---- entries ---- */
@@ -415,22 +431,24 @@ static void run_checks(Run *run, const Entry *entry, Tensor *const *arguments) {
         for (int j = 0; j < node->input_count && needed[node->id]; j++)
             needed[node->inputs[j]->id] = true;
     }
-    if (frame_open(run, &frame, g, arguments, needed)) {
-        for (int i = 0; i < entry->checks.count; i++)
-            if (entry->checks.data[i].kind == CHECK_RANGE)
-                frame.uses[entry->checks.data[i].node->id]++;
-        frame_run(run, &frame);
-        for (int i = 0; i < entry->checks.count && !run->error; i++)
-            if (entry->checks.data[i].kind == CHECK_RANGE)
-                check_range(run, &entry->checks.data[i],
-                            frame.values[entry->checks.data[i].node->id][0]);
-    }
+    frame_open(run, &frame, g, arguments, needed);
+    for (int i = 0; i < entry->checks.count; i++)
+        if (entry->checks.data[i].kind == CHECK_RANGE) frame.uses[entry->checks.data[i].node->id]++;
+    frame_run(run, &frame);
+    for (int i = 0; i < entry->checks.count && !run->error; i++)
+        if (entry->checks.data[i].kind == CHECK_RANGE)
+            check_range(run, &entry->checks.data[i],
+                        frame.values[entry->checks.data[i].node->id][0]);
     frame_close(&frame);
 }
 
-const char *interpret_entry(Environment *env, InterpretMode mode, const Entry *entry,
-                            const int64_t *dims, Tensor *const *arguments, Tensor **results) {
-    Run run = {.arena = env->arena};
+static void run_entry(void *user) {
+    Job *job = user;
+    Run *run = &job->run;
+    Environment *env = job->env;
+    const Entry *entry = job->entry;
+    Tensor *const *arguments = job->inputs;
+    Tensor **results = job->results;
     if (entry->kind == ENTRY_INIT) {
         env->step = 0;
         for (int i = 0; i < env->symbol_count; i++) env->symbols[i] = -1;
@@ -438,16 +456,16 @@ const char *interpret_entry(Environment *env, InterpretMode mode, const Entry *e
     int count = dim_symbol_count(entry->graph->dims);
     int64_t *symbols = NEW_ARRAY(env->arena, (size_t)count, int64_t);
     for (int i = 0; i < count; i++) symbols[i] = i < env->symbol_count ? env->symbols[i] : -1;
-    Interpretation how = {mode, symbols, env->cells, env->seed, env->step};
-    run.how = &how;
-    bind_dims(&run, entry, dims, arguments, symbols);
-    if (!run.error) check_facts(&run, entry, symbols);
-    if (!run.error) run_checks(&run, entry, arguments);
-    if (run.error) return run.error;
+    job->how = (Interpretation){job->mode, symbols, env->cells, env->seed, env->step};
+    run->how = &job->how;
+    bind_dims(run, entry, job->dims, arguments, symbols);
+    if (!run->error) check_facts(run, entry, symbols);
+    if (!run->error) run_checks(run, entry, arguments);
+    if (run->error) return;
     const Graph *g = entry->graph;
     Tensor **raw = NEW_ARRAY(env->arena, (size_t)g->results.count, Tensor *);
-    run_body(&run, g, arguments, NULL, raw);
-    if (run.error) return run.error;
+    run_body(run, g, arguments, NULL, raw);
+    if (run->error) return;
     for (int i = 0; i < entry->results.count; i++) {
         if (results)
             results[i] = move_to_arena(env->arena, raw[i]);
@@ -471,5 +489,16 @@ const char *interpret_entry(Environment *env, InterpretMode mode, const Entry *e
         }
     else if (entry->uses_random)
         env->step++;
-    return NULL;
+}
+
+const char *interpret_entry(Environment *env, InterpretMode mode, const Entry *entry,
+                            const int64_t *dims, Tensor *const *arguments, Tensor **results) {
+    Job job = {.run = {.arena = env->arena},
+               .env = env,
+               .mode = mode,
+               .entry = entry,
+               .dims = dims,
+               .inputs = arguments,
+               .results = results};
+    return job_run(&job, run_entry);
 }

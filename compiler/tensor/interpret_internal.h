@@ -1,20 +1,29 @@
 /* What the files of the interpreter share.
  *
  * Tensors of a run are counted and freed after their last use.  The first error stops the run:
- * run_alloc and everything after it return NULL. */
+ * run_alloc and everything after it return NULL.  When memory runs out the run is left at once, and
+ * its blocks are freed by interpret_graph or interpret_entry. */
 #ifndef NNC_TENSOR_INTERPRET_INTERNAL_H
 #define NNC_TENSOR_INTERPRET_INTERNAL_H
 
 #include "tensor/interpret.h"
+
+typedef struct Block {
+    struct Block *previous, *next;
+} Block;
 
 typedef struct Run {
     Arena *arena; /* of the message */
     const Interpretation *how;
     const char *error;
     uint32_t scan_index;
+    Block blocks; /* a ring of what is allocated; this one is no block */
 } Run;
 
 void run_fail(Run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Zeroed memory for count elements; never NULL. */
+void *run_get(Run *run, int64_t count, size_t size);
+void run_free(void *memory);
 /* Zeroed, one reference. */
 Tensor *run_alloc(Run *run, DType dtype, int rank, const int64_t *extents);
 Tensor *run_alloc_type(Run *run, const TensorType *type);

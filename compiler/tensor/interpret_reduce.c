@@ -115,12 +115,9 @@ void interpret_reduce(Run *run, const Node *node, const Tensor *in, Tensor *out)
             out->integers[i] = 1;
     }
     Reduction r = {kind, in, out, NULL};
-    if (needs_element) r.started = calloc(out->count ? (size_t)out->count : 1, 1);
-    if (needs_element && !r.started)
-        run_fail(run, "out of memory");
-    else
-        walk_rows(in->rank, in->extents, to, 0, from, 0, reduce_row, &r);
-    free(r.started);
+    if (needs_element) r.started = run_get(run, out->count, 1);
+    walk_rows(in->rank, in->extents, to, 0, from, 0, reduce_row, &r);
+    run_free(r.started);
     for (int64_t i = 0; i < out->count && out->integers; i++)
         out->integers[i] = wrap_integer(out->integers[i], out->dtype);
 }
@@ -160,10 +157,8 @@ static bool out_of_order(const Tensor *t, int64_t a, int64_t b, bool descending)
 void interpret_argsort(Run *run, const Node *node, const Tensor *in, Tensor *out) {
     int64_t outer, inner, n = in->extents[node->attr.sort.axis];
     split_at(in, node->attr.sort.axis, &outer, &inner);
-    int64_t *order = calloc(n ? (size_t)n : 1, sizeof *order);
-    int64_t *merged = calloc(n ? (size_t)n : 1, sizeof *merged);
-    if (!order || !merged) run_fail(run, "out of memory");
-    for (int64_t i = 0; i < outer * inner && !run->error; i++) {
+    int64_t *order = run_get(run, n, sizeof *order), *merged = run_get(run, n, sizeof *merged);
+    for (int64_t i = 0; i < outer * inner; i++) {
         int64_t base = i / inner * n * inner + i % inner;
         for (int64_t k = 0; k < n; k++) order[k] = k;
         for (int64_t width = 1; width < n; width *= 2) {
@@ -183,8 +178,8 @@ void interpret_argsort(Run *run, const Node *node, const Tensor *in, Tensor *out
         }
         for (int64_t k = 0; k < n; k++) out->integers[base + k * inner] = order[k];
     }
-    free(order);
-    free(merged);
+    run_free(order);
+    run_free(merged);
 }
 
 /* ---- contraction ---- */
@@ -220,11 +215,7 @@ static int64_t pack_labels(Pack *pack, uint32_t set, const int64_t *extents, con
 }
 
 static double *pack_operand(Run *run, const Tensor *t, const int8_t *labels, const Pack *pack) {
-    double *data = calloc(pack->count ? (size_t)pack->count : 1, sizeof *data);
-    if (!data) {
-        run_fail(run, "out of memory");
-        return NULL;
-    }
+    double *data = run_get(run, pack->count, sizeof *data);
     int64_t from[SHAPE_MAX_RANK], to[SHAPE_MAX_RANK];
     row_major_strides(t, from);
     for (int i = 0; i < t->rank; i++) to[i] = pack->stride[labels[i]];
@@ -285,17 +276,14 @@ void interpret_contract(Run *run, const Node *node, Tensor *const *in, Tensor *o
     pack_labels(&pb, batch, extents, c->out, out->rank);
     pack_labels(&pc, batch, extents, c->out, out->rank);
     double *x = pack_operand(run, a, c->a, &pa), *y = pack_operand(run, b, c->b, &pb);
-    double *z = calloc(pc.count ? (size_t)pc.count : 1, sizeof *z);
-    if (!z) run_fail(run, "out of memory");
-    if (!run->error) {
-        for (int64_t i = 0; i < batches; i++)
-            multiply(m, n, k, x + i * m * k, y + i * k * n, z + i * m * n);
-        int64_t from[SHAPE_MAX_RANK], to[SHAPE_MAX_RANK];
-        row_major_strides(out, to);
-        for (int i = 0; i < out->rank; i++) from[i] = pc.stride[c->out[i]];
-        walk_rows(out->rank, out->extents, to, 0, from, 0, pack_row, &(Packed){z, out->floats});
-    }
-    free(x);
-    free(y);
-    free(z);
+    double *z = run_get(run, pc.count, sizeof *z);
+    for (int64_t i = 0; i < batches; i++)
+        multiply(m, n, k, x + i * m * k, y + i * k * n, z + i * m * n);
+    int64_t from[SHAPE_MAX_RANK], to[SHAPE_MAX_RANK];
+    row_major_strides(out, to);
+    for (int i = 0; i < out->rank; i++) from[i] = pc.stride[c->out[i]];
+    walk_rows(out->rank, out->extents, to, 0, from, 0, pack_row, &(Packed){z, out->floats});
+    run_free(x);
+    run_free(y);
+    run_free(z);
 }

@@ -49,6 +49,29 @@ void tensor_set(Tensor *t, int64_t i, double value) {
         t->integers[i] = (int64_t)value;
 }
 
+/* ---- memory of a run ---- */
+
+void *run_get(Run *run, int64_t count, size_t size) {
+    size_t bytes;
+    if (!checked_mul_size((size_t)count, size, &bytes) || bytes > SIZE_MAX / 2)
+        memory_fail(SIZE_MAX);
+    Block *block = calloc(1, sizeof *block + bytes);
+    if (!block) memory_fail(bytes);
+    block->previous = &run->blocks;
+    block->next = run->blocks.next;
+    block->next->previous = block;
+    run->blocks.next = block;
+    return block + 1;
+}
+
+void run_free(void *memory) {
+    if (!memory) return;
+    Block *block = (Block *)memory - 1;
+    block->previous->next = block->next;
+    block->next->previous = block->previous;
+    free(block);
+}
+
 /* ---- counted tensors ---- */
 
 void run_fail(Run *run, const char *format, ...) {
@@ -68,14 +91,8 @@ Tensor *run_alloc(Run *run, DType dtype, int rank, const int64_t *extents) {
         run_fail(run, "a tensor with a negative extent, or too large");
         return NULL;
     }
-    Tensor *t = malloc(sizeof *t);
-    void *data = calloc(count ? (size_t)count : 1, 8);
-    if (!t || !data) {
-        free(t);
-        free(data);
-        run_fail(run, "out of memory for %lld elements", (long long)count);
-        return NULL;
-    }
+    Tensor *t = run_get(run, 1, sizeof *t);
+    void *data = run_get(run, count, 8);
     *t = tensor_header(dtype, rank, extents, count);
     t->references = 1;
     if (dtype_is_float(dtype))
@@ -107,8 +124,8 @@ void tensor_retain(Tensor *t) {
 
 void tensor_release(Tensor *t) {
     if (!t || !t->references || --t->references) return;
-    free(t->floats ? (void *)t->floats : (void *)t->integers);
-    free(t);
+    run_free(t->floats ? (void *)t->floats : (void *)t->integers);
+    run_free(t);
 }
 
 /* ---- rounding ---- */

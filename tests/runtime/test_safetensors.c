@@ -16,7 +16,7 @@ static bool parse_text(const char *header, const void *data, size_t data_bytes, 
 static void refuses(const char *header, size_t data_bytes, const char *reason) {
     static const unsigned char zeros[64];
     NncTensorFile file;
-    NncError error = {{0}};
+    NncError error = {0};
     if (parse_text(header, zeros, data_bytes, &file, &error)) fail_msg("accepted: %s", header);
     if (!strstr(error.text, reason))
         fail_msg("'%s' gave '%s', not '%s'", header, error.text, reason);
