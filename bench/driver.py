@@ -24,7 +24,7 @@ from workloads import NETWORKS, ROW, ROWS, draw
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 NNC = os.environ["NNC"]
-WARM = 0.03  # seconds of a burst that are not counted
+WARM = 0.01  # seconds of a burst that are not counted
 BOUND = 1e-5  # of outputs, losses and parameters, relative
 LIBRARIES = ["-lm", "-lz", "-lpthread", "-ldl"]
 MOVED = 0.05  # a ceiling that changed by more is worth a warning
@@ -100,7 +100,8 @@ def build(words, sources, output):
         os.makedirs(folder, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as place:
             made = os.path.join(place, "object")
-            subprocess.run([*words, *(path for path in sources if not path.endswith(".h")), "-o", made, *LIBRARIES], check=True)
+            inputs = [path for path in sources if not path.endswith(".h")]
+            subprocess.run([*words, *inputs, "-o", made, *LIBRARIES], check=True)
             os.rename(made, kept)
     shutil.copy(kept, output)
 
@@ -149,8 +150,9 @@ def prepare(row, batch, processes, folder, under):
     for name in ["reference", *(name for name in processes if name != "reference")]:
         if row.optimizer and name not in TRAINS:
             continue
-        # A peer that tunes itself by measuring does so on a quiet machine.
-        with held(under if name == "torch-compile" else None, processes):
+        # What tunes itself by measuring (products with constant weights) does so on a quiet machine.
+        tunes = name == "torch-compile" and not row.optimizer
+        with held(under if tunes else None, processes):
             answer = processes[name].ask(do="prepare", row=row.name, batch=batch, folder=folder)
         if "error" in answer:
             if name in ("ours", "reference"):
@@ -221,7 +223,9 @@ def summarize(row, batch, times, errors, ceilings, goals):
     result["goal"] = goals.get((row.name, batch))
     if best:
         result["ratio"] = times[best]["min"] / times["ours"]["min"]
-        result["ratio_median"] = times[best]["median"] / times["ours"]["median"]
+        # Of each round by itself, then the middle one: what slows a round slows both.
+        pairs = zip(times[best]["rounds"], times["ours"]["rounds"])
+        result["paired"] = float(np.median([theirs[0] / own[0] for theirs, own in pairs]))
     return result
 
 
@@ -235,13 +239,14 @@ def cells_of(result, peers):
     for name in peers:
         time_of = result["times"].get(name)
         cells.append(f"{figure(time_of['min'])} / {figure(time_of['median'])}" if time_of else "-")
-    ratio = f"{result['ratio']:.2f}x" if "ratio" in result else "-"
+    ratio = f"{result['ratio']:.2f}x / {result['paired']:.2f}x" if "ratio" in result else "-"
     met = "" if goal is None or "ratio" not in result else (" met" if result["ratio"] >= goal else " below")
-    return [*cells, ratio, f"{goal:g}x{met}" if goal else "-", f"{figure(result['floor'])} ({ours['min'] / result['floor']:.2f}x)"]
+    distance = f"{figure(result['floor'])} ({ours['min'] / result['floor']:.2f}x)"
+    return [*cells, ratio, f"{goal:g}x{met}" if goal else "-", distance]
 
 
 def table(results, peers, markdown):
-    head = ["row", "B", "nnc", *peers, "ratio", "required", "floor (distance)"]
+    head = ["row", "B", "nnc", *peers, "ratio / paired", "required", "floor (distance)"]
     lines = [head, *(cells_of(result, peers) for result in results)]
     widths = [max(len(line[k]) for line in lines) for k in range(len(head))]
     text = []
@@ -270,7 +275,8 @@ def versions(peers):
 
 
 def describe(ceilings):
-    return f"FMA {ceilings['fma'] / 1e9:.0f} GFLOP/s, read L2 {ceilings['l2'] / 1e9:.0f}, L3 {ceilings['l3'] / 1e9:.0f}, memory {ceilings['dram'] / 1e9:.0f} GB/s"
+    fma, l2, l3, dram = (f"{ceilings[name] / 1e9:.0f}" for name in ("fma", "l2", "l3", "dram"))
+    return f"FMA {fma} GFLOP/s, read L2 {l2}, L3 {l3}, memory {dram} GB/s"
 
 
 def parse_options():
@@ -280,10 +286,10 @@ def parse_options():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cpus", help="processors to use, e.g. 0,1; default: the first ones allowed")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each participant in each row")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", metavar="FILE", help="everything measured")
     parser.add_argument("--markdown", action="store_true", help="the table as docs/benchmarks.md has it")
-    parser.add_argument("--under", metavar="COMMAND", help="a prefix that quietens the machine, held while a row is measured")
+    parser.add_argument("--under", metavar="COMMAND", help="a prefix that quietens the machine, held while measuring")
     parser.add_argument("--log", metavar="FILE", help="what the peers print; default: nowhere")
     options = parser.parse_args()
     allowed = sorted(os.sched_getaffinity(0))
@@ -306,6 +312,9 @@ def run_rows(rows, peers, options, folder, processes, ceilings):
             times = measure(names, processes, options)
         result = summarize(row, batch, times, errors, ceilings, goals)
         results.append(result)
+        if options.json:
+            with open(options.json, "w") as file:
+                json.dump({"ceilings": ceilings, "threads": options.threads, "results": results}, file, indent=1)
         print(f"{row.name} B={batch}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
         for name, error in errors.items():
             if isinstance(error, str):
@@ -342,9 +351,6 @@ def main():
     print(f"Command: bench/run {' '.join(sys.argv[1:])}".rstrip())
     for name in moved:
         print(f"warning: the ceiling {name} moved by {100 * (after[name] / before[name] - 1):+.0f} %", file=sys.stderr)
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump({"before": before, "after": after, "threads": options.threads, "results": results}, file, indent=1)
     return 0 if worst <= BOUND else 1
 
 

@@ -349,7 +349,8 @@ class Jax:
     """jit; weights are constants of an inference, and donated by a training step."""
 
     def environment(threads):
-        flags = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'} intra_op_parallelism_threads={threads}"
+        many = "true" if threads > 1 else "false"
+        flags = f"--xla_cpu_multi_thread_eigen={many} intra_op_parallelism_threads={threads}"
         return {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
 
     def prepare(self, case):
