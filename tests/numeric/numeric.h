@@ -22,7 +22,7 @@
 
 #include "base/file.h"
 #include "emit/emit.h"
-#include "nnc_abi.h"
+#include "nncrt_train.h"
 #include "tensor/interpret.h"
 #include "tensor/ir.h"
 #include "tensor/simplify.h"
@@ -104,9 +104,26 @@ static void compiled_free(Compiled *c) {
     arena_free(c->arena);
 }
 
+/* How an entry is run.  The thresholds of compile_program let small steps be shared, too. */
+typedef struct Threads {
+    int count;
+    bool concurrent; /* one fork a call on a pool; else one fork a step */
+} Threads;
+static const Threads thread_forms[] = {{1, false}, {2, false}, {3, false},
+                                       {2, true},  {3, true},  {8, true}};
+
 /* Runs the tasks backwards: a correct kernel does not care. */
 static void run_backwards(void *user, int64_t n, nnc_task task, void *arg) {
     for (int64_t i = n - 1; i >= 0; i--) task(arg, i, (int)i);
+}
+
+/* A pool of 8 threads, made at the first use. */
+static NncPool *thread_pool(void) {
+    static NncPool *pool;
+    NncError error;
+    if (!pool) pool = nnc_pool_create(8, &error);
+    assert_non_null(pool);
+    return pool;
 }
 
 enum { CANARY = 64 };
@@ -157,7 +174,7 @@ static void compare(const Case *c, int64_t n, int result, const Tensor *expected
 /* One call of the compiled entry: bytes of every result. */
 static void call_compiled(const Compiled *m, const nnc_entry_info *info, const int64_t *dims,
                           const void *const *arguments, char *const *results,
-                          const size_t *result_bytes, int threads, char *weights, char *state,
+                          const size_t *result_bytes, Threads threads, char *weights, char *state,
                           uint64_t step) {
     size_t bytes = info->workspace_bytes(dims);
     assert_true(bytes < (size_t)1 << 40);
@@ -168,10 +185,14 @@ static void call_compiled(const Compiled *m, const nnc_entry_info *info, const i
                        .state_bytes = m->model->state_bytes(NULL),
                        .workspace = work,
                        .workspace_bytes = bytes,
-                       .parallel = threads > 1 ? run_backwards : NULL,
-                       .threads = threads,
                        .seed = 7,
                        .step = step};
+    if (threads.concurrent)
+        nnc_pool_attach(thread_pool(), &ctx);
+    else if (threads.count > 1)
+        ctx.parallel = run_backwards;
+    ctx.threads = threads.count;
+    ctx.flags = threads.concurrent ? NNC_CONCURRENT : 0;
     int code = info->call(&ctx, dims, arguments, (void *const *)results);
     if (code) fail_msg("%s: %d %s", info->name, code, ctx.message ? ctx.message : "");
     guarded_free(work, bytes, "workspace");
@@ -204,7 +225,8 @@ static void run_case(const Compiled *m, const Case *c, int entry, int64_t n) {
     const char *error = interpret_entry(env, INTERPRET_TYPED, e, dims, inputs, expected);
     if (error) fail_msg("%s, N = %lld: interpreter: %s", c->name, (long long)n, error);
     char *first[16] = {0};
-    for (int threads = 1; threads <= 3; threads++) {
+    for (size_t form = 0; form < sizeof thread_forms / sizeof *thread_forms; form++) {
+        Threads threads = thread_forms[form];
         char *results[16];
         size_t bytes[16];
         for (int i = 0; i < e->results.count; i++) {
@@ -214,14 +236,14 @@ static void run_case(const Compiled *m, const Case *c, int entry, int64_t n) {
         call_compiled(m, info, dims, (const void *const *)arguments, results, bytes, threads, NULL,
                       NULL, 5);
         for (int i = 0; i < e->results.count; i++) {
-            if (threads == 1) {
+            if (form == 0) {
                 Tensor *actual = tensor_of_type(arena, &e->results.data[i].node->type, symbols);
                 tensor_from_bytes(actual, results[i]);
                 compare(c, n, i, expected[i], actual);
                 first[i] = arena_copy(arena, results[i], bytes[i]);
             } else if (memcmp(first[i], results[i], bytes[i]) != 0) {
-                fail_msg("%s, N = %lld: result %d differs at %d threads", c->name, (long long)n, i,
-                         threads);
+                fail_msg("%s, N = %lld: result %d differs at %d threads%s", c->name, (long long)n,
+                         i, threads.count, threads.concurrent ? ", one fork" : "");
             }
             guarded_free(results[i], bytes[i], c->name);
         }
