@@ -1,8 +1,10 @@
 /* Elementary functions of lanes.
  *
- * nnv_exp_f32 and the like take and give nnv_f32.  exp, log, tanh, sigmoid, erf are polynomials of our
- * own: right at NaN, infinities and subnormals; off by at most 1 ULP (log), 1.02 (exp), 1.6 (erf; 1.1
- * where the target has FMA), 2 (tanh) and 2.25 (sigmoid).
+ * nnv_exp_f32 and the like take and give nnv_f32.  exp, expm1, log, log1p, tanh, sigmoid, erf are
+ * our own: right at NaN, infinities, zeros, subnormals; the error is bounded over all floats, with
+ * FMA and without; beside each stands the bound, in units of the last place of the exact result.
+ * The polynomials are minimax fits of the error that the result sees, their coefficients rounded
+ * one after the other, each before the rest is fitted again.
  * The others, and everything of f64, call the C library lane by lane.  The scalar form of an f32
  * function is lane 0 of the same code, so an element has the same bits wherever it lies. */
 #ifndef NN_ELEMENTARY
@@ -54,6 +56,25 @@ NN_INLINE nnv_f32 nnv_sqrt_f32(nnv_f32 x) {
     return x;
 #endif
 }
+/* x, but the bound where x is beyond it; NaN stays: the instruction gives its second operand. */
+#if NN_LANES == 16 && defined(__clang__)
+#define NN_FIRST_IF(instruction, compare, a, b) __builtin_ia32_##instruction##512(a, b, 4)
+#elif NN_LANES == 16
+#define NN_FIRST_IF(instruction, compare, a, b)                                                    \
+    __builtin_ia32_##instruction##512_mask(a, b, a, -1, 4)
+#elif NN_LANES == 8
+#define NN_FIRST_IF(instruction, compare, a, b) __builtin_ia32_##instruction##256(a, b)
+#elif NN_LANES == 4 && defined(__SSE__)
+#define NN_FIRST_IF(instruction, compare, a, b) __builtin_ia32_##instruction(a, b)
+#else
+#define NN_FIRST_IF(instruction, compare, a, b) nnv_select_f32(nnv_##compare##_f32(a, b), a, b)
+#endif
+NN_INLINE nnv_f32 nnv_at_most_f32(float bound, nnv_f32 x) {
+    return NN_FIRST_IF(minps, lt, nnv_splat_f32(bound), x);
+}
+NN_INLINE nnv_f32 nnv_at_least_f32(float bound, nnv_f32 x) {
+    return NN_FIRST_IF(maxps, gt, nnv_splat_f32(bound), x);
+}
 NN_INLINE nnv_f32 nnv_rsqrt_f32(nnv_f32 x) { return nnv_splat_f32(1.0f) / nnv_sqrt_f32(x); }
 NN_INLINE nnv_f32 nnv_floordiv_f32(nnv_f32 a, nnv_f32 b) { return nnv_floor_f32(a / b); }
 
@@ -88,31 +109,63 @@ NN_TO_INTEGER(i8, int8_t, f64, double, -0x1p7, 0x1p7, INT8_MIN, INT8_MAX)
 NN_TO_INTEGER(u8, uint8_t, f64, double, 0.0, 0x1p8, 0, UINT8_MAX)
 
 /* ---- exp and its family ---- */
-NN_INLINE nnv_f32 nnv_exp_f32(nnv_f32 x) {
-    /* NaN fails both comparisons and stays. */
-    x = nnv_select_f32(nnv_gt_f32(x, nnv_splat_f32(100.0f)), nnv_splat_f32(100.0f), x);
-    x = nnv_select_f32(nnv_lt_f32(x, nnv_splat_f32(-110.0f)), nnv_splat_f32(-110.0f), x);
-    nnv_f32 z = x * 0x1.715476p0f + 0x1.8p23f, n = z - 0x1.8p23f;
-    nnv_f32 r = x - n * 0x1.62e4p-1f;
-    r = r - n * 0x1.7f7d1cp-20f;
-    nnv_f32 q = r * 0x1.6db47ap-10f + 0x1.123b92p-7f;
-    q = q * r + 0x1.55545ep-5f;
-    q = q * r + 0x1.55548ep-3f;
+/* exp(x - lost) as (high + low) * 2^e, for x in [-110, 100]; NaN stays NaN.  x is e * ln2 + head +
+ * tail, |head| < 0.35; e times the first part of ln2 has few bits, so head is exact and the rest in
+ * tail.  1 + head is cut into high and what its rounding loses, which joins the small terms: high +
+ * low is right to a tenth of a unit, and rounding it adds the half. */
+typedef struct nnv_exponential {
+    nnv_f32 high, low;
+    nnv_i32 scale; /* its low bits are e + 254: both halves of the sum are exponents of floats */
+} nnv_exponential;
+NN_INLINE nnv_exponential nnv_exp_split(nnv_f32 x, nnv_f32 lost) {
+    nnv_exponential y;
+    nnv_f32 z = x * 0x1.715476p0f + (0x1.8p23f + 254.0f), n = z - (0x1.8p23f + 254.0f);
+    nnv_f32 head = x - n * 0x1.62e4p-1f, tail = n * -0x1.7f7d1cp-20f - lost, r = head + tail;
+    nnv_f32 q = r * 0x1.6b796ap-10f + 0x1.12305ep-7f;
+    q = q * r + 0x1.55567ep-5f;
+    q = q * r + 0x1.5554a2p-3f;
     q = q * r + 0.5f;
-    nnv_f32 y = ((r * r) * q + r) + 1.0f;
-    /* 2^n in two factors: the second multiplication rounds once into subnormals or infinity. */
-    nnv_i32 e = nnv_f32_bits(z) - 0x4b400000, half = e >> 1;
-    nnv_f32 first = nnv_f32_of((nnv_i32)((nnv_u32)(half + 127) << 23));
-    nnv_f32 second = nnv_f32_of((nnv_i32)((nnv_u32)(e - half + 127) << 23));
-    return nnv_select_f32(nnv_eq_f32(x, x), y * first * second, x);
+    y.high = head + 1.0f;
+    y.low = (r * r) * q + ((head - (y.high - 1.0f)) + tail);
+    y.scale = nnv_f32_bits(z);
+    return y;
 }
+/* y * 2^e, for |e| < 127. */
+NN_INLINE nnv_f32 nnv_exp_scale_normal(nnv_f32 y, nnv_i32 scale) {
+    return y * nnv_f32_of((nnv_i32)(((nnv_u32)scale - 127u) << 23));
+}
+/* y * 2^e in two factors: the second multiplication rounds once into subnormals or infinity. */
+NN_INLINE nnv_f32 nnv_exp_scale(nnv_f32 y, nnv_i32 scale) {
+    nnv_u32 e = (nnv_u32)scale, half = e >> 1;
+    nnv_f32 first = nnv_f32_of((nnv_i32)(half << 23));
+    nnv_f32 second = nnv_f32_of((nnv_i32)((e - half) << 23));
+    return y * first * second;
+}
+/* exp: at most 1 unit. */
+NN_INLINE nnv_f32 nnv_exp_f32(nnv_f32 x) {
+    x = nnv_at_least_f32(-110.0f, nnv_at_most_f32(100.0f, x));
+    nnv_exponential y = nnv_exp_split(x, nnv_splat_f32(0.0f));
+    return nnv_exp_scale(y.high + y.low, y.scale);
+}
+/* sigmoid: at most 2 units.  e / (1 + e), e = exp(-|x|), or 1 / (1 + e) where x is positive.  Just
+ * below a power of two the rounding of e and of 1 + e weighs up to one unit each: what they lost
+ * corrects the quotient. */
 NN_INLINE nnv_f32 nnv_sigmoid_f32(nnv_f32 x) {
-    nnv_f32 one = nnv_splat_f32(1.0f), e = nnv_exp_f32(-nnv_abs_f32(x));
-    return nnv_select_f32(nnv_lt_f32(x, nnv_splat_f32(0.0f)), e, one) / (one + e);
+    nnv_f32 zero = nnv_splat_f32(0.0f), one = nnv_splat_f32(1.0f);
+    nnv_exponential y = nnv_exp_split(nnv_at_least_f32(-110.0f, -nnv_abs_f32(x)), zero);
+    nnv_f32 sum = y.high + y.low, e = nnv_exp_scale(sum, y.scale), d = one + e;
+    nnv_f32 lost = y.low - (sum - y.high), rest = e - (d - one);
+    nnv_bool negative = nnv_lt_f32(x, zero);
+    nnv_f32 q = nnv_select_f32(negative, e, one) / d;
+    nnv_f32 inverse = nnv_select_f32(negative, one - q, q); /* 1 / d */
+    nnv_f32 c = nnv_select_f32(negative, lost, zero) - rest * inverse;
+    return q * c + q;
 }
+/* tanh: at most 2 units.  A polynomial near 0, 1 - 2 / (exp(2 a) + 1) beyond. */
 NN_INLINE nnv_f32 nnv_tanh_f32(nnv_f32 x) {
     nnv_f32 a = nnv_abs_f32(x), t = a * a;
-    nnv_f32 big = 1.0f - 2.0f / (nnv_exp_f32(a * 2.0f) + 1.0f);
+    nnv_exponential e = nnv_exp_split(nnv_at_most_f32(40.0f, a * 2.0f), nnv_splat_f32(0.0f));
+    nnv_f32 big = 1.0f - 2.0f / (nnv_exp_scale_normal(e.high + e.low, e.scale) + 1.0f);
     nnv_f32 p = t * -0x1.75e1ccp-8f + 0x1.52269cp-6f;
     p = p * t - 0x1.b83c5ap-5f;
     p = p * t + 0x1.110726p-3f;
@@ -121,48 +174,79 @@ NN_INLINE nnv_f32 nnv_tanh_f32(nnv_f32 x) {
     return nnv_copysign_f32(nnv_select_f32(nnv_lt_f32(a, nnv_splat_f32(0.625f)), p, big), x);
 }
 
-/* ---- log: x = 2^k * (1 + f), log(1 + f) by s = f / (2 + f) ---- */
-NN_INLINE nnv_f32 nnv_log_f32(nnv_f32 x) {
-    nnv_bool tiny = nnv_lt_f32(x, nnv_splat_f32(0x1p-126f));
-    nnv_f32 scaled = nnv_select_f32(tiny, x * 0x1p25f, x);
-    nnv_i32 bits = (nnv_i32)((nnv_u32)nnv_f32_bits(scaled) - 0x3f3504f3u); /* sqrt(1/2) */
-    nnv_i32 k = (bits >> 23) - (tiny & 25);
-    nnv_f32 f = nnv_f32_of((bits & 0x7fffff) + 0x3f3504f3) - 1.0f;
-    nnv_f32 s = f / (f + 2.0f), z = s * s, half = 0.5f * f * f, n = nnv_cast(f32, k);
+/* expm1: at most 2 units.  Near 0, 2^e * high - 1 is exact, and low is what cancellation leaves.
+ * Below -18 the result is -1; e is halved as in exp. */
+NN_INLINE nnv_f32 nnv_expm1_f32(nnv_f32 x) {
+    nnv_f32 inside = nnv_at_least_f32(-18.0f, nnv_at_most_f32(100.0f, x));
+    nnv_exponential y = nnv_exp_split(inside, nnv_splat_f32(0.0f));
+    nnv_u32 e = (nnv_u32)y.scale, half = e >> 1, rest = (e - half) << 23;
+    nnv_f32 first = nnv_f32_of((nnv_i32)(half << 23)), second = nnv_f32_of((nnv_i32)rest);
+    nnv_f32 one = nnv_f32_of((nnv_i32)(0x7f000000u - rest)); /* 1 / second */
+    return nnv_copysign_f32(((y.high * first - one) + y.low * first) * second, x);
+}
+
+/* log(2^n * (1 + f)), sqrt(1/2) <= 1 + f < sqrt(2): log(1 + f) by s = f / (2 + f). */
+NN_INLINE nnv_f32 nnv_log_sum(nnv_f32 n, nnv_f32 f) {
+    nnv_f32 s = f / (f + 2.0f), z = s * s, half = 0.5f * f * f;
     nnv_f32 r = z * 0x1.e2f664p-3f + 0x1.2438d8p-2f;
     r = r * z + 0x1.999a7ap-2f;
     r = r * z + 0x1.555554p-1f;
     nnv_f32 y = s * (half + r * z) + n * 0x1.2fefa2p-17f;
     y = (y - half) + f;
-    y = n * 0x1.62e3p-1f + y;
-    nnv_bool usual = nnv_gt_f32(x, nnv_splat_f32(0.0f)) & nnv_lt_f32(x, nnv_splat_f32(INFINITY));
-    nnv_f32 other = nnv_select_f32(nnv_eq_f32(x, nnv_splat_f32(0.0f)), nnv_splat_f32(-INFINITY),
-                                   nnv_select_f32(nnv_lt_f32(x, nnv_splat_f32(0.0f)),
-                                                  nnv_splat_f32(NAN), x));
+    return n * 0x1.62e3p-1f + y;
+}
+/* -infinity at 0, NaN below, infinity and NaN of themselves; y for other u. */
+NN_INLINE nnv_f32 nnv_log_domain(nnv_f32 u, nnv_f32 y) {
+    nnv_f32 zero = nnv_splat_f32(0.0f);
+    nnv_bool usual = nnv_gt_f32(u, zero) & nnv_lt_f32(u, nnv_splat_f32(INFINITY));
+    nnv_f32 below = nnv_select_f32(nnv_lt_f32(u, zero), nnv_splat_f32(NAN), u);
+    nnv_f32 other = nnv_select_f32(nnv_eq_f32(u, zero), nnv_splat_f32(-INFINITY), below);
     return nnv_select_f32(usual, y, other);
 }
+#define NN_SQRT_HALF 0x3f3504f3 /* its bits: taking them off leaves the exponent of x / sqrt(1/2) */
+/* log: at most 1 unit. */
+NN_INLINE nnv_f32 nnv_log_f32(nnv_f32 x) {
+    nnv_bool tiny = nnv_lt_f32(x, nnv_splat_f32(0x1p-126f));
+    nnv_f32 scaled = nnv_select_f32(tiny, x * 0x1p25f, x);
+    nnv_i32 bits = (nnv_i32)((nnv_u32)nnv_f32_bits(scaled) - (uint32_t)NN_SQRT_HALF);
+    nnv_i32 k = (bits >> 23) - (tiny & 25);
+    nnv_f32 f = nnv_f32_of((bits & 0x7fffff) + NN_SQRT_HALF) - 1.0f;
+    return nnv_log_domain(x, nnv_log_sum(nnv_cast(f32, k), f));
+}
+/* log1p: at most 2 units.  What 1 + x loses joins f; where 1 + x has exponent 0, f is x itself. */
+NN_INLINE nnv_f32 nnv_log1p_f32(nnv_f32 x) {
+    nnv_f32 u = x + 1.0f, back = u - x, lost = (x - (u - back)) + (1.0f - back);
+    nnv_i32 bits = (nnv_i32)((nnv_u32)nnv_f32_bits(u) - (uint32_t)NN_SQRT_HALF);
+    nnv_f32 f = nnv_f32_of((bits & 0x7fffff) + NN_SQRT_HALF) - 1.0f;
+    /* 2^-k; for k = 128 these are the bits of -infinity, and what is lost does not count. */
+    nnv_f32 scale = nnv_f32_of((nnv_i32)(0x3f800000u - ((nnv_u32)bits & 0xff800000u)));
+    scale = nnv_at_least_f32(0.0f, scale);
+    nnv_f32 y = nnv_log_sum(nnv_cast(f32, bits >> 23), lost * scale + f);
+    return nnv_log_domain(u, nnv_copysign_f32(y, x));
+}
 
-/* ---- erf: a polynomial near 0, 1 - exp(-g(x)) beyond ---- */
+/* erf: at most 1 unit.  Near 0: a + a * p(a * a); beyond: 1 - exp(-(2 u + u * h(u))).  Both
+ * polynomials are about a point inside their range: their terms are small where they count, and so
+ * is their rounding, even without FMA; what the last sum loses goes into the exponential's tail. */
 NN_INLINE nnv_f32 nnv_erf_f32(nnv_f32 x) {
-    nnv_f32 a = nnv_abs_f32(x), t = a * a;
-    nnv_f32 p = t * 0x1.507680p-14f - 0x1.a65a0ap-11f;
-    p = p * t + 0x1.5452d6p-8f;
-    p = p * t - 0x1.b801f8p-6f;
-    p = p * t + 0x1.ce2d6ep-4f;
-    p = p * t - 0x1.812740p-2f;
-    p = p * t + 0x1.06eba8p-3f;
+    nnv_f32 a = nnv_abs_f32(x), t = a * a - 0.3125f;
+    nnv_f32 p = t * 0x1.69ea7ep-14f - 0x1.58e84ep-11f;
+    p = p * t + 0x1.097838p-8f;
+    p = p * t - 0x1.59bccep-6f;
+    p = p * t + 0x1.728dcep-4f;
+    p = p * t - 0x1.406236p-2f;
+    p = p * t + 0x1.597b24p-6f;
     nnv_f32 near = a * p + a;
-    nnv_f32 u = nnv_select_f32(nnv_gt_f32(a, nnv_splat_f32(4.0f)), nnv_splat_f32(4.0f), a);
-    nnv_f32 g = u * 0x1.68f898p-16f - 0x1.ccade6p-12f;
-    g = g * u + 0x1.12e864p-8f;
-    g = g * u - 0x1.9c952ep-6f;
-    g = g * u + 0x1.bbe9e0p-4f;
-    g = g * u + 0x1.443a68p-1f;
-    g = g * u + 0x1.212acap+0f;
-    g = g * u - 0x1.81bb68p-13f;
-    nnv_f32 far = 1.0f - nnv_exp_f32(-g);
-    nnv_f32 y = nnv_select_f32(nnv_lt_f32(a, nnv_splat_f32(0.96f)), near, far);
-    return nnv_select_f32(nnv_eq_f32(x, x), nnv_copysign_f32(y, x), x);
+    nnv_f32 u = nnv_at_most_f32(3.95f, a), w = u - 1.0f; /* erf is 1 from 3.92 on */
+    nnv_f32 h = w * -0x1.c4a46ap-13f + 0x1.19eed0p-9f;
+    h = h * w - 0x1.8efd8ap-7f;
+    h = h * w + 0x1.b845cep-5f;
+    h = h * w + 0x1.94273ap-1f;
+    h = h * w - 0x1.340206p-3f;
+    nnv_f32 twice = u + u, v = u * h, g = twice + v, lost = v - (g - twice);
+    nnv_exponential e = nnv_exp_split(-g, lost);
+    nnv_f32 far = 1.0f - nnv_exp_scale_normal(e.high + e.low, e.scale);
+    return nnv_copysign_f32(nnv_select_f32(nnv_lt_f32(a, nnv_splat_f32(0.87f)), near, far), x);
 }
 
 /* ---- the C library, lane by lane ---- */
@@ -193,8 +277,6 @@ NN_INLINE double nns_sigmoid_f64(double x) {
 NN_INLINE double nns_rsqrt_f64(double x) { return 1.0 / sqrt(x); }
 NN_INLINE double nns_floordiv_f64(double a, double b) { return floor(a / b); }
 #define nns_round_f64 nearbyint
-NN_LANEWISE_1(expm1, f32, expm1f)
-NN_LANEWISE_1(log1p, f32, log1pf)
 NN_LANEWISE_1(sin, f32, sinf)
 NN_LANEWISE_1(cos, f32, cosf)
 NN_LANEWISE_1(tan, f32, tanf)
@@ -251,7 +333,9 @@ NN_LANEWISE_2(atan2, f64, atan2)
     }
 NN_SCALAR_1(sign)
 NN_SCALAR_1(exp)
+NN_SCALAR_1(expm1)
 NN_SCALAR_1(log)
+NN_SCALAR_1(log1p)
 NN_SCALAR_1(tanh)
 NN_SCALAR_1(sigmoid)
 NN_SCALAR_1(erf)
@@ -263,8 +347,6 @@ NN_INLINE float nns_floordiv_f32(float a, float b) { return floorf(a / b); }
 #define nns_trunc_f32 truncf
 #define nns_round_f32 nearbyintf
 #define nns_sqrt_f32 sqrtf
-#define nns_expm1_f32 expm1f
-#define nns_log1p_f32 log1pf
 #define nns_sin_f32 sinf
 #define nns_cos_f32 cosf
 #define nns_tan_f32 tanf
