@@ -26,7 +26,8 @@ static bool same_expr(const Expr *a, const Expr *b) {
     if (a->kind != b->kind || a->dtype != b->dtype || a->op != b->op || a->slot != b->slot ||
         a->reg != b->reg || memcmp(&a->number, &b->number, sizeof a->number) ||
         a->integer != b->integer || a->index != b->index || a->random != b->random ||
-        a->index_count != b->index_count || a->guard != b->guard || a->arg_count != b->arg_count)
+        a->site != b->site || a->index_count != b->index_count || a->guard != b->guard ||
+        a->arg_count != b->arg_count)
         return false;
     for (int i = 0; i < a->index_count; i++)
         if (a->indices[i] != b->indices[i]) return false;
@@ -112,8 +113,14 @@ const Expr *expr_register(Builder *b, int reg) {
 }
 
 const Expr *expr_random(Builder *b, const RandomAttr *random, const Index *element, DType dtype) {
-    b->kernel->uses_random = true;
-    return make(b, (Expr){.kind = EXPR_RANDOM, .dtype = dtype, .random = random, .index = element});
+    Kernel *k = b->kernel;
+    int site = 0;
+    while (site < k->sites.count && k->sites.data[site] != random->site) site++;
+    if (site == k->sites.count) vector_push(b->arena, &k->sites, random->site);
+    return make(
+        b,
+        (Expr){
+            .kind = EXPR_RANDOM, .dtype = dtype, .random = random, .site = site, .index = element});
 }
 
 static bool guard_depends(const Guard *guard, int axis) {
@@ -578,5 +585,6 @@ Step *builder_finish(Builder *b, const char *what, const char *path) {
     for (int i = 0; i < b->bindings.count; i++) step->arguments[i] = b->bindings.data[i];
     step->symbols = NEW_ARRAY(b->arena, (size_t)k->symbols.count, const DimSymbol *);
     for (int i = 0; i < k->symbols.count; i++) step->symbols[i] = k->symbols.data[i];
+    step->sites = k->sites.data;
     return step;
 }

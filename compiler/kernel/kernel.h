@@ -51,7 +51,7 @@ typedef enum ExprKind {
     EXPR_GUARD, /* guard ? args[0] : args[1]; args[0] (its loads!) must not be evaluated where the
                    guard fails */
     EXPR_REGISTER, /* current value of a register */
-    EXPR_RANDOM,   /* uniform [0, 1): site `random`, element `index` (row-major linear), see
+    EXPR_RANDOM,   /* uniform [0, 1): Kernel.sites[site], element `index` (row-major linear), see
                       templates/philox.h;   seed, step and scan index are run-time values of the call
                     */
 } ExprKind;
@@ -66,7 +66,8 @@ struct Expr {
     double number;
     int64_t integer;
     const Index *index;          /* INDEX, RANDOM */
-    const RandomAttr *random;    /* RANDOM */
+    const RandomAttr *random;    /* RANDOM: its site is sites[site] of the call */
+    int site;                    /* RANDOM */
     int index_count;             /* LOAD */
     const Index *const *indices; /* LOAD */
     const Guard *guard;          /* GUARD */
@@ -216,7 +217,7 @@ struct Kernel {
     /* The symbols that its dims name, in order of first appearance: one kernel may serve entries
      * whose own symbols differ, so a call gives the value of each (Step.symbols). */
     VECTOR(const DimSymbol *) symbols;
-    bool uses_random;
+    VECTOR(uint32_t) sites; /* of random numbers; the call gives its own (Step.sites) */
     const Dim *flops; /* about, of one call; NULL: unknown */
     const Dim *bytes;
     const char *text; /* printed form: the key of interning */
@@ -260,6 +261,7 @@ struct Step {
     Buffer **arguments; /* [kernel->parameter_count] */
     const DimSymbol *
         *symbols; /* [kernel->symbols.count]: the entry's symbol for each of the kernel's */
+    const uint32_t *sites; /* [kernel->sites.count] */
     /* LOOP: iteration i = 0 .. count - 1 runs `body`; ELEMENT buffers of this loop stand for
      * position t = reverse ? count - 1 - i : i.  After each iteration every rotation exchanges its
      * two buffers (pointers), so `current` holds the carry before, between and after iterations.

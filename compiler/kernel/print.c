@@ -110,7 +110,7 @@ static void print_expr(Printer *p, const Expr *e) {
     case EXPR_LOAD: print_place(p, e->slot, e->indices, e->index_count); return;
     case EXPR_REGISTER: text_printf(p->out, "r%d", e->reg); return;
     case EXPR_RANDOM:
-        text_printf(p->out, "random.%s(site %u%s, ", dtype_name(e->dtype), e->random->site,
+        text_printf(p->out, "random.%s(site %d%s, ", dtype_name(e->dtype), e->site,
                     e->random->at_init ? " init" : "");
         print_index(p, e->index);
         text_char(p->out, ')');

@@ -14,6 +14,7 @@ typedef struct Signature {
     Group *group;
     VECTOR(uint64_t) words;
     VECTOR(Buffer *) buffers; /* in order of appearance */
+    VECTOR(uint32_t) sites;   /* likewise */
     int count;                /* nodes met */
     bool refused;             /* something that a signature does not describe */
 } Signature;
@@ -25,6 +26,7 @@ typedef struct Recipe {
     int word_count;
     const Step *step;
     int *places;        /* by argument: in Signature.buffers; -1: the same buffer */
+    int *sites;         /* by site of the kernel: in Signature.sites */
     const char *remark; /* about the anchor, NULL if none */
     RemarkKind remark_kind;
     struct Recipe *next;
@@ -67,6 +69,13 @@ static void put_buffer(Signature *s, Buffer *buffer) {
     put_shape(s, &buffer->shape);
 }
 
+static void put_site(Signature *s, const RandomAttr *random) {
+    int at = 0;
+    while (at < s->sites.count && s->sites.data[at] != random->site) at++;
+    if (at == s->sites.count) vector_push(s->l->arena, &s->sites, random->site);
+    put(s, (uint64_t)at << 1 | random->at_init);
+}
+
 static void put_attributes(Signature *s, const Node *n) {
     int rank = n->type.shape.rank;
     switch ((int)n->op) {
@@ -79,7 +88,7 @@ static void put_attributes(Signature *s, const Node *n) {
     case OP_IOTA:
     case OP_CONCAT: put(s, (uint64_t)n->attr.axis); return;
     case OP_DIM: put_pointer(s, n->attr.dim); return;
-    case OP_RANDOM: put(s, (uint64_t)n->attr.random.site << 1 | n->attr.random.at_init); return;
+    case OP_RANDOM: put_site(s, &n->attr.random); return;
     case OP_PERMUTE: put_bytes(s, n->attr.axes, (size_t)rank * sizeof *n->attr.axes); return;
     case OP_EXPAND:
         put_bytes(s, n->attr.axes, (size_t)n->inputs[0]->type.shape.rank * sizeof *n->attr.axes);
@@ -190,6 +199,10 @@ static void apply(Lowering *l, const Signature *s, const Recipe *r) {
     for (int i = 0; i < count; i++)
         step->arguments[i] =
             r->places[i] < 0 ? r->step->arguments[i] : s->buffers.data[r->places[i]];
+    int site_count = step->kernel->sites.count;
+    uint32_t *sites = NEW_ARRAY(l->arena, (size_t)site_count, uint32_t);
+    for (int i = 0; i < site_count; i++) sites[i] = s->sites.data[r->sites[i]];
+    step->sites = sites;
     vector_push(l->arena, &l->steps, step);
     if (!r->remark) return;
     Remark remark = {r->remark_kind, l->entry->entry, s->group->anchor, r->remark};
@@ -207,13 +220,16 @@ static void learn(Lowering *l, const Signature *s, uint64_t hash, int steps, int
                   .words = s->words.data,
                   .word_count = s->words.count,
                   .step = step,
-                  .places = NEW_ARRAY(l->arena, (size_t)count, int)};
+                  .places = NEW_ARRAY(l->arena, (size_t)count, int),
+                  .sites = NEW_ARRAY(l->arena, (size_t)step->kernel->sites.count, int)};
     for (int i = 0; i < count; i++) {
         r->places[i] = -1;
         for (int k = 0; k < s->buffers.count; k++)
             if (s->buffers.data[k] == step->arguments[i]) r->places[i] = k;
         if (r->places[i] < 0 && step->arguments[i]->kind != BUFFER_CONSTANT) return;
     }
+    for (int i = 0; i < step->kernel->sites.count; i++)
+        while (s->sites.data[r->sites[i]] != step->sites[i]) r->sites[i]++;
     if (l->program->remarks.count > remarks) {
         const Remark *remark = &l->program->remarks.data[remarks];
         if (remark->node != s->group->anchor) return;

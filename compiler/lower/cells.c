@@ -11,15 +11,26 @@ CellWork *cell_work(Lowerer *lw) {
     return lw->work;
 }
 
+/* Every cell of this stage knows its state. */
+typedef struct OwnedCell {
+    Cell cell; /* first: a Cell pointer is an OwnedCell pointer */
+    CellState *state;
+} OwnedCell;
+
+CellState *cell_state_of(const Cell *cell) {
+    return ((const OwnedCell *)cell)->state;
+}
+
 CellState *cell_declare(Lowerer *lw, Instance *owner, Name name, CellRole role, TensorType type,
                         Span span) {
-    Cell *cell = NEW(lw->arena, Cell);
+    OwnedCell *owned = NEW(lw->arena, OwnedCell);
+    Cell *cell = &owned->cell;
     cell->name = name;
     cell->role = role;
     cell->type = type;
     cell->index = -1;
     cell->span = lower_blame(lw, span);
-    CellState *state = NEW(lw->arena, CellState);
+    CellState *state = owned->state = NEW(lw->arena, CellState);
     state->cell = cell;
     state->owner = owner;
     state->requires_grad = role == CELL_PARAMETER && dtype_is_float(type.dtype);
@@ -239,12 +250,9 @@ void cells_end_entry(Lowerer *lw, Entry *entry) {
     }
 }
 
-static bool gradient_is_live(const Lowerer *lw, const Cell *cell) {
-    for (int i = 0; i < lw->cells.count; i++) {
-        const CellState *c = lw->cells.data[i];
-        if (c->validity && (c->cell == cell || c->validity->cell == cell)) return c->live_in;
-    }
-    return true;
+static bool gradient_is_live(const Cell *cell) {
+    const CellState *g = cell_state_of(cell->gradient_of)->gradient;
+    return !g || (g->cell != cell && g->validity->cell != cell) || g->live_in;
 }
 
 static void set_results(Lowerer *lw, Entry *entry) {
@@ -296,7 +304,7 @@ void cells_finish_root(Lowerer *lw, Root *root) {
         int kept = 0;
         for (int i = 0; i < entry->writes.count; i++) {
             const Cell *cell = entry->writes.data[i].cell;
-            if (cell->role == CELL_GRADIENT && !gradient_is_live(lw, cell)) continue;
+            if (cell->role == CELL_GRADIENT && !gradient_is_live(cell)) continue;
             entry->writes.data[kept++] = entry->writes.data[i];
         }
         entry->writes.count = kept;

@@ -46,12 +46,6 @@ static Node *initial_value(Lowerer *lw, CellState *c) {
     return cell_convert(lw, c, &v, "the initial value of", span);
 }
 
-static CellState *state_of(Lowerer *lw, const Cell *cell) {
-    for (int i = 0; i < lw->cells.count; i++)
-        if (lw->cells.data[i]->cell == cell) return lw->cells.data[i];
-    return NULL;
-}
-
 /* Symbols of state types are arguments of init. */
 static void add_dims(Lowerer *lw, Entry *entry, const Shape *shape) {
     for (int i = 0; i < shape->rank; i++) {
@@ -82,8 +76,8 @@ static void build(Lowerer *lw, Root *root, EntryKind kind, const char *name, boo
     g->no_grad = true;
     cells_begin_entry(lw);
     for (int i = 0; i < root->cells.count; i++) {
-        CellState *c = state_of(lw, root->cells.data[i]);
-        if (!c || (state_only && c->cell->role != CELL_STATE)) continue;
+        CellState *c = cell_state_of(root->cells.data[i]);
+        if (state_only && c->cell->role != CELL_STATE) continue;
         add_dims(lw, entry, &c->cell->type.shape);
         CellState *before = lw->init_cell;
         lw->init_cell = c;

@@ -28,6 +28,8 @@ typedef struct CellWork {
 } CellWork;
 CellWork *cell_work(Lowerer *lw);
 
+CellState *cell_state_of(const Cell *cell);
+
 /* Forgets versions that belong to another entry. */
 void cell_refresh(Lowerer *lw, CellState *c);
 /* The gradient cell of a parameter, made on first use. */

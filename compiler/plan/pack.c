@@ -3,10 +3,14 @@
  * Input: intervals with symbolic sizes.  Output: offsets, valid for all values of the symbols.
  * Buffers are placed one by one, in several orders, into the lowest gap that is provably large
  * enough; the order whose arena is smallest at the reference dims wins.  A gap that cannot be
- * proved is not used. */
+ * proved is not used.  Thousands of buffers are placed as a heap would: by birth, into gaps that
+ * their deaths leave, which takes time linear in their number for chains of layers. */
 #include "plan/internal.h"
 
 #include <stdlib.h>
+
+/* Buffers that are packed in several orders, and in more than one look at each other. */
+enum { SEVERAL = 600, MANY = 1200 };
 
 const Dim *plan_need(const Dim *d) {
     if (!d) abort();
@@ -109,6 +113,8 @@ static bool provably_le(const Dim *a, const Dim *b) {
 }
 
 const Dim *plan_upper(Arena *arena, DimTable *dims, const Dim *a, const Dim *b) {
+    if (provably_le(b, a)) return a;
+    if (provably_le(a, b)) return b;
     const Dim *sum = a;
     for (int i = 0; i < b->term_count; i++) {
         int64_t more = b->terms[i].coefficient - coefficient_of(a, &b->terms[i]);
@@ -216,6 +222,94 @@ int64_t plan_lower_bound(Arena *arena, DimTable *dims, const Interval *intervals
     return most;
 }
 
+/* ---- many buffers: a heap in time ---- */
+
+typedef struct Gap {
+    const Dim *offset, *bytes;
+} Gap;
+
+typedef struct Heap {
+    Arena *arena;
+    DimTable *dims;
+    VECTOR(Gap) gaps; /* by offset; neighbours do not touch */
+    const Dim *top;
+} Heap;
+
+static void heap_remove(Heap *h, int at) {
+    for (int i = at; i + 1 < h->gaps.count; i++) h->gaps.data[i] = h->gaps.data[i + 1];
+    h->gaps.count--;
+}
+
+/* The lowest gap that is provably large enough, else the top. */
+static const Dim *heap_take(Heap *h, const Dim *bytes) {
+    for (int i = 0; i < h->gaps.count; i++) {
+        Gap *g = &h->gaps.data[i];
+        if (!provably_le(bytes, g->bytes)) continue;
+        const Dim *offset = g->offset;
+        if (g->bytes == bytes) {
+            heap_remove(h, i);
+        } else {
+            g->offset = plan_need(dim_add(h->dims, offset, bytes));
+            g->bytes = plan_need(dim_sub(h->dims, g->bytes, bytes));
+        }
+        return offset;
+    }
+    const Dim *offset = h->top;
+    if (h->gaps.count) {
+        const Gap *last = &vector_last(&h->gaps);
+        const Dim *end = plan_need(dim_add(h->dims, last->offset, last->bytes));
+        if (end == h->top && provably_le(last->bytes, bytes)) {
+            offset = last->offset;
+            h->gaps.count--;
+        }
+    }
+    h->top = plan_need(dim_add(h->dims, offset, bytes));
+    return offset;
+}
+
+static void heap_give(Heap *h, const Item *item) {
+    int at = h->gaps.count;
+    vector_push(h->arena, &h->gaps, ((Gap){0}));
+    /* Offsets of what is alive or free at one time are ordered at all dims, so at the reference. */
+    for (; at > 0; at--) {
+        if (plan_reference(h->arena, h->dims, h->gaps.data[at - 1].offset) < item->at) break;
+        h->gaps.data[at] = h->gaps.data[at - 1];
+    }
+    Gap *g = &h->gaps.data[at];
+    *g = (Gap){item->offset, item->bytes};
+    if (at + 1 < h->gaps.count && item->end == g[1].offset) {
+        g->bytes = plan_need(dim_add(h->dims, g->bytes, g[1].bytes));
+        heap_remove(h, at + 1);
+    }
+    if (at > 0 && dim_add(h->dims, g[-1].offset, g[-1].bytes) == g->offset) {
+        g[-1].bytes = plan_need(dim_add(h->dims, g[-1].bytes, g->bytes));
+        heap_remove(h, at);
+    }
+}
+
+static int by_death(const void *a, const void *b) {
+    const Item *x = *(Item *const *)a, *y = *(Item *const *)b;
+    if (x->interval.last != y->interval.last) return x->interval.last < y->interval.last ? -1 : 1;
+    return by_size(a, b);
+}
+
+/* Items [0, count) of `order` from `base` up; the first of them is the first to be born. */
+static const Dim *heap_pack(Arena *arena, DimTable *dims, Item **order, int count,
+                            const Dim *base) {
+    Heap h = {arena, dims, {0}, base};
+    Item **dying = NEW_ARRAY(arena, (size_t)count, Item *);
+    for (int i = 0; i < count; i++) dying[i] = order[i];
+    if (count) qsort(dying, (size_t)count, sizeof *dying, by_death);
+    for (int i = 0, dead = 0; i < count; i++) {
+        Item *item = order[i];
+        while (dying[dead]->interval.last < item->interval.first) heap_give(&h, dying[dead++]);
+        item->offset = heap_take(&h, item->bytes);
+        item->end = plan_need(dim_add(dims, item->offset, item->bytes));
+        item->at = plan_reference(arena, dims, item->offset);
+    }
+    return h.top;
+}
+
 void plan_pack(Arena *arena, DimTable *dims, const Interval *intervals, int count, Place *places,
                const Dim **total, int64_t *reference) {
     *total = dim_const(dims, 0);
@@ -248,8 +342,19 @@ void plan_pack(Arena *arena, DimTable *dims, const Interval *intervals, int coun
         items[i].size = plan_reference(arena, dims, items[i].bytes);
         order[i] = &items[i];
     }
+    if (count > MANY) {
+        qsort(order, (size_t)count, sizeof *order, by_birth);
+        int large = 0; /* small ones come last */
+        while (large < count && !order[large]->small) large++;
+        *total = heap_pack(arena, dims, order, large, *total);
+        *total = heap_pack(arena, dims, order + large, count - large, *total);
+        *reference = plan_reference(arena, dims, *total);
+        for (int i = 0; i < count; i++)
+            places[items[i].interval.id] = (Place){items[i].offset, items[i].bytes};
+        return;
+    }
     int (*const orders[])(const void *, const void *) = {by_size, by_birth, by_area};
-    int best = 0, tries = count <= 600 ? 3 : 1;
+    int best = 0, tries = count <= SEVERAL ? 3 : 1;
     int64_t smallest = INT64_MAX;
     for (int i = 0; i < tries; i++) {
         qsort(order, (size_t)count, sizeof *order, orders[i]);

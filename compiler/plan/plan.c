@@ -120,9 +120,7 @@ static KernelPlan *plan_one_kernel(Arena *arena, DimTable *dims, const Kernel *k
 }
 
 const KernelPlan *plan_kernel(const Plan *plan, const Kernel *kernel) {
-    for (int i = 0; i < plan->kernel_plans.count; i++)
-        if (plan->kernel_plans.data[i]->kernel == kernel) return plan->kernel_plans.data[i];
-    return NULL;
+    return plan->kernel_plans.data[kernel->id];
 }
 
 /* ---- cells ---- */

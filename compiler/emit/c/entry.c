@@ -264,8 +264,7 @@ static const Dim *shared_work(EntryWriter *e, Step *const *steps, int count) {
 
 static void write_call(EntryWriter *e, const Step *s, int indent) {
     SourceWriter *w = e->w;
-    int number = 0;
-    while (w->plan->kernel_plans.data[number]->kernel != s->kernel) number++;
+    int number = s->kernel->id;
     const KernelPlan *kp = w->plan->kernel_plans.data[number];
     source_line(w, indent, "{");
     Text t = text_new(w->arena);
@@ -278,6 +277,9 @@ static void write_call(EntryWriter *e, const Step *s, int indent) {
         text_printf(&t, "%s%s", i ? ", " : "", symbol_text(e, kp->symbols.data[i]));
     if (!kp->symbols.count) text_char(&t, '0');
     text_printf(&t, "}, ctx->seed, (uint32_t)(%s), nn_step", e->scan);
+    for (int i = 0; i < s->kernel->sites.count; i++)
+        text_printf(&t, "%s%uu", i ? ", " : ", {", s->sites[i]);
+    if (w->sites) text_append(&t, s->kernel->sites.count ? "}" : ", {0}");
     const char *kernel = w->kernel_names[number];
     if (w->options->instrument) {
         text_printf(&t, ", %s, ctx->profile, %d", kernel, e->calls);

@@ -204,9 +204,7 @@ static const char *guarded_lanes(Writer *w, const Expr *e) {
 /* ---- values ---- */
 
 static const char *random_text(Writer *w, const Expr *e) {
-    w->uses_random = true;
-    const RandomAttr *r = e->random;
-    return writer_format(w, "nn_draw(call, %lluu, %d)", (unsigned long long)r->site, r->at_init);
+    return writer_format(w, "nn_draw(call, %d, %d)", e->site, e->random->at_init);
 }
 
 const char *writer_scalar(Writer *w, const Expr *e) {

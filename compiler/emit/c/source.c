@@ -113,17 +113,16 @@ static const char timing[] =
     "\n";
 
 static const char drawing[] =
-    "NN_INLINE nn_random nn_draw(const nn_call *call, uint32_t site, int at_init) {\n"
+    "NN_INLINE nn_random nn_draw(const nn_call *call, int site, int at_init) {\n"
     "    nn_random r;\n"
-    "    r.seed = call->seed, r.scan = call->scan, r.site = site, r.step = at_init ? 0 : "
-    "call->step;\n"
+    "    r.seed = call->seed, r.scan = call->scan, r.site = call->sites[site];\n"
+    "    r.step = at_init ? 0 : call->step;\n"
     "    return r;\n"
     "}\n\n";
 
 /* ---- what the kernels need ---- */
 
 typedef struct Needs {
-    bool random;
     unsigned mma_forms, argsort_dtypes;
 } Needs;
 
@@ -138,12 +137,15 @@ static void write_templates(SourceWriter *w) {
     Needs needs = {0};
     for (int i = 0; i < w->plan->kernel_plans.count; i++) {
         const Kernel *k = w->plan->kernel_plans.data[i]->kernel;
-        needs.random = needs.random || k->uses_random;
         find_needs(k, k->body, &needs);
     }
     emit_template(w->out, "lanes.h");
     emit_template(w->out, "elementary.h");
-    if (needs.random) emit_template(w->out, "philox.h");
+    for (int i = 0; i < w->plan->kernel_plans.count; i++) {
+        int sites = w->plan->kernel_plans.data[i]->kernel->sites.count;
+        if (sites > w->sites) w->sites = sites;
+    }
+    if (w->sites) emit_template(w->out, "philox.h");
     if (needs.mma_forms) emit_template(w->out, "mma.h");
     for (int form = 0; form < 16; form++)
         if (needs.mma_forms >> form & 1) emit_mma_form(w->out, form);
@@ -162,9 +164,11 @@ static void write_templates(SourceWriter *w) {
     text_append(w->out, calls);
     text_printf(w->out,
                 "typedef struct nn_call {\n    void *buffers[%d];\n    int64_t dims[%d];\n"
-                "    uint64_t seed;\n    uint32_t scan, step;\n%s} nn_call;\n\n",
-                buffers, dims, w->options->instrument ? timed_members : "");
-    if (needs.random) text_append(w->out, drawing);
+                "    uint64_t seed;\n    uint32_t scan, step",
+                buffers, dims);
+    if (w->sites) text_printf(w->out, ", sites[%d]", w->sites);
+    text_printf(w->out, ";\n%s} nn_call;\n\n", w->options->instrument ? timed_members : "");
+    if (w->sites) text_append(w->out, drawing);
     emit_template(w->out, "team.h");
     text_append(w->out, "\n");
     if (w->options->instrument) text_append(w->out, timing);

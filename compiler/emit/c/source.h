@@ -12,6 +12,7 @@ typedef struct SourceWriter {
     const char **kernel_names;        /* by position in plan->kernel_plans */
     const Dim **work;                 /* by kernel id: operations and bytes; NULL: not known */
     VECTOR(const Buffer *) constants; /* distinct ones; nn_c<position> */
+    int sites;                        /* of random numbers, at most, in one kernel */
 } SourceWriter;
 
 /* Position of the constant with these contents. */

@@ -48,7 +48,6 @@ typedef struct Writer {
     UseCount *uses; /* open addressing; of the current statement */
     int use_slots, use_count;
     int next_temporary;
-    bool uses_random; /* outputs: templates that the text needs */
 } Writer;
 
 void writer_line(Writer *w, const char *format, ...) __attribute__((format(printf, 2, 3)));

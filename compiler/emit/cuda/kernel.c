@@ -124,7 +124,7 @@ void cuda_vector_loop(Writer *w, const Stmt *s) {
 }
 
 bool emit_cuda_kernel(const Plan *plan, const Kernel *kernel, Text *source) {
-    if (!can_print(kernel, kernel->body) || kernel->uses_random) return false;
+    if (!can_print(kernel, kernel->body) || kernel->sites.count > 0) return false;
     for (int i = 0; i < kernel->slots.count; i++) {
         DType t = kernel->slots.data[i].dtype;
         if (t == DTYPE_F16 || t == DTYPE_BF16 || kernel->slots.data[i].scratch) return false;

@@ -81,6 +81,54 @@ static void test_random(void **state) {
     }
 }
 
+/* So many that they are packed as a heap would. */
+static void test_many(void **state) {
+    for (int kinds = 1; kinds <= 4; kinds++) {
+        Arena *arena = arena_new();
+        names_init(arena);
+        DimTable *dims = dim_table_new(arena);
+        const Dim *n = dim_symbol(dims, name_of("N")), *t = dim_symbol(dims, name_of("T"));
+        seed = (uint32_t)kinds;
+        enum { COUNT = 1300 };
+        Interval v[COUNT];
+        Place *places = NEW_ARRAY(arena, COUNT, Place);
+        for (int i = 0; i < COUNT; i++) {
+            int first = random_below(COUNT), life = random_below(10) ? 4 : 100;
+            v[i] = (Interval){i, first, first + random_below(life), random_size(dims, n, t, kinds)};
+        }
+        const Dim *total = NULL;
+        int64_t reference = 0;
+        plan_pack(arena, dims, v, COUNT, places, &total, &reference);
+        check_apart(dims, v, COUNT, places, total);
+        assert_int_equal(reference, plan_reference(arena, dims, total));
+        int64_t bound = plan_lower_bound(arena, dims, v, COUNT);
+        assert_true(reference >= bound);
+        if (kinds == 1) assert_true(reference <= bound + bound / 4);
+        arena_free(arena);
+    }
+}
+
+/* What forward makes and backward frees, newest first, takes no more than is alive. */
+static void test_deep_training_is_tight(void **state) {
+    Arena *arena = arena_new();
+    names_init(arena);
+    DimTable *dims = dim_table_new(arena);
+    const Dim *n = dim_symbol(dims, name_of("N"));
+    enum { LAYERS = 1000 };
+    Interval v[2 * LAYERS];
+    Place *places = NEW_ARRAY(arena, 2 * LAYERS, Place);
+    for (int i = 0; i < LAYERS; i++) {
+        const Dim *bytes = dim_mul(dims, n, dim_const(dims, 256));
+        v[i] = (Interval){i, i, 2 * LAYERS - i, bytes};
+        v[LAYERS + i] = (Interval){LAYERS + i, LAYERS + i, LAYERS + i + 1, bytes};
+    }
+    const Dim *total = NULL;
+    int64_t reference = 0;
+    plan_pack(arena, dims, v, 2 * LAYERS, places, &total, &reference);
+    assert_int_equal(reference, plan_lower_bound(arena, dims, v, 2 * LAYERS));
+    arena_free(arena);
+}
+
 /* A chain of layers: every value dies when the next one is there. */
 static void test_chain_is_tight(void **state) {
     Arena *arena = arena_new();
@@ -127,7 +175,8 @@ static void test_training_is_tight(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_many),
+                                       cmocka_unit_test(test_deep_training_is_tight),
                                        cmocka_unit_test(test_chain_is_tight),
                                        cmocka_unit_test(test_training_is_tight)};
     return cmocka_run_group_tests(tests, NULL, NULL);
