@@ -19,6 +19,12 @@ typedef double (*Exact)(double);
 static nnv_f32 lanes_exp(nnv_f32 x) {
     return nnv_exp_f32(x);
 }
+static nnv_f32 lanes_expm1(nnv_f32 x) {
+    return nnv_expm1_f32(x);
+}
+static nnv_f32 lanes_log1p(nnv_f32 x) {
+    return nnv_log1p_f32(x);
+}
 static nnv_f32 lanes_log(nnv_f32 x) {
     return nnv_log_f32(x);
 }
@@ -93,6 +99,8 @@ static void check_function(const char *name, Lanes f, Exact g, double bound) {
 static void test_functions(void **state) {
     check_function("exp", lanes_exp, exp, 1.0);
     check_function("log", lanes_log, log, 1.0);
+    check_function("expm1", lanes_expm1, expm1, 2.0);
+    check_function("log1p", lanes_log1p, log1p, 2.0);
     check_function("tanh", lanes_tanh, tanh, 2.0);
     check_function("sigmoid", lanes_sigmoid, exact_sigmoid, 2.0);
     check_function("erf", lanes_erf, erf, 1.0);
