@@ -21,9 +21,16 @@ DiagnosticSink *diagnostics_new(Arena *arena) {
     return sink;
 }
 
+enum { MESSAGE_LIMIT = 2000 };
+
+/* Names and values in messages are the user's and may be megabytes long. */
 static char *format_message(Arena *arena, const char *format, va_list args) {
     Text text = text_new(arena);
     text_vprintf(&text, format, args);
+    if (text.length <= MESSAGE_LIMIT) return text.data;
+    size_t end = MESSAGE_LIMIT;
+    while (end > 0 && ((unsigned char)text.data[end] & 0xC0) == 0x80) end--;
+    memcpy(text.data + end, "...", 4);
     return text.data;
 }
 
@@ -54,14 +61,14 @@ Diagnostic *diagnose(DiagnosticSink *sink, DiagnosticCode code, Span span, const
         sink->errors++;
     else
         sink->warnings++;
+    if (sink->items.count == DIAGNOSTICS_MOST_KEPT) return d; /* a copy that nobody prints */
     for (int i = 0; i < sink->items.count; i++) {
         const Diagnostic *old = sink->items.data[i];
         bool place = old->span.file == span.file && old->span.begin == span.begin;
         bool same = old->code == code && !strcmp(old->message, message);
         bool both = error && old->severity == SEVERITY_ERROR && span.file;
-        if (place && (same || both)) return d; /* a copy that nobody prints */
+        if (place && (same || both)) return d;
     }
-    if (sink->items.count == DIAGNOSTICS_MOST_KEPT) return d;
     int *shown = error ? &sink->shown_errors : &sink->shown_warnings;
     d->hidden = *shown == (error ? DIAGNOSTICS_MOST_ERRORS : DIAGNOSTICS_MOST_WARNINGS);
     if (!d->hidden)
@@ -106,6 +113,9 @@ void diagnostic_help(Diagnostic *d, const char *format, ...) {
 
 int diagnostics_errors(const DiagnosticSink *sink) {
     return sink->errors;
+}
+bool diagnostics_full(const DiagnosticSink *sink) {
+    return sink->shown_errors == DIAGNOSTICS_MOST_ERRORS;
 }
 int diagnostics_warnings(const DiagnosticSink *sink) {
     return sink->warnings;

@@ -42,6 +42,8 @@ void diagnostic_marker(Diagnostic *d, const char *format, ...)
 /* Raised so far, those included that are not shown because another error has their place. */
 int diagnostics_errors(const DiagnosticSink *sink);
 int diagnostics_warnings(const DiagnosticSink *sink);
+/* Further errors are counted but not shown: nobody needs to look for their help. */
+bool diagnostics_full(const DiagnosticSink *sink);
 void diagnostics_set_werror(DiagnosticSink *sink, bool werror);
 
 typedef enum DiagnosticForm { FORM_TEXT, FORM_SHORT, FORM_JSON } DiagnosticForm;

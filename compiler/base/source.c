@@ -22,8 +22,7 @@ SourceFile *source_new(Arena *arena, const char *path, const char *text, size_t 
     return file;
 }
 
-void source_position(const SourceFile *file, uint32_t offset, int *line, int *column) {
-    if (offset > file->length) offset = (uint32_t)file->length;
+int source_line_of(const SourceFile *file, uint32_t offset) {
     int low = 0, high = file->line_count;
     while (high - low > 1) {
         int middle = low + (high - low) / 2;
@@ -32,8 +31,13 @@ void source_position(const SourceFile *file, uint32_t offset, int *line, int *co
         else
             high = middle;
     }
-    *line = low + 1;
+    return low + 1;
+}
+
+void source_position(const SourceFile *file, uint32_t offset, int *line, int *column) {
+    if (offset > file->length) offset = (uint32_t)file->length;
+    *line = source_line_of(file, offset);
     *column = 1;
-    for (uint32_t i = file->line_starts[low]; i < offset; i++)
+    for (uint32_t i = file->line_starts[*line - 1]; i < offset; i++)
         if (((unsigned char)file->text[i] & 0xC0) != 0x80) ++*column;
 }

@@ -20,7 +20,10 @@ typedef struct Span {
 } Span;
 
 SourceFile *source_new(Arena *arena, const char *path, const char *text, size_t length);
-/* 1-based line and column (column counts code points). */
+/* 1-based. */
+int source_line_of(const SourceFile *file, uint32_t offset);
+/* The column, 1-based too, counts code points from the beginning of the line: not for every token.
+ */
 void source_position(const SourceFile *file, uint32_t offset, int *line, int *column);
 static inline Span span_join(Span a, Span b) {
     if (!a.file) return b;
@@ -28,9 +31,7 @@ static inline Span span_join(Span a, Span b) {
     return (Span){a.file, a.begin < b.begin ? a.begin : b.begin, a.end > b.end ? a.end : b.end};
 }
 static inline int span_line(Span s) {
-    int line = 0, column = 0;
-    if (s.file) source_position(s.file, s.begin, &line, &column);
-    return line;
+    return s.file ? source_line_of(s.file, s.begin) : 0;
 }
 
 #endif

@@ -124,12 +124,14 @@ static Entry *execute(Lowerer *lw, const Source *source, bool training, bool *fa
         Value result = eval_call(lw, &source->callee, &arguments, f->name_span);
         add_results(lw, entry, f, result, f->name_span);
         *failed = result.kind == VALUE_ERROR;
+        lw->lost = lw->lost || *failed;
     }
     cells_end_entry(lw, entry);
     entry->kind = lw->trains ? ENTRY_TRAIN : ENTRY_INFER;
     lw->frame = frame.caller;
     lw->instance = outer;
     lw->entry = NULL;
+    lw->nodes_before += lw->graph->nodes.count;
     lw->graph = NULL;
     lw->training = false;
     return entry;
@@ -456,6 +458,7 @@ Program *lower_program(Arena *arena, const SourceUnit *unit, const LowerOptions 
     LowerOptions *own = arena_copy(arena, options, sizeof *options);
     if (own->default_dtype != DTYPE_F64) own->default_dtype = DTYPE_F32;
     lw->arena = arena;
+    lw->bytes_before = arena_bytes(arena);
     lw->dims = dim_table_new(arena);
     lw->sink = sink;
     lw->options = own;
@@ -468,5 +471,5 @@ Program *lower_program(Arena *arena, const SourceUnit *unit, const LowerOptions 
     lw->frame = &frame;
     lower_file(lw, unit);
     if (diagnostics_errors(sink) == before) check_symbols(lw);
-    return diagnostics_errors(sink) > before ? NULL : lw->program;
+    return diagnostics_errors(sink) > before || lw->lost ? NULL : lw->program;
 }

@@ -151,12 +151,16 @@ static Value dim_as_tensor(Lowerer *lw, const Value *v, Span span) {
 static Value repeat(Lowerer *lw, const Value *sequence, int64_t times, Span span) {
     if (sequence->kind == VALUE_STR) {
         Text text = text_new(lw->arena);
-        for (int64_t i = 0; i < times && lower_step(lw, span); i++)
-            text_append(&text, sequence->as.text);
+        size_t length = strlen(sequence->as.text);
+        for (int64_t i = 0; length && i < times && lower_step(lw, span); i++) {
+            /* Text doubles its block. */
+            if (!lower_room(lw, span, text.length + length)) return value_error();
+            text_append_n(&text, sequence->as.text, length);
+        }
         return value_str(text.data);
     }
     ValueList *out = NEW(lw->arena, ValueList);
-    for (int64_t i = 0; i < times; i++)
+    for (int64_t i = 0; sequence->as.list->items.count && i < times; i++)
         for (int k = 0; k < sequence->as.list->items.count; k++) {
             if (!lower_step(lw, span)) return value_error();
             vector_push(lw->arena, &out->items, sequence->as.list->items.data[k]);
@@ -175,8 +179,16 @@ static Value sequence_binary(Lowerer *lw, Operator op, const Value *a, const Val
         return repeat(lw, b, integer_of(a), span);
     if (op != OPERATOR_ADD || a->kind != b->kind || !is_sequence(a))
         return operand_error(lw, op, a, b, span);
-    if (a->kind == VALUE_STR)
-        return value_str(arena_printf(lw->arena, "%s%s", a->as.text, b->as.text));
+    if (a->kind == VALUE_STR) {
+        Text text = text_new(lw->arena);
+        if (!lower_room(lw, span, 2 * (strlen(a->as.text) + strlen(b->as.text))))
+            return value_error();
+        text_append(&text, a->as.text);
+        text_append(&text, b->as.text);
+        return value_str(text.data);
+    }
+    size_t count = (size_t)a->as.list->items.count + (size_t)b->as.list->items.count;
+    if (!lower_room(lw, span, 4 * count * sizeof(Value))) return value_error();
     ValueList *out = NEW(lw->arena, ValueList);
     for (int i = 0; i < a->as.list->items.count; i++)
         vector_push(lw->arena, &out->items, a->as.list->items.data[i]);
@@ -307,9 +319,20 @@ static bool compare_dims(Lowerer *lw, Operator op, const Value *va, const Value 
     return true;
 }
 
+/* Lists may share parts, so that comparing takes exponential time, and hold themselves. */
+enum { COMPARE_DEPTH = 200 };
+
+static bool comparison_goes_on(Lowerer *lw, int depth, Span span) {
+    if (!lower_step(lw, span)) return false;
+    if (depth < COMPARE_DEPTH) return true;
+    lower_error(lw, NN_RECURSION, span, "lists nested more than %d levels deep are not compared",
+                COMPARE_DEPTH);
+    return false;
+}
+
 /* -1, 0, 1 of numbers and texts; sequences lexicographically. 2: unordered (nan); 3: not
- * comparable. */
-static int order(const Value *a, const Value *b) {
+ * comparable; 4: an error was reported. */
+static int order(Lowerer *lw, const Value *a, const Value *b, int depth, Span span) {
     if (is_integral(a) && is_integral(b)) {
         int64_t x = integer_of(a), y = integer_of(b);
         return x < y ? -1 : x > y;
@@ -325,7 +348,9 @@ static int order(const Value *a, const Value *b) {
     if ((a->kind == VALUE_TUPLE || a->kind == VALUE_LIST) && a->kind == b->kind) {
         int n = a->as.list->items.count, m = b->as.list->items.count;
         for (int i = 0; i < n && i < m; i++) {
-            int c = order(&a->as.list->items.data[i], &b->as.list->items.data[i]);
+            if (!comparison_goes_on(lw, depth, span)) return 4;
+            int c =
+                order(lw, &a->as.list->items.data[i], &b->as.list->items.data[i], depth + 1, span);
             if (c) return c;
         }
         return n < m ? -1 : n > m;
@@ -333,16 +358,17 @@ static int order(const Value *a, const Value *b) {
     return 3;
 }
 
-static bool values_same(Lowerer *lw, Operator op, const Value *a, const Value *b, Span span,
-                        bool *out) {
+static bool values_same(Lowerer *lw, Operator op, const Value *a, const Value *b, int depth,
+                        Span span, bool *out) {
     if (is_dim(a) && is_dim(b) && (a->kind == VALUE_DIM || b->kind == VALUE_DIM))
         return compare_dims(lw, op, a, b, span, out);
     bool sequences = (a->kind == VALUE_TUPLE || a->kind == VALUE_LIST) && a->kind == b->kind;
     bool same = true;
     if (sequences && a->as.list->items.count == b->as.list->items.count) {
         for (int i = 0; i < a->as.list->items.count && same; i++)
-            if (!values_same(lw, OPERATOR_EQ, &a->as.list->items.data[i],
-                             &b->as.list->items.data[i], span, &same))
+            if (!comparison_goes_on(lw, depth, span) ||
+                !values_same(lw, OPERATOR_EQ, &a->as.list->items.data[i],
+                             &b->as.list->items.data[i], depth + 1, span, &same))
                 return false;
     } else {
         same = value_equal(a, b);
@@ -360,7 +386,7 @@ static bool contains(Lowerer *lw, const Value *item, const Value *in, Span span,
     if (!eval_iterate(lw, in, span, &list)) return false;
     *out = false;
     for (int i = 0; i < list->items.count && !*out; i++)
-        if (!values_same(lw, OPERATOR_EQ, item, &list->items.data[i], span, out)) return false;
+        if (!values_same(lw, OPERATOR_EQ, item, &list->items.data[i], 0, span, out)) return false;
     return true;
 }
 
@@ -374,14 +400,12 @@ bool host_compare(Lowerer *lw, Operator op, const Value *a, const Value *b, Span
         *out = (a->kind == b->kind && value_equal(a, b)) == (op == OPERATOR_IS);
         return true;
     }
-    if (op == OPERATOR_EQ || op == OPERATOR_NE) return values_same(lw, op, a, b, span, out);
+    if (op == OPERATOR_EQ || op == OPERATOR_NE) return values_same(lw, op, a, b, 0, span, out);
     if (is_dim(a) && is_dim(b) && (a->kind == VALUE_DIM || b->kind == VALUE_DIM))
         return compare_dims(lw, op, a, b, span, out);
-    int c = order(a, b);
-    if (c == 3) {
-        operand_error(lw, op, a, b, span);
-        return false;
-    }
+    int c = order(lw, a, b, 0, span);
+    if (c == 3) operand_error(lw, op, a, b, span);
+    if (c >= 3) return false;
     *out = c != 2 && (op == OPERATOR_LT   ? c < 0
                       : op == OPERATOR_LE ? c <= 0
                       : op == OPERATOR_GT ? c > 0

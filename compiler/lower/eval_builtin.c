@@ -321,10 +321,13 @@ static Value builtin_any(Lowerer *lw, const CallArguments *args, Span span) {
     return quantified(lw, args, "any", false, span);
 }
 
-static bool is_instance(const Value *v, const Value *of) {
+/* Classes may stand in tuples of tuples; a list that holds itself has an end here too. */
+enum { CLASSES_DEPTH = 8 };
+
+static bool is_instance(const Value *v, const Value *of, int depth) {
     if (of->kind == VALUE_TUPLE || of->kind == VALUE_LIST) {
-        for (int i = 0; i < of->as.list->items.count; i++)
-            if (is_instance(v, &of->as.list->items.data[i])) return true;
+        for (int i = 0; depth < CLASSES_DEPTH && i < of->as.list->items.count; i++)
+            if (is_instance(v, &of->as.list->items.data[i], depth + 1)) return true;
         return false;
     }
     if (of->kind == VALUE_CLASS)
@@ -346,7 +349,7 @@ static bool is_instance(const Value *v, const Value *of) {
 
 static Value builtin_isinstance(Lowerer *lw, const CallArguments *args, Span span) {
     if (!count_between(lw, args, "isinstance", 2, 2, span)) return value_error();
-    return value_bool(is_instance(&args->values[0], &args->values[1]));
+    return value_bool(is_instance(&args->values[0], &args->values[1], 0));
 }
 
 static Value builtin_tensor_class(Lowerer *lw, const CallArguments *args, Span span) {
@@ -429,8 +432,9 @@ static Value math_result(Lowerer *lw, double y, const char *name, Span span) {
     }
 MATH1(sqrt)
 MATH1(exp)
-MATH1(log1p) MATH1(expm1) MATH1(log2) MATH1(log10) MATH1(sin) MATH1(cos) MATH1(tan) MATH1(asin)
-    MATH1(acos) MATH1(atan) MATH1(sinh) MATH1(cosh) MATH1(tanh) MATH1(erf) MATH1(fabs)
+MATH1(log1p)
+MATH1(expm1) MATH1(log2) MATH1(log10) MATH1(sin) MATH1(cos) MATH1(tan) MATH1(asin) MATH1(acos)
+    MATH1(atan) MATH1(sinh) MATH1(cosh) MATH1(tanh) MATH1(erf) MATH1(fabs)
 #undef MATH1
 
         static Value math_log(Lowerer *lw, const CallArguments *args, Span span) {

@@ -6,8 +6,25 @@
 
 #include <string.h>
 
-bool lower_step(Lowerer *lw, Span span) {
+/* Lists, texts and frames are bounded together; a program of many modules or a large graph has more
+ * of them, so the bound grows with these. */
+bool lower_room(Lowerer *lw, Span span, size_t bytes) {
+    enum { MEBIBYTE = 1 << 20, HOST = 96, MOST = 2048, INSTANCE_BYTES = 65536, NODE_BYTES = 8192 };
     if (lw->halted) return false;
+    size_t nodes = (size_t)lw->nodes_before + (lw->graph ? (size_t)lw->graph->nodes.count : 0);
+    size_t limit =
+        (size_t)HOST * MEBIBYTE + nodes * NODE_BYTES + (size_t)lw->instances.count * INSTANCE_BYTES;
+    if (limit > (size_t)MOST * MEBIBYTE) limit = (size_t)MOST * MEBIBYTE;
+    if (bytes <= limit && arena_bytes(lw->arena) - lw->bytes_before <= limit - bytes) return true;
+    Diagnostic *d = lower_error(lw, NN_BUDGET, span,
+                                "compile-time execution needs more than %zu MiB", limit / MEBIBYTE);
+    diagnostic_help(d, "a loop or a recursion here may not end, or a list or a text is very long");
+    lw->halted = true;
+    return false;
+}
+
+bool lower_step(Lowerer *lw, Span span) {
+    if (!lower_room(lw, span, 0)) return false;
     if (++lw->steps <= lw->step_limit) return true;
     Diagnostic *d = lower_error(lw, NN_BUDGET, span, "compile-time execution exceeds %lld steps",
                                 (long long)lw->step_limit);
@@ -40,6 +57,10 @@ static void suggest_library(void *user, const char *space, const char *name) {
 }
 
 static Value unknown_name(Lowerer *lw, Name name, Span span) {
+    if (diagnostics_full(lw->sink)) {
+        lower_error(lw, NN_UNKNOWN_NAME, span, "unknown name `%s`", name->text);
+        return value_error();
+    }
     NameSearch search = {{name->text, NULL, 0}};
     for (Scope *s = lw->frame->scope; s; s = s->parent)
         for (int i = 0; i < s->bindings.count; i++)

@@ -31,6 +31,8 @@ Value eval_name(Lowerer *lw, Name name, Span span);
 void eval_assign(Lowerer *lw, const Expr *target, Value value, Span span);
 /* Runs a closure on bound arguments in a new frame. */
 Value eval_call_closure(Lowerer *lw, const Closure *closure, const CallArguments *args, Span span);
+/* Whether so many bytes more may be taken; false once they may not, after an error. */
+bool lower_room(Lowerer *lw, Span span, size_t bytes);
 bool lower_step(Lowerer *lw, Span span); /* spends one step of the budget; false once it is spent */
 /* "did you mean": the closest candidate within distance 2, collected one by one. */
 typedef struct Suggestion {

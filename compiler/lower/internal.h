@@ -45,8 +45,11 @@ struct Lowerer {
     VECTOR(Namespace *) files;
     Namespace *nn, *functional, *torch, *init, *optim, *math,
         *prim; /* torch also holds the bare names */
-    /* budgets: steps of compile-time execution, elements of lists */
+    /* budgets: steps of compile-time execution, bytes (lower_room) */
     int64_t steps, step_limit;
+    size_t bytes_before; /* in the arena when lowering began */
+    int nodes_before;    /* of the graphs that are complete */
+    bool lost;           /* an entry has no result: an error must be in the sink */
     int depth, depth_limit;
     bool halted; /* budget spent or too many errors: everything is VALUE_ERROR from here on */
     /* the entry or init graph in construction; NULL while only compile-time values exist */

@@ -28,7 +28,7 @@ enum { SPACE_COUNT = sizeof library_spaces / sizeof *library_spaces };
 /* ---- definitions ---- */
 
 static const Function *find_vjp(const StmtList *list, Name name) {
-    for (int i = 0; list && i < list->count; i++) {
+    for (int i = 0; list && list->has_vjp && i < list->count; i++) {
         const Stmt *s = list->items[i];
         if (s->kind == STMT_FUNCTION && s->function->is_vjp && s->function->name == name)
             return s->function;

@@ -332,8 +332,11 @@ Value prim_unfold(Lowerer *lw, const CallArguments *args, Span span) {
     }
     const Dim *extent = x->type.shape.dims[axis];
     int64_t reach;
-    if (!checked_mul(size - 1, dilation, &reach) || !checked_add(reach, 1, &reach))
+    if (!checked_mul(size - 1, dilation, &reach) || !checked_add(reach, 1, &reach)) {
+        lower_error(lw, NN_WINDOW, span, "a window of %lld with dilation %lld is too large",
+                    (long long)size, (long long)dilation);
         return value_error();
+    }
     if (!dims_require_order(lw, dim_const(lw->dims, reach), extent, span)) {
         lower_error(lw, NN_WINDOW, span,
                     "a window of %lld does not fit into axis %d of %s (padding included)",

@@ -77,11 +77,18 @@ const char *value_kind_name(const Value *v) {
     return "a value";
 }
 
+/* Lists may share parts or hold themselves: their text is cut. */
+enum { PRINT_LIMIT = 4000 };
+
 static void print_items(Text *out, const ValueList *list, const char *open, const char *close,
                         bool tuple) {
     text_append(out, open);
     for (int i = 0; i < list->items.count; i++) {
         if (i) text_append(out, ", ");
+        if (out->length > PRINT_LIMIT) {
+            text_append(out, "...");
+            break;
+        }
         value_print(out, &list->items.data[i], true);
     }
     if (tuple && list->items.count == 1) text_char(out, ',');
@@ -108,6 +115,10 @@ void value_print(Text *out, const Value *v, bool repr) {
         text_char(out, '{');
         for (int i = 0; i + 1 < v->as.list->items.count; i += 2) {
             if (i) text_append(out, ", ");
+            if (out->length > PRINT_LIMIT) {
+                text_append(out, "...");
+                break;
+            }
             value_print(out, &v->as.list->items.data[i], true);
             text_append(out, ": ");
             value_print(out, &v->as.list->items.data[i + 1], true);
@@ -155,14 +166,29 @@ static bool numbers_equal(const Value *a, const Value *b) {
     return x == y;
 }
 
-static bool lists_equal(const ValueList *a, const ValueList *b) {
-    if (a->items.count != b->items.count) return false;
-    for (int i = 0; i < a->items.count; i++)
-        if (!value_equal(&a->items.data[i], &b->items.data[i])) return false;
-    return true;
+/* What is left of a comparison: lists may share parts or hold themselves. */
+typedef struct Comparison {
+    int depth, steps;
+} Comparison;
+
+static bool equal_within(const Value *a, const Value *b, Comparison *left);
+
+static bool lists_equal(const ValueList *a, const ValueList *b, Comparison *left) {
+    if (a->items.count != b->items.count || left->depth == 0) return false;
+    left->depth--;
+    bool equal = true;
+    for (int i = 0; i < a->items.count && equal; i++)
+        equal = left->steps-- > 0 && equal_within(&a->items.data[i], &b->items.data[i], left);
+    left->depth++;
+    return equal;
 }
 
 bool value_equal(const Value *a, const Value *b) {
+    Comparison left = {200, 10 * 1000 * 1000};
+    return equal_within(a, b, &left);
+}
+
+static bool equal_within(const Value *a, const Value *b, Comparison *left) {
     if (is_numeric(a) && is_numeric(b)) return numbers_equal(a, b);
     if (a->kind != b->kind) return false;
     switch (a->kind) {
@@ -177,7 +203,7 @@ bool value_equal(const Value *a, const Value *b) {
     case VALUE_TUPLE:
     case VALUE_LIST:
     case VALUE_DICT:
-    case VALUE_SLICE: return a->as.list == b->as.list || lists_equal(a->as.list, b->as.list);
+    case VALUE_SLICE: return a->as.list == b->as.list || lists_equal(a->as.list, b->as.list, left);
     case VALUE_RANGE:
         return a->as.range->start == b->as.range->start && a->as.range->step == b->as.range->step &&
                a->as.range->stop == b->as.range->stop;

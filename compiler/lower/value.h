@@ -237,6 +237,8 @@ const char *value_kind_name(const Value *v); /* "an int", "a tensor", "a module"
 Value value_bound(Arena *arena, Value callee, const Value *receiver);
 /* Python's str and repr of compile-time values; tensors print as f32[N, 10]. */
 void value_print(Text *out, const Value *v, bool repr);
+/* Lists nested more than 200 levels deep, or compared in more than ten million steps, count as
+ * different. */
 bool value_equal(const Value *a, const Value *b);
 
 #endif

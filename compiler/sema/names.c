@@ -132,6 +132,10 @@ void names_report_unknown(Sema *s, Name name, Span span) {
         diagnostic_help(d, "export Net() as net makes an entry; a module has no base class");
         return;
     }
+    if (diagnostics_full(s->sink)) {
+        diagnose(s->sink, NN_UNKNOWN_NAME, span, "unknown name `%s`", name->text);
+        return;
+    }
     const char *best = NULL;
     for (NameScope *scope = s->scope; scope; scope = scope->parent)
         for (int i = 0; i < scope->names.count; i++)

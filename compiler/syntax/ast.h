@@ -23,7 +23,8 @@ typedef struct ExprList {
 typedef struct StmtList {
     Stmt **items;
     int count;
-    Span span; /* with braces */
+    Span span;    /* with braces */
+    bool has_vjp; /* one of them is a vjp */
 } StmtList;
 
 typedef enum ExprKind {

@@ -67,12 +67,13 @@ Expr *build_string(Parser *p, Expr *before, const Token *token) {
         e->text_length = token->length;
         return e;
     }
-    size_t length = before->text_length + token->length;
-    char *joined = arena_alloc(p->arena, length + 1);
-    memcpy(joined, before->text, before->text_length);
-    memcpy(joined + before->text_length, token->text, token->length);
-    before->text = joined;
-    before->text_length = length;
+    if (p->joined.data != before->text) {
+        p->joined = text_new(p->arena);
+        text_append_n(&p->joined, before->text, before->text_length);
+    }
+    text_append_n(&p->joined, token->text, token->length);
+    before->text = p->joined.data;
+    before->text_length = p->joined.length;
     before->span = span_join(before->span, token->span);
     return before;
 }
@@ -217,9 +218,11 @@ ArgVector *build_args_add(Parser *p, ArgVector *args, const Token *keyword, Expr
         arg.keyword = keyword->name;
         arg.keyword_span = keyword->span;
         for (int i = 0; i < args->count; i++)
-            if (args->data[i].keyword == keyword->name)
+            if (args->data[i].keyword == keyword->name) {
                 diagnose(p->sink, NN_SYNTAX, keyword->span, "keyword argument `%s` is given twice",
                          keyword->name->text);
+                break;
+            }
     } else if (value->kind != EXPR_STAR && args->count && vector_last(args).keyword) {
         diagnose(p->sink, NN_SYNTAX, value->span, "positional argument follows a keyword argument");
     }

@@ -15,6 +15,7 @@ typedef struct Parser {
     const TriviaVector *trivia;
     StmtList top;
     SpanVector errors; /* of statements that were given up */
+    Text joined;       /* of the neighbouring strings that were read last */
     bool too_deep;     /* reported */
     bool silent;       /* no more syntax errors: the rest follows from a reported one */
 } Parser;

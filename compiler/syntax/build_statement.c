@@ -131,6 +131,7 @@ ParamVector *build_params_add(Parser *p, ParamVector *params, Param next) {
             Diagnostic *d = diagnose(p->sink, NN_SYNTAX, next.span, "parameter `%s` is named twice",
                                      next.name->text);
             diagnostic_label(d, params->data[i].span, "first here");
+            break;
         }
     vector_push(p->arena, params, next);
     return params;
@@ -212,13 +213,19 @@ StmtVector *build_statements_add(Parser *p, StmtVector *statements, Stmt *next) 
     return statements;
 }
 
+static StmtList statements_list(const StmtVector *statements, Span span) {
+    StmtList list = {statements->data, statements->count, span, false};
+    for (int i = 0; i < list.count && !list.has_vjp; i++)
+        list.has_vjp = list.items[i]->kind == STMT_FUNCTION && list.items[i]->function->is_vjp;
+    return list;
+}
+
 StmtList build_block(Parser *p, Span span, const StmtVector *statements) {
-    return (StmtList){statements->data, statements->count, span};
+    return statements_list(statements, span);
 }
 
 void build_unit(Parser *p, const StmtVector *statements) {
-    p->top =
-        (StmtList){statements->data, statements->count, {p->file, 0, (uint32_t)p->file->length}};
+    p->top = statements_list(statements, (Span){p->file, 0, (uint32_t)p->file->length});
 }
 
 Stmt *build_error(Parser *p, Span span) {
@@ -356,7 +363,7 @@ Stmt *build_if_else(Parser *p, Span span, Expr *condition, StmtList body, StmtLi
 Stmt *build_if_chain(Parser *p, Span span, Expr *condition, StmtList body, Stmt *otherwise) {
     StmtVector *one = build_statements_add(p, build_statements(p), otherwise);
     return build_if_else(p, span, condition, body,
-                         (StmtList){one->data, one->count, otherwise->span});
+                         (StmtList){one->data, one->count, otherwise->span, false});
 }
 
 Stmt *build_scan(Parser *p, Span span, const ExprVector *carries, const ExprVector *inits,

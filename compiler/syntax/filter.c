@@ -35,6 +35,8 @@ typedef struct Filter {
     bool start; /* the next token begins a statement */
     int head;   /* kind of the token that began the statement */
     uint32_t head_column;
+    uint32_t column,
+        column_at; /* of the token whose column was asked for last; column 0: none yet */
     bool scan_head, where_seen, block_reported, try_reported, abandoned;
 } Filter;
 
@@ -63,10 +65,23 @@ static bool in_brackets(const Filter *f) {
     return f->open.count && vector_last(&f->open).kind <= OPEN_DICT;
 }
 
-static uint32_t column_of(const Filter *f, const Token *token) {
-    int line, column;
-    source_position(f->file, token->span.begin, &line, &column);
-    return (uint32_t)column;
+/* Counted on from the place asked for before, since source_position walks the line from its start.
+ */
+static uint32_t column_of(Filter *f, const Token *token) {
+    uint32_t at = token->span.begin, from = f->column_at;
+    bool same_line = f->column && at >= from;
+    for (; same_line && from < at; from++) {
+        char c = f->file->text[from];
+        same_line = c != '\n' && c != '\r';
+        f->column += ((unsigned char)c & 0xC0) != 0x80;
+    }
+    if (!same_line) {
+        int line, column;
+        source_position(f->file, at, &line, &column);
+        f->column = (uint32_t)column;
+    }
+    f->column_at = at;
+    return f->column;
 }
 
 static void push_open(Filter *f, OpenKind kind, const Token *token, uint32_t column) {

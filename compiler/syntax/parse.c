@@ -22,7 +22,19 @@ static void scanner_newline(Scanner *s, int length) {
     s->at_line_start = true;
 }
 
+/* Limits of a file: what is longer was not written by a person, and every later pass may allocate
+ * in proportion to the number of tokens. */
+enum { TOKEN_LIMIT = 400000, NAME_LIMIT = 255 };
+
+/* Past the limit tokens go to the last place, which stays the end of the file's text. */
 static Token *scanner_token(Scanner *s, int length, int kind) {
+    if (s->tokens.count == TOKEN_LIMIT) {
+        if (!s->too_long)
+            diagnose(s->sink, NN_TOO_LONG, (Span){s->file, s->offset, s->offset + (uint32_t)length},
+                     "the file has more than %d tokens", TOKEN_LIMIT);
+        s->too_long = true;
+        s->tokens.count--;
+    }
     Token token = {.kind = kind,
                    .span = {s->file, s->offset, s->offset + (uint32_t)length},
                    .newline_before = s->at_line_start};
@@ -91,6 +103,9 @@ static const struct {
 
 static void scanner_word(Scanner *s, int length) {
     Token *token = scanner_token(s, length, TOKEN_NAME);
+    if (length > NAME_LIMIT)
+        diagnose(s->sink, NN_TOO_LONG, token->span, "the name has %d characters, at most %d may be",
+                 length, NAME_LIMIT);
     token->name = name_of_n(s->file->text + token->span.begin, (size_t)length);
     for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
         if (!strcmp(keywords[i].word, token->name->text)) token->kind = keywords[i].kind;
@@ -462,8 +477,11 @@ SourceUnit *syntax_parse(Arena *arena, const SourceFile *file, DiagnosticSink *s
     if (!encoding_is_good(file, sink)) return unit;
     Scanner *scanner = NEW(arena, Scanner);
     *scanner = (Scanner){.arena = arena, .file = file, .sink = sink};
-    vector_reserve(arena, &scanner->tokens, (int)(file->length / 4) + 16);
+    size_t expected = file->length / 4 + 16;
+    vector_reserve(arena, &scanner->tokens,
+                   expected < TOKEN_LIMIT ? (int)expected : TOKEN_LIMIT + 1);
     scan_tokens(scanner);
+    if (scanner->too_long) return unit;
     Parser *parser = NEW(arena, Parser);
     *parser = (Parser){.arena = arena, .file = file, .sink = sink, .trivia = &scanner->trivia};
     int count = scanner->tokens.count;

@@ -27,7 +27,7 @@ typedef struct Scanner {
     const SourceFile *file;
     DiagnosticSink *sink;
     uint32_t offset;
-    bool at_line_start;
+    bool at_line_start, too_long;
     int blank_lines;
     TokenVector tokens; /* ends in a token of kind 0 */
     TriviaVector trivia;

@@ -604,7 +604,7 @@ void source_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *plan) 
         return;
     }
     bool reset = entry->kind == ENTRY_RESET;
-    const char *symbol = emit_identifier(w->arena, entry->symbol);
+    const char *symbol = emit_symbol(w->arena, entry->symbol);
     Text dims = text_new(w->arena);
     for (int i = 0; i < entry->dims.count && !reset; i++)
         text_printf(&dims, "%s%s", i ? ", " : "", e->names->dims[i]);

@@ -294,7 +294,7 @@ static void write_shape_function(TableWriter *t, const char *name) {
 static void write_wrappers(TableWriter *t, const char *name) {
     Text *out = t->w->out;
     const Entry *e = t->entry;
-    const char *symbol = emit_identifier(t->w->arena, e->symbol);
+    const char *symbol = emit_symbol(t->w->arena, e->symbol);
     text_printf(out,
                 "static size_t %s_bytes(const int64_t *dims) {\n    (void)dims;\n"
                 "    return %s_workspace_bytes(",
@@ -323,7 +323,7 @@ static bool is_public(const Entry *e) {
 }
 
 static const char *table_name(TableWriter *t, const Entry *e) {
-    return arena_printf(t->w->arena, "nn_e_%s", emit_identifier(t->w->arena, e->symbol));
+    return arena_printf(t->w->arena, "nn_e_%s", emit_symbol(t->w->arena, e->symbol));
 }
 
 static int write_entries(TableWriter *t, const char *prefix) {
@@ -356,7 +356,7 @@ static int write_entries(TableWriter *t, const char *prefix) {
         text_append(out, "    {");
         emit_string(out, e->name->text);
         text_append(out, ", ");
-        emit_string(out, emit_identifier(t->w->arena, e->symbol));
+        emit_string(out, emit_symbol(t->w->arena, e->symbol));
         text_printf(out,
                     ", %d, %d, %d, %d, %s_dims,\n     %s_arguments, %s_results, %s_shape, "
                     "%s_bytes, %s_call, ",

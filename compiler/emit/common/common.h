@@ -8,6 +8,8 @@
 /* `text` with every byte that no C identifier may hold replaced by '_'; never empty, never starting
  * with a digit; reserved words and names that generated code uses get a '_' behind. */
 const char *emit_identifier(Arena *arena, const char *text);
+/* The same for a function that other files call: it takes no name of the C library either. */
+const char *emit_symbol(Arena *arena, const char *text);
 /* A set of names in use: gives `wanted`, or wanted_2, wanted_3, ... */
 typedef struct NameSet {
     Arena *arena;

@@ -29,7 +29,7 @@ static void write_argument(Text *out, const char *name, const TensorType *type, 
 static void write_entry(Text *out, const EntryPlan *plan, const EmitOptions *options) {
     const Entry *e = plan->entry->entry;
     EntryNames *names = entry_names(out->arena, e);
-    const char *symbol = emit_identifier(out->arena, e->symbol);
+    const char *symbol = emit_symbol(out->arena, e->symbol);
     int64_t arena, scratch;
     text_append(out, "/* ");
     text_printf(out, "%s %s.\n", e->kind == ENTRY_TRAIN ? "Training entry" : "Entry",
@@ -125,7 +125,7 @@ static void write_root(Text *out, const RootPlan *plan, const EmitOptions *optio
     const KernelEntry *reset = root_entry(plan, ENTRY_RESET);
     if (reset)
         text_printf(out, "/* State back to its first values. */\nint %s(nnc_context *ctx);\n",
-                    emit_identifier(out->arena, reset->entry->symbol));
+                    emit_symbol(out->arena, reset->entry->symbol));
     if (options->info) {
         text_append(out, "/* Names, dtypes and dims of everything, and calls by pointer. */\n");
         text_printf(out, "const nnc_model *%s_model(void);\n", prefix);

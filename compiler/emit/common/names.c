@@ -8,27 +8,109 @@
 #include <string.h>
 
 /* Words of C, C++ and the headers that generated files include. */
-static const char *const reserved[] = {
-    "alignas",       "alignof",     "and",       "and_eq",   "asm",        "auto",
-    "bitand",        "bitor",       "bool",      "break",    "case",       "catch",
-    "char",          "class",       "compl",     "const",    "const_cast", "constexpr",
-    "continue",      "decltype",    "default",   "delete",   "do",         "double",
-    "dynamic_cast",  "else",        "enum",      "explicit", "export",     "extern",
-    "false",         "float",       "for",       "friend",   "goto",       "if",
-    "inline",        "int",         "long",      "mutable",  "namespace",  "new",
-    "noexcept",      "not",         "not_eq",    "nullptr",  "operator",   "or",
-    "or_eq",         "private",     "protected", "public",   "register",   "reinterpret_cast",
-    "restrict",      "return",      "short",     "signed",   "sizeof",     "static",
-    "static_assert", "static_cast", "struct",    "switch",   "template",   "this",
-    "thread_local",  "throw",       "true",      "try",      "typedef",    "typeid",
-    "typename",      "union",       "unsigned",  "using",    "virtual",    "void",
-    "volatile",      "wchar_t",     "while",     "xor",      "xor_eq",     "ctx",
-    "seed",          "NULL",        "INFINITY",  "NAN",      "main",       "size_t",
-    "int8_t",        "int16_t",     "int32_t",   "int64_t",  "uint8_t",    "uint16_t",
-    "uint32_t",      "uint64_t",    "linux",     "unix",     "errno",      "I",
-    "typeof"};
+static const char reserved_words[] =
+    " alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t "
+    "char16_t char32_t class co_await co_return co_yield compl concept const const_cast "
+    "consteval constexpr constinit continue decltype default delete do double dynamic_cast "
+    "else enum explicit export extern false float for friend goto if inline int long "
+    "mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected "
+    "public register reinterpret_cast requires restrict return short signed sizeof static "
+    "static_assert static_cast struct switch template this thread_local throw true try "
+    "typedef typeid typename typeof union unsigned using virtual void volatile wchar_t "
+    "while xor xor_eq nn nnc nns nnv NN NNC ctx seed main environ NULL EOF INFINITY NAN HUGE_VAL "
+    "SNAN BUFSIZ "
+    "CLOCKS_PER_SEC RAND_MAX MB_CUR_MAX I DOMAIN OVERFLOW UNDERFLOW PLOSS TLOSS SING linux "
+    "unix i386 errno stdin stdout stderr signgam assert offsetof va_list max_align_t "
+    "M_E M_LOG2E M_LOG10E M_LN2 M_LN10 M_PI M_PI_2 M_PI_4 M_1_PI M_2_PI M_2_SQRTPI "
+    "M_SQRT2 M_SQRT1_2 MAXFLOAT SIZE_MAX PTRDIFF_MAX PTRDIFF_MIN SIG_ATOMIC_MAX "
+    "SIG_ATOMIC_MIN WCHAR_MAX WCHAR_MIN WINT_MAX WINT_MIN HUGE_VALF HUGE_VALL MATH_ERRNO "
+    "MATH_ERREXCEPT math_errhandling "
+    "nullptr_t div_t ldiv_t lldiv_t FILE size_t ssize_t ptrdiff_t wint_t intmax_t uintmax_t "
+    "intptr_t uintptr_t float_t double_t time_t clock_t off_t pid_t int16_t int32_t int64_t "
+    "int8_t int_fast16_t int_fast32_t int_fast64_t int_fast8_t int_least16_t int_least32_t "
+    "int_least64_t int_least8_t uint16_t uint32_t uint64_t uint8_t uint_fast16_t "
+    "uint_fast32_t uint_fast64_t uint_fast8_t uint_least16_t uint_least32_t uint_least64_t "
+    "uint_least8_t ";
 
-const char *emit_identifier(Arena *arena, const char *text) {
+/* Mathematical functions, which exist with f and l at the end too. */
+static const char math_functions[] =
+    " acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh drem erf erfc exp "
+    "exp10 exp2 expm1 fabs fdim finite floor fma fmax fmin fmod frexp gamma hypot ilogb "
+    "isinf isnan j0 j1 jn ldexp lgamma llrint llround log log10 log1p log2 logb lrint "
+    "lround modf nan nearbyint nextafter nexttoward pow pow10 remainder remquo rint round "
+    "scalb scalbln scalbn significand sin sincos sinh sqrt tan tanh tgamma trunc y0 y1 yn "
+    "cabs cacos cacosh carg casin casinh catan catanh ccos ccosh cexp cimag clog conj cpow "
+    "cproj creal csin csinh csqrt ctan ctanh ";
+
+/* Other functions of C and the most common ones of POSIX, for which an entry must not be taken; and
+ * the parameters of the functions that call entries. */
+static const char library_functions[] =
+    " dims arguments results fpclassify isfinite isgreater isgreaterequal isless islessequal "
+    "islessgreater isnormal "
+    "isunordered signbit math_errhandling abort abs accept access acct aligned_alloc alarm "
+    "alloca asctime asprintf at_quick_exit atexit atof atoi atol atoll basename bcmp bcopy "
+    "bind brk bsearch bzero calloc chdir chmod chown clearerr clock close closedir clone "
+    "confstr connect creat ctime daemon difftime dirname div dprintf dup dup2 execl execle "
+    "execlp execv execve execvp exit fclose fcntl feof ferror fflush ffs fgetc fgetpos "
+    "fgets fgetwc fgetws fileno fork fprintf fputc fputs fputwc fputws fread free freopen "
+    "fscanf fseek fsetpos fstat fsync ftell ftruncate ftw fwide fwprintf fwrite fwscanf "
+    "getc getchar getcwd getenv getline getopt getpid gets getwc getwchar glob gmtime htonl "
+    "htons iconv imaxabs imaxdiv index ioctl isalnum isalpha isascii isatty isblank iscntrl "
+    "isdigit isgraph islower isprint ispunct isspace isupper iswalnum iswalpha iswblank "
+    "iswcntrl iswctype iswdigit iswgraph iswlower iswprint iswpunct iswspace iswupper "
+    "iswxdigit isxdigit kill labs ldiv link listen llabs lldiv localeconv localtime lockf "
+    "longjmp lseek malloc mblen mbrlen mbrtowc mbsinit mbsrtowcs mbstowcs mbtowc memccpy "
+    "memchr memcmp memcpy memmem memmove mempcpy memset mkdir mkstemp mktime mmap mount "
+    "munmap nanosleep nice ntohl ntohs open opendir pause perror pipe poll popen "
+    "posix_memalign printf ptrace putc putchar putenv puts putwc putwchar qsort quick_exit "
+    "raise rand random read readdir readlink realloc recv remove rename rewind rindex rmdir "
+    "scanf select send setbuf setenv setjmp setlocale setvbuf shutdown sigaction signal "
+    "sleep snprintf socket sprintf srand srandom sscanf stat statx stpcpy strcasecmp strcat "
+    "strchr strcmp strcoll strcpy strcspn strdup strerror strfmon strftime strlen strncat "
+    "strncmp strncpy strndup strpbrk strrchr strspn strstr strtod strtof strtoimax strtok "
+    "strtol strtold strtoll strtoul strtoull strtoumax strxfrm swprintf swscanf sync "
+    "syscall sysconf syslog system telldir time times tmpfile tmpnam tolower toupper "
+    "towctrans towlower towupper truncate tsearch umask umount uname ungetc ungetwc unlink "
+    "usleep utime va_arg va_copy va_end va_start vfork vfprintf vfscanf vfwprintf vfwscanf "
+    "vprintf vscanf vsnprintf vsprintf vsscanf vswprintf vswscanf vwprintf vwscanf wait "
+    "waitpid wcrtomb wcscat wcschr wcscmp wcscoll wcscpy wcscspn wcsftime wcslen wcsncat "
+    "wcsncmp wcsncpy wcspbrk wcsrchr wcsrtombs wcsspn wcsstr wcstod wcstof wcstoimax wcstok "
+    "wcstol wcstold wcstoll wcstombs wcstoul wcstoull wcstoumax wcsxfrm wctob wctomb "
+    "wctrans wctype wmemchr wmemcmp wmemcpy wmemmove wmemset wprintf write wscanf ";
+
+static bool is_word_of(const char *words, const char *text, size_t length) {
+    for (const char *at = words; (at = strchr(at, ' ')) && at[1]; at++)
+        if (!strncmp(at + 1, text, length) && at[1 + length] == ' ') return true;
+    return false;
+}
+
+static bool ends_in(const char *text, size_t length, const char *end) {
+    size_t tail = strlen(end);
+    return length >= tail && !strncmp(text + length - tail, end, tail);
+}
+
+/* Whether C, C++ or a header that generated files include may use the name.  Underscores at its end
+ * do not count, so that adding one is injective: int is int_, and int_ is int__. */
+static bool is_taken(const char *text, bool global) {
+    static const char *const beginnings[] = {"nn_", "nnc_", "nns_", "nnv_", "NN_", "NNC_", "FP_"};
+    static const char *const ends[] = {"_MAX", "_MIN", "_C", "_WIDTH"};
+    size_t length = strlen(text);
+    if (text[0] == '_' && (text[1] == '_' || (text[1] >= 'A' && text[1] <= 'Z'))) return true;
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+        if (!strncmp(text, beginnings[i], strlen(beginnings[i]))) return true;
+    while (length > 1 && text[length - 1] == '_') length--;
+    bool integer = !strncmp(text, "INT", 3) || !strncmp(text, "UINT", 4);
+    for (size_t i = 0; integer && i < sizeof ends / sizeof *ends; i++)
+        if (ends_in(text, length, ends[i])) return true;
+    if (is_word_of(reserved_words, text, length)) return true;
+    char last = text[length - 1];
+    return global &&
+           (is_word_of(library_functions, text, length) ||
+            is_word_of(math_functions, text, length) ||
+            ((last == 'f' || last == 'l') && is_word_of(math_functions, text, length - 1)));
+}
+
+static const char *identifier(Arena *arena, const char *text, bool global) {
     size_t n = strlen(text);
     char *name = arena_alloc(arena, n + 3);
     size_t at = 0;
@@ -38,13 +120,16 @@ const char *emit_identifier(Arena *arena, const char *text) {
         bool fits = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
         name[at++] = fits ? c : '_';
     }
-    bool taken = !strncmp(name, "nn_", 3) || !strncmp(name, "nnc_", 4) ||
-                 !strncmp(name, "nns_", 4) || !strncmp(name, "nnv_", 4) ||
-                 !strncmp(name, "NN_", 3) || !strncmp(name, "NNC_", 4);
-    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
-        taken = taken || !strcmp(reserved[i], name);
-    if (taken) name[at++] = '_';
+    if (is_taken(name, global)) name[at++] = '_';
     return name;
+}
+
+const char *emit_identifier(Arena *arena, const char *text) {
+    return identifier(arena, text, false);
+}
+
+const char *emit_symbol(Arena *arena, const char *text) {
+    return identifier(arena, text, true);
 }
 
 const char *name_set_add(NameSet *set, const char *wanted) {
@@ -81,7 +166,9 @@ void emit_comment_lines(Text *out, const char *prefix, const char *text) {
         text_append(out, prefix);
         for (; *p && *p != '\n'; p++) {
             text_char(out, *p);
-            if ((p[0] == '*' && p[1] == '/') || (p[0] == '/' && p[1] == '*')) text_char(out, ' ');
+            bool ends = p[0] == '*' && p[1] == '/', begins = p[0] == '/' && p[1] == '*';
+            bool trigraph = p[0] == '?' && p[1] == '?';
+            if (ends || begins || trigraph) text_char(out, ' ');
         }
         text_char(out, '\n');
         if (*p) p++;
@@ -123,7 +210,7 @@ void emit_dim_parameters(Text *out, const char *const *names, int count, const c
 
 void emit_entry_signature(Text *out, const EntryNames *names) {
     const Entry *e = names->entry;
-    text_printf(out, "int %s(nnc_context *ctx", emit_identifier(out->arena, e->symbol));
+    text_printf(out, "int %s(nnc_context *ctx", emit_symbol(out->arena, e->symbol));
     for (int i = 0; i < e->dims.count; i++) text_printf(out, ", int64_t %s", names->dims[i]);
     for (int i = 0; i < e->arguments.count; i++) {
         const TensorType *t = &e->arguments.data[i].node->type;

@@ -28,6 +28,14 @@ static void test_identifiers(void **state) {
     assert_string_equal(emit_identifier(arena, "0.weight"), "_0_weight");
     assert_string_equal(emit_identifier(arena, ""), "_");
     assert_string_equal(emit_identifier(arena, "int"), "int_");
+    assert_string_equal(emit_identifier(arena, "int_"), "int__");
+    assert_string_equal(emit_identifier(arena, "INT64_MAX"), "INT64_MAX_");
+    assert_string_equal(emit_identifier(arena, "__LINE__"), "__LINE___");
+    assert_string_equal(emit_identifier(arena, "tanhf"), "tanhf");
+    assert_string_equal(emit_symbol(arena, "tanhf"), "tanhf_");
+    assert_string_equal(emit_symbol(arena, "tanhf_"), "tanhf__");
+    assert_string_equal(emit_symbol(arena, "read"), "read_");
+    assert_string_equal(emit_symbol(arena, "reader"), "reader");
     assert_string_equal(emit_identifier(arena, "class"), "class_");
     assert_string_equal(emit_identifier(arena, "ctx"), "ctx_");
     assert_string_equal(emit_identifier(arena, "nn_run"), "nn_run_");
@@ -44,10 +52,10 @@ static void test_text_cannot_escape(void **state) {
     emit_string(&t, "a\"b\\c\n?\?=\xc3\xa9");
     assert_string_equal(t.data, "\"a\\\"b\\\\c\\012\\?\\?=\\303\\251\"");
     t = text_new(arena);
-    emit_comment_lines(&t, " * ", "ends */ here\nand /* there");
+    emit_comment_lines(&t, " * ", "ends */ here\nand /* there ?\?/");
     assert_null(strstr(t.data, "*/"));
     assert_null(strstr(t.data, "/*"));
-    assert_string_equal(t.data, " * ends * / here\n * and / * there\n");
+    assert_string_equal(t.data, " * ends * / here\n * and / * there ? ?/\n");
 }
 
 static void check_float(double value, DType dtype) {

@@ -132,15 +132,18 @@ static void one_error(const char *text, const char *code) {
 }
 
 static void test_limits(void **state) {
-    SourceUnit *unit = parse_good(repeated("x = ", "a + ", 1000000, "1\n"));
-    assert_int_equal(unit->top.items[0]->value->items.count, 1000001);
+    SourceUnit *unit = parse_good(repeated("x = ", "a + ", 190000, "1\n"));
+    assert_int_equal(unit->top.items[0]->value->items.count, 190001);
     assert_int_equal(unit->top.items[0]->value->depth, 2);
+    one_error(repeated("x = ", "a + ", 1000000, "1\n"), "NN0113");
+    one_error(repeated("", "a", 256, " = 1\n"), "NN0113");
+    parse_good(repeated("", "a", 255, " = 1\n"));
     parse_good(repeated("x = a", " < b", 100000, ""));
     parse_good(repeated("x = a", " and b", 100000, ""));
     parse_good(repeated("x = a", "\n.b(1)", 400, ""));
     parse_good(repeated("x = ", "(", 900, repeated("1", ")", 900, "")));
     one_error(repeated("x = ", "(", 20000, repeated("1", ")", 20000, "\n")), "NN0108");
-    one_error(repeated("x = ", "[1, ", 300000, ""), "NN0108");
+    one_error(repeated("x = ", "[1, ", 100000, ""), "NN0108");
     one_error(repeated("x = ", "-", 20000, "1"), "NN0108");
     one_error(repeated("x = ", "not ", 300000, "1"), "NN0108");
     one_error(repeated("x = ", "a ** ", 20000, "1"), "NN0108");
