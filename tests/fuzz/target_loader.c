@@ -43,7 +43,7 @@ typedef bool (*ArrayParser)(const void *bytes, size_t length, NncArray *out, Nnc
 
 static void run_array(ArrayParser parse, const uint8_t *data, size_t size) {
     NncArray array;
-    NncError error = {{0}};
+    NncError error = {0};
     if (!parse(data, size, &array, &error)) {
         refused(&error);
         return;
@@ -167,7 +167,7 @@ static const char *const npy_words[] = {"'descr': '<f4'",
 
 static void run_tensor_file(const uint8_t *data, size_t size, bool checkpoint) {
     NncTensorFile file;
-    NncError error = {{0}};
+    NncError error = {0};
     if (!nnc_safetensors_parse(data, size, &file, &error)) {
         refused(&error);
         return;
@@ -266,7 +266,7 @@ static const char *const tensor_words[] = {"\"__metadata__\":{}",
 /* ---- JSON ---- */
 
 static void run_json(const uint8_t *data, size_t size) {
-    NncError error = {{0}};
+    NncError error = {0};
     Json json = {data, size, 0, &error};
     if (!json_skip_value(&json, 0)) refused(&error);
     if (json.position > size) fuzz_broken("the reader is past the end");
