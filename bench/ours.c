@@ -69,10 +69,10 @@ static bool open_model(Bench *bench, const char *path, const char *prefix, const
     if (bench->entry->argument_count > ARGUMENTS || bench->entry->result_count > ARGUMENTS)
         return nnc_fail(&bench->error, "%s.%s has too many arguments", prefix, entry);
     bench->pool = nnc_pool_create(threads, &bench->error);
-    bind_first_processor();
-    return bench->pool &&
-           nnc_session_open(&bench->session, model, NULL, bench->pool, &bench->error) &&
-           nnc_session_init(&bench->session, 1, &bench->error) &&
+    bool open =
+        bench->pool && nnc_session_open(&bench->session, model, NULL, bench->pool, &bench->error);
+    bind_first_processor(); /* after the pool has counted the processors */
+    return open && nnc_session_init(&bench->session, 1, &bench->error) &&
            nnc_weights_load_file(&bench->session, weights, NULL, &bench->error);
 }
 
