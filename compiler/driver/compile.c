@@ -75,6 +75,11 @@ static int read_kinds(Compilation *c) {
     }
     if (c->kinds & EMIT_EXE && c->kinds != EMIT_EXE)
         return options_misuse(c->line, "--emit=exe stands alone");
+    static const OptionId for_code[] = {OPTION_REMARKS, OPTION_INSTRUMENT};
+    for (size_t i = 0; i < sizeof for_code / sizeof *for_code && c->kinds == EMIT_EXE; i++)
+        if (c->line->given[for_code[i]])
+            return options_misuse(c->line, "--%s does not go with --emit=exe",
+                                  option_rows[for_code[i]].name);
     return 0;
 }
 

@@ -37,6 +37,8 @@ expect 2 'needs a value' examples/lenet.nn --emit
 expect 2 'takes no value' check --shapes=3 x.nn
 expect 2 'the kinds are' examples/lenet.nn --emit=d
 expect 2 'did you mean lower?' examples/lenet.nn --print-after=lowr
+expect 2 'does not go with --emit=exe' examples/lenet.nn --emit=exe --remarks=fuse
+expect 2 'does not go with --emit=exe' examples/lenet.nn --emit=exe --instrument
 expect 3 'cannot open absent.nn' absent.nn
 expect 2 'a file is missing' check
 exit $failed
