@@ -125,6 +125,7 @@ static int dispatch_train(const CommandLine *line) {
                             .keep_best = line->given[OPTION_KEEP_BEST],
                             .no_shuffle = line->given[OPTION_NO_SHUFFLE],
                             .drop_last = line->given[OPTION_DROP_LAST],
+                            .check_finite = line->given[OPTION_CHECK_FINITE],
                             .quiet = line->given[OPTION_QUIET]};
     int status = only_operand(line, "file", &options.target);
     if (!status) status = pipeline_options(line, &options.pipeline);

@@ -408,12 +408,13 @@ static int evaluate(Trainer *trainer, NncError *error) {
     return 0;
 }
 
-static int stop_not_finite(Trainer *trainer, const char *what, NncError *error) {
+static int stop_not_finite(const Trainer *trainer, const char *what, int64_t step,
+                           NncError *error) {
     nnc_fail(error,
              "%s is not finite at step %" PRId64 " (epoch %" PRId64
              "): training stops; no file was replaced "
              "by this state.\nA smaller --lr or gradient clipping (clip_grad_norm_) often helps",
-             what, trainer->step + 1, trainer->feed.loader.epoch + 1);
+             what, step, (step > 0 ? step - 1 : 0) / trainer->batches + 1);
     return 1;
 }
 
@@ -421,7 +422,7 @@ static int save_checkpoint(Trainer *trainer, NncError *error) {
     const char *name;
     if (!trainer->options->checkpoint) return 0;
     if (!nnc_weights_are_finite(&trainer->session, &name))
-        return stop_not_finite(trainer, name, error);
+        return stop_not_finite(trainer, name, trainer->step, error);
     return trainer_checkpoint(trainer, error) ? 0 : 3;
 }
 
@@ -429,7 +430,7 @@ static int save_weights(Trainer *trainer, NncError *error) {
     const char *name;
     if (!trainer->options->save) return 0;
     if (!nnc_weights_are_finite(&trainer->session, &name))
-        return stop_not_finite(trainer, name, error);
+        return stop_not_finite(trainer, name, trainer->step, error);
     return nnc_weights_save(&trainer->session, trainer->options->save, error) ? 0 : 3;
 }
 
@@ -463,8 +464,11 @@ static int end_epoch(Trainer *trainer, double seconds, NncError *error) {
     const nnc_entry_info *entry = trainer->has_test ? trainer->test.entry : feed->entry;
     int loss = loss_index(entry);
     double value = loss >= 0 && judge->count ? judge->sums[loss] / (double)judge->count : NAN;
-    if (loss >= 0 && !isfinite(value))
-        return stop_not_finite(trainer, entry->results[loss].name, error);
+    if (loss >= 0 && !isfinite(value)) {
+        const char *name = entry->results[loss].name;
+        if (trainer->has_test) name = arena_printf(trainer->arena, "test %s", name);
+        return stop_not_finite(trainer, name, trainer->step, error);
+    }
     bool best = loss >= 0 && (!trainer->has_best || value < trainer->best);
     if (best) {
         trainer->best = value;
@@ -476,6 +480,19 @@ static int end_epoch(Trainer *trainer, double seconds, NncError *error) {
     if (trainer->options->keep_best && best) status = save_weights(trainer, error);
     if (status == 0) status = save_checkpoint(trainer, error);
     if (status == 0 && trainer->options->log && !trainer_write_log(trainer, error)) status = 3;
+    return status;
+}
+
+/* The step of `count` samples did not end well: as if it had not been. */
+static int take_back(Trainer *trainer, const char *what, int64_t count, NncError *error) {
+    if (!trainer_undo(trainer, error)) return 3;
+    trainer->feed.loader.position -= count;
+    int status = save_checkpoint(trainer, error);
+    if (status != 0) return status;
+    status = stop_not_finite(trainer, what, trainer->step + 1, error);
+    nnc_error_add(error, ".\nThe step was taken back%s%s",
+                  trainer->options->checkpoint ? "; the state before it is in " : "",
+                  trainer->options->checkpoint ? trainer->options->checkpoint : "");
     return status;
 }
 
@@ -492,7 +509,8 @@ static int run_epoch(Trainer *trainer, NncError *error) {
     double start = nnc_now();
     int status = 0;
     for (int64_t count; status == 0 && (count = feed_next(feed, error)) != 0;) {
-        if (count < 0 || !set_rates(trainer, error)) {
+        if (count < 0 || !set_rates(trainer, error) ||
+            (options->check_finite && !trainer_keep(trainer, error))) {
             status = 3;
             break;
         }
@@ -503,8 +521,15 @@ static int run_epoch(Trainer *trainer, NncError *error) {
         }
         double value =
             loss >= 0 ? nnc_element_get(feed->results[loss].dtype, feed->results[loss].data, 0) : 0;
-        if (!isfinite(value)) {
-            status = stop_not_finite(trainer, feed->entry->results[loss].name, error);
+        const char *spoilt = isfinite(value) ? NULL : feed->entry->results[loss].name;
+        if (options->check_finite && !spoilt && !trainer_find_not_finite(trainer, &spoilt, error)) {
+            status = 3;
+            break;
+        }
+        if (spoilt) {
+            status = options->check_finite
+                         ? take_back(trainer, spoilt, count, error)
+                         : stop_not_finite(trainer, spoilt, trainer->step + 1, error);
             break;
         }
         add_results(&trainer->train_sums, feed, count);
@@ -640,6 +665,7 @@ int train_model(Trainer *trainer) {
 void trainer_close(Trainer *trainer) {
     nnc_tensor_file_free(&trainer->checkpoint);
     trainer_free_history(trainer);
+    trainer_free_kept(trainer);
     feed_close(&trainer->feed);
     feed_close(&trainer->test);
     nnc_session_close(&trainer->session);

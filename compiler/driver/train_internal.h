@@ -69,6 +69,8 @@ typedef struct Trainer {
     NncText log;        /* one JSON line an epoch */
     double *history[2]; /* train and test loss, one value an epoch */
     int history_count, history_capacity;
+    NncArray *kept; /* [cells] before this step, with --check-finite */
+    uint64_t kept_step;
 } Trainer;
 
 bool is_metric(const nnc_tensor_info *info);
@@ -87,6 +89,12 @@ bool trainer_checkpoint(const Trainer *trainer, NncError *error);
 bool trainer_checkpoint_seed(const NncTensorFile *file, uint64_t *seed, NncError *error);
 /* Takes over position, sums, rates and history from a checkpoint. */
 bool trainer_continue(Trainer *trainer, const NncTensorFile *file, NncError *error);
+/* --check-finite: remember the cells, go back to them, name the first that is not finite (gradients
+ * come first; NULL if all are finite). */
+bool trainer_keep(Trainer *trainer, NncError *error);
+bool trainer_undo(Trainer *trainer, NncError *error);
+bool trainer_find_not_finite(const Trainer *trainer, const char **name, NncError *error);
+void trainer_free_kept(Trainer *trainer);
 void trainer_free_history(Trainer *trainer);
 
 #endif

@@ -19,8 +19,8 @@ make_data() { # make_data NAME N SEED
 make_copier() {
     mkdir made
     "$NNC" "$model" -o made/model.c
-    cc -O1 -w -shared -fPIC -o made/model.so made/model.c -lm
-    cc -O1 -w -c -fPIC -o made/model.o made/model.c
+    cc -O1 -w -Wno-psabi -shared -fPIC -o made/model.so made/model.c -lm
+    cc -O1 -w -Wno-psabi -c -fPIC -o made/model.o made/model.c
     cp made/model.o made/binary
     cat >copier <<'END'
 #!/bin/sh
