@@ -71,6 +71,14 @@ static Node *apply_rules(Rewriter *w, const Node *node, Node **in) {
     return result;
 }
 
+static bool has_calls(const Graph *g) {
+    for (int i = 0; i < g->nodes.count; i++) {
+        const Node *n = g->nodes.data[i];
+        if (n->op == OP_CALL || (n->op == OP_SCAN && has_calls(n->attr.scan.body))) return true;
+    }
+    return false;
+}
+
 static void copy_structured(Rewriter *w, const Node *node, Node **in) {
     Arena *arena = w->g->arena;
     int count = result_count(node);
@@ -84,6 +92,10 @@ static void copy_structured(Rewriter *w, const Node *node, Node **in) {
     } else {
         w->map[node->id] = op_like(w->g, node, in);
         Node *copy = w->map[node->id];
+        if (node->op == OP_SCAN && w->rules & SIMPLIFY_CALLS && has_calls(node->attr.scan.body)) {
+            copy->attr.scan.body = simplify_graph(node->attr.scan.body, SIMPLIFY_CALLS, NULL, 0);
+            w->changed = true;
+        }
         if (w->merge) w->map[node->id] = merge_node(w->merge, copy);
         w->changed |= w->map[node->id] != copy;
     }

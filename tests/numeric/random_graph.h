@@ -8,134 +8,12 @@
 #ifndef TESTS_NUMERIC_RANDOM_GRAPH_H
 #define TESTS_NUMERIC_RANDOM_GRAPH_H
 
-#include "tensor/autodiff.h"
-#include "tensor/graph.h"
-
-typedef struct RandomGraphOptions {
-    uint64_t seed;
-    int operators;      /* how many steps; about so many nodes */
-    DType dtype;        /* of the floating tensors: f32 or f64 */
-    bool gradient;      /* results are followed by gradients where they exist */
-    bool discontinuous; /* comparisons, rounding, sorting, argmax of computed values */
-    bool symbolic;      /* one extent is a symbol (the first of the table), to be bound to >= 1 */
-} RandomGraphOptions;
-
-typedef struct RandomState {
-    uint64_t bits;
-} RandomState;
-
-static inline uint64_t random_graph_next(RandomState *r) {
-    uint64_t z = r->bits += 0x9E3779B97F4A7C15u;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-}
-static inline int random_graph_below(RandomState *r, int n) {
-    return (int)(random_graph_next(r) % (uint64_t)n);
-}
-/* Uniform in [-2, 2), exact in f32. */
-static inline double random_graph_number(RandomState *r) {
-    return (double)(random_graph_next(r) >> 44) * 0x1p-18 - 2.0;
-}
-
-enum { RANDOM_GRAPH_ELEMENTS = 20000 };
-
-typedef struct RandomBuilder {
-    Graph *g;
-    RandomState state;
-    RandomGraphOptions options;
-    const Dim *symbol;
-    VECTOR(Node *) pool; /* floating nodes */
-} RandomBuilder;
-
-static inline int rg_below(RandomBuilder *b, int n) {
-    return random_graph_below(&b->state, n);
-}
-static inline bool rg_coin(RandomBuilder *b) {
-    return rg_below(b, 2);
-}
-static inline const Dim *rg_dim(RandomBuilder *b, int64_t v) {
-    return dim_const(b->g->dims, v);
-}
-
-/* Elements with the symbol at 4. */
-static inline int64_t rg_elements(RandomBuilder *b, const Shape *s) {
-    int64_t count = 1;
-    for (int i = 0; i < s->rank; i++) {
-        int64_t extent, bindings[8] = {4, 4, 4, 4, 4, 4, 4, 4};
-        if (dim_symbol_count(b->g->dims) > 8 || !dim_evaluate(s->dims[i], bindings, &extent) ||
-            !checked_mul(count, extent, &count))
-            return INT64_MAX;
-    }
-    return count;
-}
-static inline bool rg_fits(RandomBuilder *b, const Shape *s) {
-    return s->rank <= 6 && rg_elements(b, s) <= RANDOM_GRAPH_ELEMENTS;
-}
-
-static inline const Dim *rg_extent(RandomBuilder *b) {
-    static const int extents[] = {0, 1, 2, 3, 7, 8, 9, 16, 17, 31, 33};
-    if (b->symbol && rg_below(b, 5) == 0) return b->symbol;
-    int which = rg_below(b, 11);
-    if (which == 0 && rg_below(b, 12)) which = 3; /* empty tensors, but not too often */
-    return rg_dim(b, extents[which]);
-}
-
-static inline Shape rg_shape(RandomBuilder *b) {
-    Shape s = {.rank = rg_below(b, 6)};
-    do {
-        for (int i = 0; i < s.rank; i++) s.dims[i] = rg_extent(b);
-        if (!rg_fits(b, &s)) s.rank--;
-    } while (!rg_fits(b, &s));
-    return s;
-}
-
-static inline Node *rg_input(RandomBuilder *b, DType dtype, Shape shape) {
-    char name[16] = "x";
-    int at = b->g->inputs.count;
-    name[1] = (char)('a' + at / 26 % 26);
-    name[2] = (char)('a' + at % 26);
-    return op_input(b->g, name_of(name), (TensorType){dtype, shape});
-}
-static inline Node *rg_number(RandomBuilder *b, double value, Shape shape) {
-    return op_const(b->g, value, (TensorType){b->options.dtype, shape});
-}
-
-/* A floating node of the pool, recent ones more often. */
-static inline Node *rg_pick(RandomBuilder *b) {
-    int count = b->pool.count, from = rg_coin(b) && count > 6 ? count - 6 : 0;
-    return b->pool.data[from + rg_below(b, count - from)];
-}
-/* A floating node of exactly this shape: from the pool, a constant, or a new input. */
-static inline Node *rg_pick_like(RandomBuilder *b, const Shape *shape) {
-    for (int tries = 0; tries < 6; tries++) {
-        Node *x = rg_pick(b);
-        if (shape_equal(&x->type.shape, shape)) return x;
-    }
-    if (rg_below(b, 4) == 0) return rg_number(b, 0.5, *shape);
-    return rg_input(b, b->options.dtype, *shape);
-}
-static inline int rg_axis(RandomBuilder *b, const Node *x) {
-    return rg_below(b, x->type.shape.rank);
-}
-/* Row numbers in [0, extent): any integers of an input, wrapped. */
-static inline Node *rg_index(RandomBuilder *b, Shape shape, const Dim *extent) {
-    TensorType type = {DTYPE_I64, shape};
-    Node *any = rg_input(b, DTYPE_I64, shape);
-    Node *limit = op_dim(b->g, extent, DTYPE_I64);
-    if (shape.rank) limit = op_expand(b->g, limit, shape, (const int[]){0});
-    (void)type;
-    return op_binary(b->g, OP_MOD, any, limit);
-}
-static inline bool rg_positive(const Dim *d) {
-    int64_t low, high;
-    dim_bounds(d, &low, &high);
-    return low >= 1;
-}
+#include "numeric/random_wide.h"
 
 /* ---- one step each: a new floating node, or NULL where the choice does not fit ---- */
 
 static inline Node *rg_unary(RandomBuilder *b, Node *x) {
+    if (!dtype_is_float(x->type.dtype)) return rg_row(b, x);
     static const Op smooth[] = {OP_NEG, OP_TANH, OP_SIGMOID, OP_SIN,  OP_COS,  OP_ERF,
                                 OP_ABS, OP_ATAN, OP_ASINH,   OP_ERFC, OP_SINH, OP_EXPM1};
     static const Op positive[] = {OP_SQRT, OP_RSQRT, OP_LOG, OP_LOG1P};
@@ -156,6 +34,7 @@ static inline Node *rg_unary(RandomBuilder *b, Node *x) {
 }
 
 static inline Node *rg_binary(RandomBuilder *b, Node *x) {
+    if (!dtype_is_float(x->type.dtype)) return rg_row(b, x);
     static const Op ops[] = {OP_ADD, OP_SUB, OP_MUL, OP_MAXIMUM, OP_MINIMUM, OP_ATAN2};
     Graph *g = b->g;
     Node *y = rg_pick_like(b, &x->type.shape);
@@ -284,7 +163,7 @@ static inline Node *rg_window(RandomBuilder *b, Node *x) {
     if (extent < dilation * (size - 1) + 1 || x->type.shape.rank > 4) return NULL;
     Node *windows = op_unfold(b->g, x, axis, size, stride, dilation);
     if (!rg_fits(b, &windows->type.shape)) return NULL;
-    if (rg_coin(b)) return windows;
+    if (rg_coin(b) || x->type.dtype == DTYPE_BOOL) return windows;
     Node *other = rg_pick_like(b, &windows->type.shape);
     return op_fold(b->g, op_binary(b->g, OP_MUL, windows, other), axis, x->type.shape.dims[axis],
                    stride, dilation);
@@ -299,11 +178,14 @@ static inline Node *rg_reduce(RandomBuilder *b, Node *x) {
     bool some = true;
     for (int i = 0; i < x->type.shape.rank; i++)
         if (axes >> i & 1) some &= rg_positive(x->type.shape.dims[i]);
+    if (x->type.dtype == DTYPE_BOOL && kind <= REDUCE_PROD)
+        kind = rg_coin(b) ? REDUCE_ANY : REDUCE_ALL;
     if (!some && (kind == REDUCE_MAX || kind == REDUCE_MIN)) return NULL;
     if (b->options.discontinuous && some && rg_below(b, 5) == 0) {
         Node *at = op_reduce(g, rg_coin(b) ? REDUCE_ARGMAX : REDUCE_ARGMIN, x, axes & -axes);
         return op_cast(g, at, b->options.dtype);
     }
+    if (!dtype_is_float(x->type.dtype)) return op_reduce(g, kind, x, axes);
     if (kind == REDUCE_PROD) x = op_unary(g, OP_COS, x);
     Node *y = op_reduce(g, kind, x, axes);
     return kind == REDUCE_SUM ? op_unary(g, OP_ASINH, y) : y;
@@ -311,6 +193,7 @@ static inline Node *rg_reduce(RandomBuilder *b, Node *x) {
 
 /* Labels by chance: shared and kept, shared and summed, of one operand and kept or summed. */
 static inline Node *rg_contract(RandomBuilder *b, Node *x) {
+    if (!dtype_is_float(x->type.dtype)) return NULL;
     int8_t la[SHAPE_MAX_RANK], lb[SHAPE_MAX_RANK], out[SHAPE_MAX_RANK];
     int rank = x->type.shape.rank, out_rank = 0, other = 0, fresh = rg_below(b, 3);
     Shape s = {0}, result = {0};
@@ -352,9 +235,11 @@ static inline Node *rg_contract(RandomBuilder *b, Node *x) {
 static inline Node *rg_prefix(RandomBuilder *b, Node *x) {
     static const ReduceKind kinds[] = {REDUCE_SUM, REDUCE_PROD, REDUCE_MAX, REDUCE_MIN};
     ReduceKind kind = kinds[rg_below(b, 4)];
-    if (kind == REDUCE_PROD) x = op_unary(b->g, OP_COS, x);
+    bool is_float = dtype_is_float(x->type.dtype);
+    if (x->type.dtype == DTYPE_BOOL) return NULL;
+    if (kind == REDUCE_PROD && is_float) x = op_unary(b->g, OP_COS, x);
     Node *y = op_prefix(b->g, kind, x, rg_axis(b, x), rg_coin(b));
-    return kind == REDUCE_SUM ? op_unary(b->g, OP_TANH, y) : y;
+    return kind == REDUCE_SUM && is_float ? op_unary(b->g, OP_TANH, y) : y;
 }
 
 static inline Node *rg_indexed(RandomBuilder *b, Node *x) {
@@ -372,7 +257,9 @@ static inline Node *rg_indexed(RandomBuilder *b, Node *x) {
     Node *index = rg_index(b, at, x->type.shape.dims[batch]);
     switch (rg_below(b, 3)) {
     case 0: return op_gather(g, x, index, batch);
-    case 1: return op_scatter_add(g, x, index, rg_pick_like(b, &update), batch);
+    case 1:
+        if (x->type.dtype == DTYPE_BOOL) return NULL;
+        return op_scatter_add(g, x, index, rg_pick_like(b, &update), batch);
     default: return op_scatter_set(g, x, index, rg_pick_like(b, &update), batch);
     }
 }
@@ -400,6 +287,7 @@ static inline Node *rg_sorted(RandomBuilder *b, Node *x) {
  */
 static inline Node *rg_scan(RandomBuilder *b, Node *x) {
     Graph *g = b->g;
+    if (!dtype_is_float(x->type.dtype)) return NULL;
     TensorType type = {b->options.dtype, {.rank = x->type.shape.rank - 1}};
     for (int i = 0; i < type.shape.rank; i++) type.shape.dims[i] = x->type.shape.dims[i + 1];
     Node *inputs[4] = {rg_pick_like(b, &type.shape), x, rg_pick_like(b, &type.shape),
@@ -424,8 +312,95 @@ static inline Node *rg_scan(RandomBuilder *b, Node *x) {
     return out[1];
 }
 
-static inline Node *rg_step(RandomBuilder *b) {
+static inline Node *rg_step(RandomBuilder *b);
+
+/* A scan whose body is a random graph of its own: what it reads from outside are invariants. */
+static inline Node *rg_wide_scan(RandomBuilder *b, Node *x) {
+    Graph *g = b->g;
+    RandomBuilder inner = *b;
+    if (b->depth == 2 || x->type.shape.rank == 0) return NULL;
+    bool sequence = rg_below(b, 4) != 0;
+    TensorType element = x->type;
+    for (int i = 1; i < x->type.shape.rank; i++) element.shape.dims[i - 1] = x->type.shape.dims[i];
+    element.shape.rank--;
+    inner.g = graph_new(g->arena, g->dims);
+    inner.depth = b->depth + 1;
+    inner.pool.data = NULL;
+    inner.pool.count = inner.pool.capacity = 0;
+    inner.options.elements = 400;
+    Node *carry = op_input(inner.g, name_of("h"), element);
+    vector_push(g->arena, &inner.pool, carry);
+    if (sequence) vector_push(g->arena, &inner.pool, op_input(inner.g, name_of("e"), element));
+    for (int made = 0, tries = 0, count = 1 + rg_below(&inner, 4); made < count && tries < 30;
+         tries++) {
+        Node *node = rg_step(&inner);
+        if (!node || !rg_fits(&inner, &node->type.shape)) continue;
+        vector_push(g->arena, &inner.pool, node);
+        made++;
+    }
+    inner.options.dtype = element.dtype;
+    Node *other = rg_pick_like(&inner, &element.shape), *next = other;
+    if (dtype_is_float(element.dtype)) {
+        next = op_binary(inner.g, OP_ADD, rg_times_number(&inner, carry, 0.5), other);
+        next = op_unary(inner.g, OP_TANH, next);
+    } else if (rg_coin(&inner)) {
+        next = op_binary(inner.g, OP_MAXIMUM, carry, other);
+    }
+    vector_push(g->arena, &inner.g->results, next);
+    int yields = rg_below(&inner, 3);
+    for (int i = 0; i < yields; i++)
+        vector_push(g->arena, &inner.g->results,
+                    inner.pool.data[inner.pool.count - 1 - i % inner.pool.count]);
+    b->state = inner.state;
+    b->site = inner.site;
+    int count = inner.g->inputs.count;
+    Node **inputs = NEW_ARRAY(g->arena, (size_t)count + 1, Node *), *out[4];
+    DType kept = b->options.dtype;
+    for (int i = 0; i < count; i++) {
+        const TensorType *type = &inner.g->inputs.data[i]->type;
+        b->options.dtype = type->dtype;
+        inputs[i] = sequence && i == 1 ? x
+                    : dtype_is_float(type->dtype) && rg_coin(b)
+                        ? rg_pick_like(b, &type->shape)
+                        : rg_input(b, type->dtype, type->shape);
+    }
+    b->options.dtype = kept;
+    ScanAttr attr = {.body = inner.g,
+                     .length = sequence ? x->type.shape.dims[0] : rg_dim(b, rg_below(b, 5)),
+                     .carries = 1,
+                     .sequences = sequence,
+                     .invariants = count - 1 - sequence,
+                     .reverse = rg_coin(b)};
+    op_scan(g, attr, inputs, count, out);
+    for (int i = 1; i <= yields; i++)
+        if (rg_fits(b, &out[i]->type.shape)) vector_push(g->arena, &b->pool, out[i]);
+    return out[0];
+}
+
+static inline Node *rg_wide_step(RandomBuilder *b) {
+    b->options.dtype = b->dtypes[rg_below(b, b->dtype_count)];
     Node *x = rg_pick(b);
+    switch (rg_below(b, 12)) {
+    case 0: return rg_source(b);
+    case 1: return rg_cast(b, x);
+    case 2: return rg_product(b);
+    case 3: return rg_convolution(b);
+    case 4: return rg_call(b, x);
+    case 5: return rg_below(b, 3) ? rg_wide_scan(b, x) : op_identity(b->g, x);
+    case 6:
+        return rg_below(b, 3)
+                   ? rg_cell(b, (CellRole)(rg_below(b, 2) ? CELL_BUFFER : CELL_PARAMETER),
+                             (TensorType){b->options.dtype, rg_shape(b)})
+                   : rg_row(b, x);
+    default: return rg_row(b, x);
+    }
+}
+
+static inline Node *rg_step(RandomBuilder *b) {
+    if (b->options.mixed && rg_coin(b)) return rg_wide_step(b);
+    Node *x = rg_pick(b);
+    if (b->options.mixed && !dtype_is_float(x->type.dtype) && rg_below(b, 3) == 0)
+        return rg_row(b, x);
     if (x->type.shape.rank == 0) {
         switch (rg_below(b, 4)) {
         case 0: return rg_unary(b, x);
@@ -456,44 +431,83 @@ static inline Node *rg_step(RandomBuilder *b) {
     }
 }
 
-/* Gradients of sum(results) by every floating input, with dy that are further inputs. */
-static inline void rg_add_gradients(RandomBuilder *b) {
+/* Appends the gradients of sum over the floating results from `first` on of <dy, result>, by every
+ * floating input and cell, with dy that are further inputs. */
+static inline void rg_add_gradients(RandomBuilder *b, int first) {
     Graph *g = b->g;
-    int ys = g->results.count, xs = 0;
-    Node **dys = NEW_ARRAY(g->arena, (size_t)ys, Node *);
-    Node **inputs = NEW_ARRAY(g->arena, (size_t)g->inputs.count, Node *);
-    for (int i = 0; i < g->inputs.count; i++)
-        if (dtype_is_float(g->inputs.data[i]->type.dtype)) inputs[xs++] = g->inputs.data[i];
+    int ys = 0, xs = 0, results = g->results.count, inputs = g->inputs.count;
+    Node **values = NEW_ARRAY(g->arena, (size_t)results + 1, Node *);
+    Node **dys = NEW_ARRAY(g->arena, (size_t)results + 1, Node *);
+    Node **wrt = NEW_ARRAY(g->arena, (size_t)(inputs + b->cells.count) + 1, Node *);
+    for (int i = 0; i < inputs; i++)
+        if (dtype_is_float(g->inputs.data[i]->type.dtype)) wrt[xs++] = g->inputs.data[i];
+    for (int i = 0; i < b->cell_nodes.count; i++)
+        if (dtype_is_float(b->cell_nodes.data[i]->type.dtype)) wrt[xs++] = b->cell_nodes.data[i];
+    for (int i = first; i < results; i++) {
+        Node *y = g->results.data[i];
+        if (!dtype_is_float(y->type.dtype)) continue;
+        values[ys] = y;
+        dys[ys++] = rg_input(b, y->type.dtype, y->type.shape);
+    }
     Node **grads = NEW_ARRAY(g->arena, (size_t)xs + 1, Node *);
-    for (int i = 0; i < ys; i++)
-        dys[i] = rg_input(b, b->options.dtype, g->results.data[i]->type.shape);
     AutodiffError error = {0};
-    if (!autodiff_gradients(g, g->results.data, dys, ys, inputs, xs, grads, &error)) return;
+    if (!autodiff_gradients(g, values, dys, ys, wrt, xs, grads, &error)) return;
     for (int i = 0; i < xs; i++)
         if (grads[i]) vector_push(g->arena, &g->results, grads[i]);
 }
 
-static inline Graph *random_graph(Arena *arena, DimTable *dims, RandomGraphOptions options) {
+/* Two to five dtypes, one of them floating, wide ones more often. */
+static inline void rg_choose_dtypes(RandomBuilder *b) {
+    static const DType floats[] = {DTYPE_F32, DTYPE_F32, DTYPE_F32, DTYPE_F64,
+                                   DTYPE_F64, DTYPE_F16, DTYPE_BF16};
+    b->options.dtype = b->dtypes[0] = floats[rg_below(b, 7)];
+    b->dtype_count = 2 + rg_below(b, 4);
+    for (int i = 1; i < b->dtype_count; i++)
+        b->dtypes[i] = rg_below(b, 3) ? b->dtypes[0] : (DType)rg_below(b, DTYPE_COUNT);
+}
+
+static inline void rg_make(RandomBuilder *b) {
+    Arena *arena = b->g->arena;
+    RandomGraphOptions *options = &b->options;
+    if (options->mixed) rg_choose_dtypes(b);
+    for (int i = 0; i < 3; i++) {
+        if (options->mixed && i) options->dtype = b->dtypes[i % b->dtype_count];
+        vector_push(arena, &b->pool, rg_input(b, options->dtype, rg_shape(b)));
+    }
+    for (int made = 0, tries = 0; made < options->operators && tries < 20 * options->operators;
+         tries++) {
+        Node *node = rg_step(b);
+        if (!node || !rg_fits(b, &node->type.shape)) continue;
+        vector_push(arena, &b->pool, node);
+        made++;
+    }
+    int count = b->pool.count < 4 ? b->pool.count : 4; /* the last ones, and one from the middle */
+    for (int i = 1; i < count; i++)
+        vector_push(arena, &b->g->results, b->pool.data[b->pool.count - i]);
+    vector_push(arena, &b->g->results, b->pool.data[b->pool.count / 2]);
+    int first = b->g->results.count;
+    if (options->gradient) rg_add_gradients(b, 0);
+    if (options->second && b->g->nodes.count < 200) rg_add_gradients(b, first);
+}
+
+static inline RandomBuilder rg_builder(Arena *arena, DimTable *dims, RandomGraphOptions options) {
     RandomBuilder b = {.options = options, .state = {options.seed * 0x2545F4914F6CDD1Du + 1}};
+    b.site = 1;
     if (options.symbolic) {
         b.symbol = dim_symbol(dims, name_of("N"));
         dim_assume_bounds(dims, b.symbol, 1, 1 << 20);
+        if (options.mixed && rg_coin(&b)) {
+            b.second_symbol = dim_symbol(dims, name_of("M"));
+            dim_assume_bounds(dims, b.second_symbol, 0, 1 << 20);
+        }
     }
     b.g = graph_new(arena, dims);
-    for (int i = 0; i < 3; i++)
-        vector_push(arena, &b.pool, rg_input(&b, options.dtype, rg_shape(&b)));
-    for (int made = 0, tries = 0; made < options.operators && tries < 20 * options.operators;
-         tries++) {
-        Node *node = rg_step(&b);
-        if (!node || !rg_fits(&b, &node->type.shape)) continue;
-        vector_push(arena, &b.pool, node);
-        made++;
-    }
-    int count = b.pool.count < 4 ? b.pool.count : 4; /* the last ones, and one from the middle */
-    for (int i = 1; i < count; i++)
-        vector_push(arena, &b.g->results, b.pool.data[b.pool.count - i]);
-    vector_push(arena, &b.g->results, b.pool.data[b.pool.count / 2]);
-    if (options.gradient) rg_add_gradients(&b);
+    return b;
+}
+
+static inline Graph *random_graph(Arena *arena, DimTable *dims, RandomGraphOptions options) {
+    RandomBuilder b = rg_builder(arena, dims, options);
+    rg_make(&b);
     return b.g;
 }
 
