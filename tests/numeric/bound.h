@@ -10,10 +10,10 @@
  *   a monotone function at [x - e, x + e]: the larger distance to the values at both ends;
  *   products: |a| eb + |b| ea + ea eb; other functions by their Lipschitz constant;
  *   a sum of n terms in any order (reduce, contract, prefix, fold, scatter): sum of the bounds and
- *     n v sum(|x| + e), v = u, or that of f32 where the dtype is smaller;
- *   a decision (comparison, rounding to integers, argmax, sort) that the bounds of its operands do
- *     not settle: nothing is claimed of what follows from it (infinite bound).
- * Passes may replace a sum of sums by one sum; BOUND_SLACK covers that.  The values themselves are
+ *     n v sum(|x| + e), v = u, or that of f32 where the dtype is smaller (scatter adds in memory,
+ * so there it is u); a decision (comparison, rounding to integers, argmax, sort) that the bounds of
+ * its operands do not settle: nothing is claimed of what follows from it (infinite bound). Passes
+ * may replace a sum of sums by one sum; BOUND_SLACK covers that.  The values themselves are
  * computed by the interpreter's own functions, node by node. */
 #ifndef TESTS_NUMERIC_BOUND_H
 #define TESTS_NUMERIC_BOUND_H
@@ -262,9 +262,10 @@ static inline void bound_sums(BoundRun *b, const Node *n, const Bounded *in, int
     Tensor *sum = bound_apply(b, n, errors, value), *size = bound_apply(b, n, sizes, value);
     for (int64_t i = 0; i < value->count; i++) {
         double e = sum->floats[i];
+        double unit =
+            n->op == OP_SCATTER_ADD ? bound_unit(value->dtype) : bound_sum_unit(value->dtype);
         if (value->floats)
-            e += terms * bound_sum_unit(value->dtype) * size->floats[i] +
-                 bound_rounding(value->dtype, value->floats[i], 2);
+            e += terms * unit * size->floats[i] + bound_rounding(value->dtype, value->floats[i], 2);
         error->floats[i] = e;
         if (!value->floats || isfinite(value->floats[i])) continue;
         error->floats[i] = sum->floats[i] == 0 ? 0 : INFINITY;

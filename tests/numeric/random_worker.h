@@ -8,6 +8,7 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -128,6 +129,24 @@ static void worker_backwards(void *user, int64_t n, nnc_task task, void *arg) {
     for (int64_t i = n - 1; i >= 0; i--) task(arg, i, (int)i);
 }
 
+static void worker_wait(void *user, int64_t turn) {
+    sched_yield();
+}
+
+typedef struct WorkerWay {
+    const char *name;
+    int threads, flags;
+    nnc_parallel parallel;
+} WorkerWay;
+static const WorkerWay worker_ways[] = {
+    {"1 thread", 1, 0, NULL},
+    {"2 tasks, the last one first", 2, 0, worker_backwards},
+    {"3 threads", 3, 0, worker_threads},
+    {"2 concurrent threads", 2, NNC_CONCURRENT, worker_threads},
+    {"8 concurrent threads", 8, NNC_CONCURRENT, worker_threads},
+};
+enum { WORKER_WAYS = sizeof worker_ways / sizeof *worker_ways };
+
 /* ---- memory with an end ---- */
 
 enum { WORKER_MARGIN = 64 };
@@ -218,6 +237,7 @@ static inline void worker_expect(Worker *w, WorkerCall *c, Arena *arena) {
     BoundRun b = {.cells = c->before};
     b.how = (Interpretation){INTERPRET_TYPED, c->symbols, NULL, 7, c->step};
     b.run = (Run){.arena = arena, .how = &b.how};
+    b.run.blocks = (Block){&b.run.blocks, &b.run.blocks};
     Bounded *results = NEW_ARRAY(arena, (size_t)e->graph->results.count + 1, Bounded);
     bound_graph(&b, e->graph, arguments, results);
     if (b.run.error) {
@@ -280,11 +300,10 @@ static inline void worker_compare(Worker *w, const WorkerCall *c, const char *wh
 }
 
 /* One call of the compiled entry with fresh regions; results, then cells, land in `out`. */
-static inline void worker_call(Worker *w, WorkerCall *c, int threads, char **out) {
+static inline void worker_call(Worker *w, WorkerCall *c, const WorkerWay *way, char **out) {
     const nnc_model *m = c->model;
     const nnc_entry_info *info = &m->entries[0];
     const Entry *e = c->entry;
-    static const nnc_parallel ways[] = {NULL, worker_backwards, worker_threads, worker_backwards};
     size_t state = m->state_bytes(NULL), work = info->workspace_bytes(c->dims);
     if (work > (size_t)1 << 33) {
         worker_fail(w, "a workspace of %zu bytes", work);
@@ -302,8 +321,10 @@ static inline void worker_call(Worker *w, WorkerCall *c, int threads, char **out
     worker_give(w, ctx.workspace, init_work, "the workspace of init");
     ctx.workspace = worker_take(w, work, 0xFF);
     ctx.workspace_bytes = work;
-    ctx.parallel = ways[threads == 1 ? 0 : threads == 2 ? 1 : threads == 3 ? 2 : 3];
-    ctx.threads = threads;
+    ctx.parallel = way->parallel;
+    ctx.wait = worker_wait;
+    ctx.threads = way->threads;
+    ctx.flags = way->flags;
     ctx.seed = 7;
     ctx.step = c->step;
     for (int i = 0; i < c->root->cells.count; i++) {
@@ -344,7 +365,6 @@ static inline void worker_call(Worker *w, WorkerCall *c, int threads, char **out
 /* Two calls in a row: the second one reads the cells that the first one left. */
 static inline void worker_size(Worker *w, WorkerCall *c, int size, const Program *const *passed) {
     static const int64_t sizes[][2] = {{1, 3}, {9, 0}, {17, 1}, {2, 8}, {33, 2}, {0, 7}};
-    static const int threads[] = {1, 2, 3, 8};
     Arena *arena = arena_new();
     const Entry *e = c->entry;
     int count = e->results.count, cells = c->root->cells.count;
@@ -376,17 +396,17 @@ static inline void worker_size(Worker *w, WorkerCall *c, int size, const Program
                     worker_interpret(w, c, passed[i]->roots.data[k],
                                      arena_printf(arena, "passes %s", random_pass_setting(i)));
         char *first[WORKER_TENSORS + WORKER_CELLS], *again[WORKER_TENSORS + WORKER_CELLS];
-        for (int k = 0; k < 4 && !w->failure; k++) {
-            worker_call(w, c, threads[k], k ? again : first);
+        for (int k = 0; k < WORKER_WAYS && !w->failure; k++) {
+            worker_call(w, c, &worker_ways[k], k ? again : first);
             for (int i = 0; i < count + cells && !w->failure; i++) {
                 Bounded b = i < count ? c->expected[i] : c->after[i - count];
                 if (k == 0)
                     worker_compare(w, c, i < count ? "result" : "cell", i < count ? i : i - count,
                                    b, first[i]);
                 else if (memcmp(first[i], again[i], worker_bytes(b.value)))
-                    worker_fail(w, "N = %lld, %s %d differs at %d threads", (long long)c->dims[0],
+                    worker_fail(w, "N = %lld, %s %d differs with %s", (long long)c->dims[0],
                                 i < count ? "result" : "cell", i < count ? i : i - count,
-                                threads[k]);
+                                worker_ways[k].name);
             }
         }
         /* The next call begins with what emitted code left: within the bounds of now. */
@@ -457,23 +477,27 @@ static inline void worker_write(const char *path, const Text *text) {
 static inline bool worker_compile(Worker *w, const Program *program, const char *folder) {
     w->plan = plan_build(w->arena, kernel_program_build(w->arena, program));
     bool c99 = !strcmp(w->config.target, "c99");
-    EmitOptions options = {"model.h", "test.nn", "test", c99 ? "c99" : NULL, true};
+    EmitOptions options = {.header_name = "model.h",
+                           .source_name = "test.nn",
+                           .version = "test",
+                           .target = c99 ? "c99" : NULL,
+                           .info = true};
     Text header = text_new(w->arena), source = text_new(w->arena);
     emit_header(w->plan, &options, &header);
     emit_c(w->plan, &options, &source);
     char level[] = {'O', w->config.compiler->level, 0};
     worker_replace(w, &source, "optimize(\"", '"', level);
-    worker_replace(w, &source, "NN_FORK = ", ' ', "1"); /* all that can run in parallel does */
     worker_write(arena_printf(w->arena, "%s/model.h", folder), &header);
     worker_write(arena_printf(w->arena, "%s/model.c", folder), &source);
-    char *command = arena_printf(
-        w->arena,
-        "cd '%s' && %s%s -shared -fPIC -Wall -Wextra -Werror -Wno-unused-parameter -Wno-psabi "
-        "model.c -o model.so -lm >compile.log 2>&1",
-        folder, w->config.compiler->command,
-        !strcmp(w->config.target, "native") ? " -march=native"
-        : c99                               ? " -std=c99"
-                                            : "");
+    char *command =
+        arena_printf(w->arena,
+                     "cd '%s' && %s%s -DNN_FORK_WORK=1 -DNN_TEAM_WORK=1 -DNN_SHARE_WORK=1 -shared "
+                     "-fPIC -Wall -Wextra -Werror -Wno-unused-parameter -Wno-psabi "
+                     "model.c -o model.so -lm >compile.log 2>&1",
+                     folder, w->config.compiler->command,
+                     !strcmp(w->config.target, "native") ? " -march=native"
+                     : c99                               ? " -std=c99"
+                                                         : "");
     if (w->failure) return false;
     if (system(command) != 0) {
         worker_fail(w, "does not compile: see %s/compile.log", folder);

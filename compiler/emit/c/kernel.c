@@ -87,7 +87,8 @@ static void decode_tile(Writer *w) {
         if (i == 0) {
             writer_line(w, "const int64_t %s = %s;", axis, rest);
         } else {
-            const char *count = writer_dim(w, t->count);
+            /* With an empty axis there is no tile: only the text must not divide by zero. */
+            const char *count = dim_is(t->count, 0) ? "1" : writer_dim(w, t->count);
             writer_line(w, "const int64_t %s = %s %% %s, nn_rest%d = %s / %s;", axis, rest, count,
                         i, rest, count);
             rest = writer_format(w, "nn_rest%d", i);
