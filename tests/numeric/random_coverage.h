@@ -21,12 +21,12 @@ static const CoverageSchedule coverage_schedules[] = {
     {"product, rows direct", "rows direct"},
     {"product, rows packed", "rows packed scratch"},
     {"product, rows by offsets", "rows by offsets"},
-    {"product leaf", "mma "},
-    {"sort leaf", "argsort "},
+    {"product leaf", "mma."},
+    {"sort leaf", "argsort"},
     {"vector loop", " vector"},
     {"loop of steps", "loop "},
     {"reversed loop of steps", "reverse"},
-    {"guard", " if "},
+    {"guarded value", "guard("},
 };
 enum {
     COVERAGE_SCHEDULES = sizeof coverage_schedules / sizeof *coverage_schedules,

@@ -380,18 +380,20 @@ static inline Node *rg_wide_scan(RandomBuilder *b, Node *x) {
 static inline Node *rg_wide_step(RandomBuilder *b) {
     b->options.dtype = b->dtypes[rg_below(b, b->dtype_count)];
     Node *x = rg_pick(b);
-    switch (rg_below(b, 12)) {
+    switch (rg_below(b, 16)) {
     case 0: return rg_source(b);
     case 1: return rg_cast(b, x);
-    case 2: return rg_product(b);
-    case 3: return rg_convolution(b);
-    case 4: return rg_call(b, x);
-    case 5: return rg_below(b, 3) ? rg_wide_scan(b, x) : op_identity(b->g, x);
-    case 6:
-        return rg_below(b, 3)
-                   ? rg_cell(b, (CellRole)(rg_below(b, 2) ? CELL_BUFFER : CELL_PARAMETER),
-                             (TensorType){b->options.dtype, rg_shape(b)})
-                   : rg_row(b, x);
+    case 2:
+    case 3:
+    case 4: return rg_product(b);
+    case 5: return rg_convolution(b);
+    case 6: return rg_call(b, x);
+    case 7: return rg_below(b, 3) ? rg_wide_scan(b, x) : op_identity(b->g, x);
+    case 8: {
+        CellRole role = rg_coin(b) ? CELL_BUFFER : CELL_PARAMETER;
+        return rg_cell(b, role, (TensorType){b->options.dtype, rg_shape(b)});
+    }
+    case 9: return rg_logic(b, x);
     default: return rg_row(b, x);
     }
 }

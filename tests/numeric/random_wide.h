@@ -139,6 +139,14 @@ static inline Node *rg_cast(RandomBuilder *b, Node *x) {
     return op_cast(b->g, x, b->dtypes[rg_below(b, b->dtype_count)]);
 }
 
+/* A comparison, over some axes or none. */
+static inline Node *rg_logic(RandomBuilder *b, Node *x) {
+    static const Op compare[] = {OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE};
+    Node *y = op_binary(b->g, compare[rg_below(b, 6)], x, rg_pick_like(b, &x->type.shape));
+    uint32_t axes = (uint32_t)rg_below(b, 1 << x->type.shape.rank);
+    return axes ? op_reduce(b->g, rg_coin(b) ? REDUCE_ANY : REDUCE_ALL, y, axes) : y;
+}
+
 /* A product large enough for panels, of a parameter half of the time, rows by N at times. */
 static inline Node *rg_product(RandomBuilder *b) {
     static const int sizes[] = {1, 3, 8, 16, 17, 33, 48, 64, 65, 96, 130};
@@ -154,8 +162,8 @@ static inline Node *rg_product(RandomBuilder *b) {
     bool turn_a = rg_coin(b), turn_b = rg_coin(b), batched = rg_below(b, 4) == 0;
     if (turn_a && !batched) sa = (Shape){2, {k, m}};
     if (turn_b) sb = (Shape){2, {n, k}};
-    if (!rg_fits(b, &sa) || !rg_fits(b, &sb) || !rg_fits(b, &batch)) return NULL;
-    Node *w = rg_coin(b) ? rg_cell(b, CELL_PARAMETER, (TensorType){t, sb}) : rg_pick_like(b, &sb);
+    Node *w = b->options.cells && rg_below(b, 4) ? rg_cell(b, CELL_PARAMETER, (TensorType){t, sb})
+                                                 : rg_pick_like(b, &sb);
     Node *x = rg_pick_like(b, batched ? &batch : &sa), *y;
     if (batched)
         y = op_contract(g, x, w, zab, turn_b ? cb : bc, zac, 3);

@@ -9,6 +9,7 @@
  *
  *   test_random --worker FILE CONFIG FOLDER [thorough]   one file, in this process
  *   test_random --program SEED                           the program of a seed
+ *   test_random --coverage COUNT                         what occurs in so many programs
  *   test_random --shrink FILE CONFIG                     a smaller program that still fails */
 #include <errno.h>
 #include <sys/resource.h>
@@ -292,6 +293,14 @@ int main(int argc, char **argv) {
     names_init(arena);
     if (argc >= 5 && !strcmp(argv[1], "--worker"))
         return worker_run(argv[2], argv[3], argv[4], argc > 5);
+    if (argc == 3 && !strcmp(argv[1], "--coverage")) {
+        RandomCoverage coverage = {0};
+        uint64_t seed = 1;
+        int count = atoi(argv[2]);
+        const char **texts = random_texts(arena, &seed, count);
+        for (int i = 0; i < count; i++) coverage_add(&coverage, texts[i]);
+        return !coverage_report(&coverage, true);
+    }
     folder = arena_printf(arena, "%s/numeric", BINARY_DIR);
     mkdir(folder, 0777);
     folder = arena_printf(arena, "%s/numeric/random-%d", BINARY_DIR, (int)getpid());
