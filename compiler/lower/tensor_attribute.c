@@ -84,6 +84,9 @@ static Value method_to(Lowerer *lw, const CallArguments *args, Span span) {
     if (!args_get(lw, args, "x, dtype", span, v)) return value_error();
     Node *x = value_node(lw, &v[0], span);
     if (!x) return value_error();
+    /* `bool` is a dtype and a function; here it is the dtype. */
+    if (v[1].kind == VALUE_BUILTIN && !strcmp(v[1].as.builtin->name, "bool"))
+        v[1] = (Value){.kind = VALUE_DTYPE, .as.dtype = DTYPE_BOOL};
     if (v[1].kind != VALUE_DTYPE) {
         Diagnostic *d = lower_error(lw, NN_TENSOR_OPERAND, span,
                                     "to() takes a dtype here, found %s", value_kind_name(&v[1]));
