@@ -59,8 +59,8 @@ void nnc_array_print(FILE *out, const NncArray *array, size_t limit) {
             stride /= (size_t)array->dims[d];
         }
     }
-    if (count == 0)
-        for (int d = 0; d < array->rank; ++d) fputs(d + 1 < array->rank ? "[" : "[]", out);
+    for (int d = 0; count == 0 && d < 2 * array->rank; ++d)
+        fputc(d < array->rank ? '[' : ']', out);
     if (count > limit) fprintf(out, ", … %zu more", count - limit);
     fputc('\n', out);
 }

@@ -11,7 +11,7 @@
 #include "syntax/parse.h"
 #include "tensor/ir.h"
 
-enum { SOURCE_LIMIT = 64 << 20 };
+enum { SOURCE_LIMIT = 16 << 20 };
 
 static void split_target(Pipeline *pipeline, const char *target) {
     const char *colon = strrchr(target, ':'), *slash = strrchr(target, '/');

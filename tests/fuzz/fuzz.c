@@ -119,6 +119,7 @@ static size_t mutate_once(uint8_t *data, size_t size, size_t capacity, const uin
         return size;
     }
     case 6: {
+        if (!other_size) return size;
         size_t from = fuzz_below(random, other_size), length = 1 + fuzz_below(random, 64);
         if (from + length > other_size) length = other_size - from;
         return replace_bytes(data, size, capacity, at, at + fuzz_below(random, 2) * run,

@@ -365,6 +365,7 @@ static void change_line(Mutation *m, const uint8_t *other, size_t other_size) {
         replace(m, begin, begin, m->out, length + 1);
         break;
     case 2: {
+        if (!other_size) break;
         size_t from = fuzz_below(m->random, other_size), to = from;
         while (from > 0 && other[from - 1] != '\n') from--;
         while (to < other_size && other[to] != '\n') to++;

@@ -253,12 +253,34 @@ static void test_unknown_file(void **state) {
     nnc_array_free(&array);
 }
 
+static void check_text(int rank, const int64_t *dims, const char *expected) {
+    NncArray array;
+    NncError error;
+    char *text = NULL;
+    size_t length;
+    assert_true(nnc_array_create(&array, NNC_U8, rank, dims, &error));
+    FILE *out = open_memstream(&text, &length);
+    nnc_array_print(out, &array, 100);
+    fclose(out);
+    assert_string_equal(text, expected);
+    free(text);
+    nnc_array_free(&array);
+}
+
+static void test_print(void **state) {
+    check_text(0, NULL, "0\n");
+    check_text(1, (const int64_t[]){0}, "[]\n");
+    check_text(2, (const int64_t[]){3, 0}, "[[]]\n");
+    check_text(3, (const int64_t[]){0, 2, 2}, "[[[]]]\n");
+    check_text(2, (const int64_t[]){2, 2}, "[[0, 0],\n [0, 0]]\n");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_half),         cmocka_unit_test(test_npy_round_trip),
         cmocka_unit_test(test_npy_headers),  cmocka_unit_test(test_idx),
         cmocka_unit_test(test_idx_gzip),     cmocka_unit_test(test_png),
-        cmocka_unit_test(test_unknown_file),
+        cmocka_unit_test(test_unknown_file), cmocka_unit_test(test_print),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
