@@ -37,10 +37,13 @@ static const RandomCompiler random_compilers[] = {
     {"gcc-O3", "gcc -O3", '3', false},
     {"clang-O3", "clang -O3", '3', false},
     {"clang-undefined", "clang -O0 -fsanitize=undefined -fsanitize-trap=undefined", '3', false},
+    /* Emits only: what passes do is interpreted.  Not in the rotation. */
+    {"none", NULL, '3', false},
 };
 static const char *const random_targets[] = {"portable", "native", "c99"};
 enum {
     RANDOM_COMPILERS = sizeof random_compilers / sizeof *random_compilers,
+    RANDOM_ROTATING = RANDOM_COMPILERS - 1,
     RANDOM_TARGETS = sizeof random_targets / sizeof *random_targets
 };
 
@@ -396,7 +399,7 @@ static inline void worker_size(Worker *w, WorkerCall *c, int size, const Program
                     worker_interpret(w, c, passed[i]->roots.data[k],
                                      arena_printf(arena, "passes %s", random_pass_setting(i)));
         char *first[WORKER_TENSORS + WORKER_CELLS], *again[WORKER_TENSORS + WORKER_CELLS];
-        for (int k = 0; k < WORKER_WAYS && !w->failure; k++) {
+        for (int k = 0; k < WORKER_WAYS && c->model && !w->failure; k++) {
             worker_call(w, c, &worker_ways[k], k ? again : first);
             for (int i = 0; i < count + cells && !w->failure; i++) {
                 Bounded b = i < count ? c->expected[i] : c->after[i - count];
@@ -411,7 +414,7 @@ static inline void worker_size(Worker *w, WorkerCall *c, int size, const Program
         }
         /* The next call begins with what emitted code left: within the bounds of now. */
         for (int i = 0; i < cells; i++) c->before[i] = c->after[i];
-        for (int i = 0; i < cells && !w->failure; i++) {
+        for (int i = 0; i < cells && c->model && !w->failure; i++) {
             Tensor *t = c->before[i].value;
             c->before[i] = (Bounded){tensor_new(arena, t->dtype, t->rank, t->extents),
                                      tensor_new(arena, DTYPE_F64, t->rank, t->extents)};
@@ -489,6 +492,7 @@ static inline bool worker_compile(Worker *w, const Program *program, const char 
     worker_replace(w, &source, "optimize(\"", '"', level);
     worker_write(arena_printf(w->arena, "%s/model.h", folder), &header);
     worker_write(arena_printf(w->arena, "%s/model.c", folder), &source);
+    if (!w->config.compiler->command) return !w->failure;
     char *command =
         arena_printf(w->arena,
                      "cd '%s' && %s%s -DNN_FORK_WORK=1 -DNN_TEAM_WORK=1 -DNN_SHARE_WORK=1 -shared "
@@ -539,12 +543,12 @@ static inline int worker_run(const char *path, const char *config, const char *f
         const nnc_model *(*get)(void) = NULL;
         w.root = root->name->text;
         w.failure = NULL;
-        *(void **)&get = dlsym(w.library, arena_printf(w.arena, "%s_model", w.root));
-        if (!get) {
+        if (w.library) *(void **)&get = dlsym(w.library, arena_printf(w.arena, "%s_model", w.root));
+        if (!get && w.library) {
             worker_fail(&w, "has no model");
             return 1;
         }
-        WorkerCall c = {.model = get(), .root = root, .entry = root->entries.data[0]};
+        WorkerCall c = {.model = get ? get() : NULL, .root = root, .entry = root->entries.data[0]};
         int settings = c.entry->dims.count ? 6 : 1;
         for (int size = 0; size < settings && !w.failure; size++)
             if (settings == 1 || size == (int)(worker_hash(w.root) % 2) ||
