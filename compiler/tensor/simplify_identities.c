@@ -120,6 +120,10 @@ static bool dtype_contains(DType to, DType from) {
 static Node *cast_of_cast(Graph *g, const Node *node, Node *in) {
     if (in->op != OP_CAST || node->type.dtype == DTYPE_BOOL) return NULL;
     Node *x = in->inputs[0];
+    /* Floats saturate where integers wrap. */
+    bool whole = !dtype_is_float(x->type.dtype) && !dtype_is_float(node->type.dtype);
+    if (whole && dtype_is_float(in->type.dtype) && !dtype_contains(node->type.dtype, x->type.dtype))
+        return NULL;
     return dtype_contains(in->type.dtype, x->type.dtype) ? op_cast(g, x, node->type.dtype) : NULL;
 }
 
