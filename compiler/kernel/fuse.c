@@ -411,7 +411,8 @@ static bool fits(Lowering *l, Group *g, Node *n, const char **why) {
         *why = "another iteration space";
         if (!shape_equal(&x->type.shape, &g->space)) return false;
         *why = "the two reduce different axes";
-        if (g->reduced && g->reduced != n->attr.reduce.axes) return false;
+        bool reduces = g->reduced || g->anchor->op == OP_CONTRACT; /* a product may sum nothing */
+        if (reduces && g->reduced != n->attr.reduce.axes) return false;
         *why = "would make stores serial";
         if (!keeps_parallel(g, n->attr.reduce.axes, has_full_member(g))) return false;
     } else {
