@@ -79,7 +79,8 @@ const char *scalar_op(Writer *w, Op op, DType operand, DType result, const char 
     const char *sign = infix(op), *text;
     bool floating = dtype_is_float(operand), boolean = operand == DTYPE_BOOL;
     if (op == OP_SELECT) return writer_format(w, "(%s ? %s : %s)", a[0], a[1], a[2]);
-    if (op == OP_ISNAN) return floating ? writer_format(w, "(%s != %s)", a[0], a[0]) : "0";
+    if (op == OP_ISNAN) /* an integer is read all the same: its variable has to have a use */
+        return writer_format(w, floating ? "(%s != %s)" : "((void)%s, 0)", a[0], a[0]);
     if (is_compare(op)) return writer_format(w, "(%s %s %s)", a[0], sign, a[1]);
     if (boolean) {
         if (op == OP_NOT) return writer_format(w, "!%s", a[0]);
@@ -109,7 +110,7 @@ const char *vector_op(Writer *w, Op op, DType operand, DType result, const char 
         return writer_format(w, "nnv_select_%s(%s, %s, %s)", lane_name(result), a[0], a[1], a[2]);
     if (op == OP_ISNAN)
         return floating ? writer_format(w, "nnv_ne_%s(%s, %s)", lane, a[0], a[0])
-                        : "nnv_splat_bool(0)";
+                        : writer_format(w, "((void)%s, nnv_splat_bool(0))", a[0]);
     if (is_compare(op)) {
         /* true is -1 in a lane: the order is reversed. */
         bool swap = boolean && op != OP_EQ && op != OP_NE;
