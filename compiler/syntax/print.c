@@ -283,6 +283,8 @@ static void print_inner(Printer *p, const Expr *e) {
     case EXPR_ELLIPSIS: text_printf(p->out, "...%s", e->name ? e->name->text : ""); break;
     case EXPR_ATTRIBUTE:
         print_expr(p, e->left);
+        /* `1.x` would be a malformed number. */
+        if (e->left->kind == EXPR_INT && !e->left->parenthesised) text_char(p->out, ' ');
         text_printf(p->out, ".%s", e->name->text);
         break;
     case EXPR_CALL: print_call(p, e); break;

@@ -45,6 +45,7 @@ printf 'def f(n) { return g(n) }\ndef g(n) { return f(n) }\na = f(1)\n' | refuse
 printf 'def f(x: f32[N]) -> f32[N] {\nfor i in range(10**12) { x = x + 1 }\nreturn x }\nexport f' | refuse loop_in_graph 1 "NN0404"
 printf 'def f(x: f32[N]) -> f32[N] {\nfor i in range(10**12) { pass }\nreturn x }\nexport f' | refuse empty_loop 1 "NN0404"
 printf 'def f(x: f32[N]) -> f32[N] { return f(x) }\nexport f' | refuse endless_tensor_function 1 "NN0405"
+tensor "N, 100000" "x.unbind(1)[0]" | refuse unbind_of_100000 1 "NN0404"
 module "self.m = M()" | refuse module_in_itself 1 "NN0405"
 printf 'module A { self.b = B() }\nmodule B { self.a = A() }\nexport A() as a' | refuse modules_in_each_other 1 "NN0405"
 module "self.l = [nn.Linear(2, 2) for i in range(10**9)]" | refuse modules_without_end 1 "NN0"

@@ -116,6 +116,7 @@ static void test_layout(void **state) {
             "def f(x: f32[N, ...S], y=3) -> (a: f32, b: i64) where N > 1 { return x }\n");
     becomes("", "");
     becomes("# only\n", "# only\n");
+    becomes("x = 1 . a + (2).b + 3.5.c", "x = 1 .a + (2).b + 3.5.c\n");
     becomes("x = ((1))\ny = (((a, b)))\nz = ('s')", "x = (1)\ny = (a, b)\nz = ('s')\n");
 }
 
