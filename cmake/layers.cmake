@@ -14,6 +14,7 @@ function(nnc_embed target)
         COMMAND nnc_embed_tool ${A_PREFIX} ${out} ${files}
         DEPENDS nnc_embed_tool ${files} VERBATIM)
     add_library(${target} STATIC ${out})
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/compiler)
 endfunction()
 
 # nnc_layer(NAME [GRAMMAR] DEPENDS layers... LIBRARIES targets...): compiler/NAME/**.c as library nnc_NAME.

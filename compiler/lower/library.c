@@ -1,7 +1,8 @@
 /* Files and namespaces: the library's parsed on demand, imports, and what a bare name means.
  *
- * A namespace's scope is filled with all definitions of its file when it is first needed;
- * definitions are cheap (a class or closure is a pointer), only top-level constants are evaluated.
+ * A user's file fills its namespace with all its definitions; definitions are cheap (a class or
+ * closure is a pointer), only top-level constants are evaluated.  The library has definitions only,
+ * and each is parsed when its name is first asked for, found by the index that the build made.
  * Names resolve to the file, then Python's builtins, then the tensor functions, namespaces and
  * dtypes. */
 #include "lower/internal.h"
@@ -134,15 +135,59 @@ void library_begin(Lowerer *lw, const SourceUnit *unit) {
 
 /* ---- the library ---- */
 
-static const SourceUnit *parse_embedded(Lowerer *lw, const char *file) {
-    for (const EmbeddedFile *f = prelude_files; f->name; f++) {
-        if (strcmp(f->name, file)) continue;
-        SourceFile *source = source_new(lw->arena, arena_printf(lw->arena, "<prelude>/%s", file),
-                                        f->text, f->length);
-        source->is_prelude = true;
-        return syntax_parse(lw->arena, source, lw->sink);
-    }
+static const EmbeddedFile *embedded_file(const char *name) {
+    const EmbeddedFile *f = prelude_files;
+    while (f->name && strcmp(f->name, name)) f++;
+    return f->name ? f : NULL;
+}
+
+static const SourceFile *embedded_source(Lowerer *lw, const EmbeddedFile *f) {
+    SourceFile *source =
+        source_new(lw->arena, arena_printf(lw->arena, "<prelude>/%s", f->name), f->text, f->length);
+    source->is_prelude = true;
+    return source;
+}
+
+static const char *space_file(const Namespace *space) {
+    for (int i = 0; i < SPACE_COUNT; i++)
+        if (!strcmp(library_spaces[i].name, space->name->text)) return library_spaces[i].file;
     return NULL;
+}
+
+/* The first part of a file that is not before this name. */
+static int part_position(const char *file, const char *name) {
+    int low = 0, high = prelude_part_count;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        const EmbeddedPart *p = &prelude_parts[middle];
+        int order = strcmp(p->file, file);
+        if (!order) order = strcmp(p->name, name);
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Parses the definition and its vjp. */
+static Value *define_part(Lowerer *lw, Namespace *space, Name name) {
+    const char *file = space_file(space);
+    StmtList *list = NEW(lw->arena, StmtList);
+    list->items = NEW_ARRAY(lw->arena, 2, Stmt *);
+    for (int i = part_position(file, name->text); i < prelude_part_count && list->count < 2; i++) {
+        const EmbeddedPart *p = &prelude_parts[i];
+        if (strcmp(p->file, file) || strcmp(p->name, name->text)) break;
+        const SourceUnit *unit =
+            syntax_parse_part(lw->arena, space->source, p->begin, p->end, lw->sink);
+        if (unit->top.count == 1) list->items[list->count++] = unit->top.items[0];
+    }
+    if (!list->count) return NULL;
+    const Stmt *s = list->items[0];
+    if (s->kind == STMT_FUNCTION && s->function->is_vjp) return NULL;
+    Span span = s->kind == STMT_FUNCTION ? s->function->name_span : s->name_span;
+    return scope_bind(lw, space->scope, name, definition_value(lw, list, s, space, NULL, NULL),
+                      span);
 }
 
 static Namespace **space_slot(Lowerer *lw, const char *name) {
@@ -189,19 +234,15 @@ Namespace *library_namespace(Lowerer *lw, const char *name) {
             fill_builtins(lw, *slot, prim_builtins);
         return *slot;
     }
-    const SourceUnit *unit = NULL;
-    for (int i = 0; i < SPACE_COUNT; i++)
-        if (!strcmp(library_spaces[i].name, name))
-            unit = parse_embedded(lw, library_spaces[i].file);
-    *slot = space_new(lw, name, unit, true);
-    if (unit) fill(lw, *slot);
+    *slot = space_new(lw, name, NULL, true);
+    (*slot)->source = embedded_source(lw, embedded_file(space_file(*slot)));
     return *slot;
 }
 
 Value *namespace_find(Lowerer *lw, Namespace *home, Name name) {
     for (int i = 0; i < home->scope->bindings.count; i++)
         if (home->scope->bindings.data[i].name == name) return &home->scope->bindings.data[i].value;
-    return NULL;
+    return home->source ? define_part(lw, home, name) : NULL;
 }
 
 static bool dtype_word(const char *word, DType *out) {
@@ -255,6 +296,29 @@ static bool nested_space(Lowerer *lw, const Namespace *space, const char *word, 
     return true;
 }
 
+/* The names that a library file defines.  Its text is in canonical layout, so a definition begins
+ * its line; reading only these lines keeps a compilation from parsing the whole library. */
+static void visit_text(const char *text, const char *space, bool bare,
+                       void (*visit)(void *user, const char *space, const char *name), void *user) {
+    static const char *const words[] = {"def ", "module ", "optimizer "};
+    for (const char *line = text; *line; line += *line == '\n') {
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+            size_t length = strlen(words[i]);
+            if (strncmp(line, words[i], length) || line[length] == '_') continue;
+            const char *name = line + length;
+            const char *interned = name_of_n(name, strcspn(name, "( {\n"))->text;
+            visit(user, space, interned);
+            if (bare) visit(user, "", interned);
+        }
+        line += strcspn(line, "\n");
+    }
+}
+
+static void suggest_name(void *user, const char *space, const char *name) {
+    (void)space;
+    suggestion_add(user, name);
+}
+
 bool namespace_attribute(Lowerer *lw, Namespace *space, Name name, Span span, Value *out) {
     DType dtype;
     if (space == lw->torch &&
@@ -275,6 +339,7 @@ bool namespace_attribute(Lowerer *lw, Namespace *space, Name name, Span span, Va
         space->unit && !space->is_prelude ? space->unit->file->path : space->name->text;
     Diagnostic *d = lower_error(lw, NN_UNKNOWN_ATTRIBUTE, span, "%s has no `%s`", word, name->text);
     Suggestion s = {name->text, NULL, 0};
+    if (space->source) visit_text(space->source->text, "", false, suggest_name, &s);
     for (int i = 0; i < space->scope->bindings.count; i++)
         suggestion_add(&s, space->scope->bindings.data[i].name->text);
     suggestion_tell(&s, d);
@@ -312,24 +377,6 @@ bool library_lookup(Lowerer *lw, Namespace *home, Name name, Value *out) {
     if (!found) return false;
     *out = *found;
     return true;
-}
-
-/* The names that a library file defines.  Its text is in canonical layout, so a definition begins
- * its line; reading only these lines keeps a compilation from parsing the whole library. */
-static void visit_text(const char *text, const char *space, bool bare,
-                       void (*visit)(void *user, const char *space, const char *name), void *user) {
-    static const char *const words[] = {"def ", "module ", "optimizer "};
-    for (const char *line = text; *line; line += *line == '\n') {
-        for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-            size_t length = strlen(words[i]);
-            if (strncmp(line, words[i], length) || line[length] == '_') continue;
-            const char *name = line + length;
-            const char *interned = name_of_n(name, strcspn(name, "( {\n"))->text;
-            visit(user, space, interned);
-            if (bare) visit(user, "", interned);
-        }
-        line += strcspn(line, "\n");
-    }
 }
 
 void lower_visit_library(void (*visit)(void *user, const char *namespace_, const char *name),

@@ -117,8 +117,9 @@ typedef struct Scope {
 /* A file's top level, or a library namespace. */
 typedef struct Namespace {
     Name name;
-    const SourceUnit *unit; /* NULL for C-only namespaces (math, prim) */
-    Scope *scope;           /* definitions; filled lazily for the library */
+    const SourceUnit *unit;   /* a user's file, else NULL */
+    const SourceFile *source; /* a file of the library, else NULL */
+    Scope *scope;             /* definitions; of the library: those that were asked for */
     bool is_prelude;
     bool loading; /* its imports are being read: meeting it again is a cycle */
 } Namespace;

@@ -436,17 +436,15 @@ static bool encoding_is_good(const SourceFile *file, DiagnosticSink *sink) {
 
 /* ---- the door ---- */
 
-static void scan_tokens(Scanner *scanner) {
+static void scan_tokens(Scanner *scanner, uint32_t begin, uint32_t end) {
     const SourceFile *file = scanner->file;
-    uint32_t begin = file->length >= 3 && !memcmp(file->text, "\xEF\xBB\xBF", 3) ? 3 : 0;
     scanner->offset = begin;
     scanner->at_line_start = true;
     struct yyguts_t *state = arena_alloc(scanner->arena, sizeof *state);
     state->yyextra_r = scanner;
     yy_init_globals(state);
-    nn_scan__scan_bytes(file->text + begin, (int)(file->length - begin), state);
+    nn_scan__scan_bytes(file->text + begin, (int)(end - begin), state);
     nn_scan_lex(state);
-    uint32_t end = (uint32_t)file->length;
     scanner->offset = end;
     scanner->at_line_start = true;
     scanner_token(scanner, 0, 0);
@@ -466,6 +464,35 @@ static void collect_lost_names(Parser *parser, const TokenVector *tokens, Source
     unit->lost_count = lost.count;
 }
 
+/* NULL: too many tokens; the sink has the error. */
+static Parser *parse_range(Arena *arena, const SourceFile *file, uint32_t begin, uint32_t end,
+                           DiagnosticSink *sink, Scanner *scanner) {
+    *scanner = (Scanner){.arena = arena, .file = file, .sink = sink};
+    size_t expected = (end - begin) / 4 + 16;
+    vector_reserve(arena, &scanner->tokens,
+                   expected < TOKEN_LIMIT ? (int)expected : TOKEN_LIMIT + 1);
+    scan_tokens(scanner, begin, end);
+    if (scanner->too_long) return NULL;
+    Parser *parser = NEW(arena, Parser);
+    *parser = (Parser){.arena = arena, .file = file, .sink = sink, .trivia = &scanner->trivia};
+    int count = scanner->tokens.count;
+    vector_reserve(arena, &parser->tokens, count + count / 8 + 16);
+    tokens_filter(arena, file, &scanner->tokens, sink, &parser->tokens, &parser->errors,
+                  &parser->silent);
+    nn_parse(parser);
+    return parser;
+}
+
+SourceUnit *syntax_parse_part(Arena *arena, const SourceFile *file, uint32_t begin, uint32_t end,
+                              DiagnosticSink *sink) {
+    SourceUnit *unit = NEW(arena, SourceUnit);
+    Scanner scanner;
+    unit->file = file;
+    Parser *parser = parse_range(arena, file, begin, end, sink, &scanner);
+    if (parser) unit->top = parser->top;
+    return unit;
+}
+
 SourceUnit *syntax_parse(Arena *arena, const SourceFile *file, DiagnosticSink *sink) {
     SourceUnit *unit = NEW(arena, SourceUnit);
     unit->file = file;
@@ -476,19 +503,9 @@ SourceUnit *syntax_parse(Arena *arena, const SourceFile *file, DiagnosticSink *s
     }
     if (!encoding_is_good(file, sink)) return unit;
     Scanner *scanner = NEW(arena, Scanner);
-    *scanner = (Scanner){.arena = arena, .file = file, .sink = sink};
-    size_t expected = file->length / 4 + 16;
-    vector_reserve(arena, &scanner->tokens,
-                   expected < TOKEN_LIMIT ? (int)expected : TOKEN_LIMIT + 1);
-    scan_tokens(scanner);
-    if (scanner->too_long) return unit;
-    Parser *parser = NEW(arena, Parser);
-    *parser = (Parser){.arena = arena, .file = file, .sink = sink, .trivia = &scanner->trivia};
-    int count = scanner->tokens.count;
-    vector_reserve(arena, &parser->tokens, count + count / 8 + 16);
-    tokens_filter(arena, file, &scanner->tokens, sink, &parser->tokens, &parser->errors,
-                  &parser->silent);
-    nn_parse(parser);
+    uint32_t begin = file->length >= 3 && !memcmp(file->text, "\xEF\xBB\xBF", 3) ? 3 : 0;
+    Parser *parser = parse_range(arena, file, begin, (uint32_t)file->length, sink, scanner);
+    if (!parser) return unit;
     unit->top = parser->top;
     collect_lost_names(parser, &scanner->tokens, unit);
     unit->trivia = scanner->trivia.data;

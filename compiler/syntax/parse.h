@@ -9,6 +9,11 @@
  */
 SourceUnit *syntax_parse(Arena *arena, const SourceFile *file, DiagnosticSink *sink);
 
+/* The definitions in [begin, end) of a file that is known to be well encoded and right; only the
+ * unit's `top` is filled. */
+SourceUnit *syntax_parse_part(Arena *arena, const SourceFile *file, uint32_t begin, uint32_t end,
+                              DiagnosticSink *sink);
+
 /* Canonical layout of the unit: comments kept, idempotent.  Only for units without syntax errors.
  */
 void syntax_format(Text *out, const SourceUnit *unit);

@@ -333,7 +333,11 @@ const Dim *dim_replace_atom(DimTable *table, const Dim *d, const DimAtom *atom, 
 /* ---- arithmetic ---- */
 
 const Dim *dim_const(DimTable *table, int64_t value) {
-    return table_intern(table, &(DimTerm){value, 0, NULL}, value != 0);
+    if (value < SMALL_LEAST || value >= SMALL_LEAST + SMALL_COUNT)
+        return table_intern(table, &(DimTerm){value, 0, NULL}, 1);
+    const Dim **known = &table->small[value - SMALL_LEAST];
+    if (!*known) *known = table_intern(table, &(DimTerm){value, 0, NULL}, value != 0);
+    return *known;
 }
 
 bool dim_is_const(const Dim *d, int64_t *value) {

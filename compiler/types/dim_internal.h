@@ -26,8 +26,12 @@ typedef struct Divisibility {
     int64_t divisor;
 } Divisibility;
 
+enum { SMALL_LEAST = -1, SMALL_COUNT = 258 };
+
 struct DimTable {
     Arena *arena;
+    const Dim
+        *small[SMALL_COUNT]; /* the constants from SMALL_LEAST on, where they were asked for */
     VECTOR(AtomEntry *) atoms;
     VECTOR(SymbolEntry *) symbols;
     VECTOR(const Dim *) nonnegative; /* facts: dim >= 0 */

@@ -16,6 +16,7 @@ typedef struct EntryWriter {
     const char **state_names; /* parameters of init, NULL elsewhere */
     const char **local;       /* by buffer id: rotated and element buffers */
     int depth;                /* open loops */
+    const char *member;       /* the running thread's nn_member, as text */
     int calls;                /* number of the next call: check_steps, then steps */
     const char *scan;         /* text of the scan index */
 } EntryWriter;
@@ -286,7 +287,7 @@ static void write_call(EntryWriter *e, const Step *s, int indent) {
         kernel = "nn_timed";
     }
     source_line(w, indent + 1, "%s};", t.data);
-    source_line(w, indent + 1, "nn_run(&nn_me, %d, %s, &nn_c, %s, %s);",
+    source_line(w, indent + 1, "nn_run(%s, %d, %s, &nn_c, %s, %s);", e->member,
                 e->plan->after.data[e->calls++], kernel, product(e, s->kernel),
                 work_text(e, e->w->work[s->kernel->id]));
     source_line(w, indent, "}");
@@ -414,6 +415,45 @@ static Frame frame_of(EntryWriter *e, const char *symbol) {
     return f;
 }
 
+/* Names for what the steps use, out of the frame. */
+static void open_frame(EntryWriter *e, const Frame *f) {
+    SourceWriter *w = e->w;
+    source_line(w, 1, "const nnc_context *const ctx = nn_frame->nn_shared.ctx;");
+    for (int i = 0; i < f->parameters.count; i++) {
+        const Parameter *p = &f->parameters.data[i];
+        source_line(w, 1, "%sconst %s = nn_frame->%s;", p->type, p->name, p->name);
+    }
+    if (!e->state_names) write_state_dims(e);
+    write_locals(e);
+    for (int i = 0; i < f->parameters.count; i++)
+        source_line(w, 1, "(void)%s;", f->parameters.data[i].name);
+}
+
+/* C compilers take more than linear time for long functions: many steps are several functions.
+ * Loops have variables that later steps may read, so an entry with loops stays whole. */
+static int parts_of(const KernelEntry *k) {
+    enum { PART = 64 };
+    for (int i = 0; i < k->steps.count; i++)
+        if (k->steps.data[i]->kind == STEP_LOOP) return 1;
+    return k->steps.count > 2 * PART ? (k->steps.count + PART - 1) / PART : 1;
+}
+
+static void write_part(EntryWriter *e, const Frame *f, int part, int parts) {
+    SourceWriter *w = e->w;
+    const KernelEntry *k = e->plan->entry;
+    int64_t count = k->steps.count;
+    int begin = (int)(count * part / parts), end = (int)(count * (part + 1) / parts);
+    source_line(w, 0,
+                "static NN_NOINLINE void nn_steps_%s_%d(nn_frame_%s *const nn_frame, "
+                "nn_member *const nn_me) {",
+                f->symbol, part, f->symbol);
+    open_frame(e, f);
+    e->member = "nn_me";
+    write_steps(e, k->steps.data + begin, end - begin, 1);
+    e->member = "&nn_me";
+    text_append(w->out, "}\n\n");
+}
+
 /* The type of the frame, and the function that every thread of the team runs. */
 static void write_steps_function(EntryWriter *e, const Frame *f) {
     SourceWriter *w = e->w;
@@ -425,23 +465,19 @@ static void write_steps_function(EntryWriter *e, const Frame *f) {
         source_line(w, 1, "%s%s;", f->parameters.data[i].type, f->parameters.data[i].name);
     source_line(w, 0, "} nn_frame_%s;\n", f->symbol);
     if (!k->steps.count) return;
+    int parts = parts_of(k);
+    e->calls = count_calls(k->check_steps.data, k->check_steps.count);
+    for (int i = 0; i < parts && parts > 1; i++) write_part(e, f, i, parts);
     source_line(w, 0, "static void nn_steps_%s(void *nn_arg, int64_t nn_index, int nn_worker) {",
                 f->symbol);
     source_line(w, 1, "nn_frame_%s *const nn_frame = (nn_frame_%s *)nn_arg;", f->symbol, f->symbol);
-    source_line(w, 1, "const nnc_context *const ctx = nn_frame->nn_shared.ctx;");
-    for (int i = 0; i < f->parameters.count; i++) {
-        const Parameter *p = &f->parameters.data[i];
-        source_line(w, 1, "%sconst %s = nn_frame->%s;", p->type, p->name, p->name);
-    }
-    if (!e->state_names) write_state_dims(e);
-    write_locals(e);
-    for (int i = 0; i < f->parameters.count; i++)
-        source_line(w, 1, "(void)%s;", f->parameters.data[i].name);
+    open_frame(e, f);
     source_line(w, 1,
                 "nn_member nn_me = nn_join(&nn_frame->nn_shared, nn_index, nn_scratch, nn_slice);");
     source_line(w, 1, "(void)nn_worker;");
-    e->calls = count_calls(k->check_steps.data, k->check_steps.count);
-    write_steps(e, k->steps.data, k->steps.count, 1);
+    if (parts == 1) write_steps(e, k->steps.data, k->steps.count, 1);
+    for (int i = 0; i < parts && parts > 1; i++)
+        source_line(w, 1, "nn_steps_%s_%d(nn_frame, &nn_me);", f->symbol, i);
     text_append(w->out, "}\n\n");
 }
 
@@ -595,7 +631,8 @@ void source_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *plan) 
                           .plan = plan,
                           .entry = entry,
                           .names = entry_names(w->arena, entry),
-                          .scan = "0"};
+                          .scan = "0",
+                          .member = "&nn_me"};
     EntryWriter *e = &writer;
     e->local = NEW_ARRAY(w->arena, (size_t)plan->entry->buffers.count, const char *);
     if (entry->kind == ENTRY_INIT) {

@@ -79,14 +79,14 @@ static const char settings[] =
     "#endif\n\n";
 
 static const char calls[] = "/* Sizes saturate, so that no dims of a caller overflow. */\n"
-                            "NN_INLINE int64_t nn_mul_size(int64_t a, int64_t b) {\n"
+                            "static NN_NOINLINE int64_t nn_mul_size(int64_t a, int64_t b) {\n"
                             "    if (a == 0 || b == 0) return 0;\n"
                             "    if (a == INT64_MIN || b == INT64_MIN) return INT64_MAX;\n"
                             "    if ((a < 0 ? -a : a) > INT64_MAX / (b < 0 ? -b : b))\n"
                             "        return (a < 0) == (b < 0) ? INT64_MAX : -INT64_MAX;\n"
                             "    return a * b;\n"
                             "}\n"
-                            "NN_INLINE int64_t nn_add_size(int64_t a, int64_t b) {\n"
+                            "static NN_NOINLINE int64_t nn_add_size(int64_t a, int64_t b) {\n"
                             "    if (b > 0 && a > INT64_MAX - b) return INT64_MAX;\n"
                             "    if (b < 0 && a < INT64_MIN - b) return INT64_MIN;\n"
                             "    return a + b;\n"

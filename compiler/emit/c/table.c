@@ -165,11 +165,108 @@ static void write_state_dims(TableWriter *t, const char *prefix) {
     }
 }
 
+static const Dim *cell_bytes(TableWriter *t, const Cell *c) {
+    DimTable *dims = t->w->plan->kernels->program->dims;
+    return dim_mul(dims, shape_elements(dims, &c->type.shape),
+                   dim_const(dims, (int64_t)dtype_bytes(c->type.dtype)));
+}
+
+static void write_cell_comment(Text *out, const Cell *c) {
+    text_append(out, "/* ");
+    for (const char *p = c->name->text; *p; p++) text_char(out, *p == '*' ? '.' : *p);
+    text_append(out, " */");
+}
+
+/* ---- where cells lie, when no dim has a say in it: a table ---- */
+
+static const char place_code[] = "#ifndef NN_PLACE\n"
+                                 "#define NN_PLACE 1\n"
+                                 "/* Where a cell lies; form: 1 + its stored form, 0: rows. */\n"
+                                 "typedef struct nn_place {\n"
+                                 "    int64_t offset, bytes;\n"
+                                 "    int in_state, form;\n"
+                                 "} nn_place;\n"
+                                 "#endif\n";
+
+static bool places_are_constant(TableWriter *t) {
+    const Root *root = t->root->root->root;
+    int64_t value;
+    if (!root->cells.count || t->root->state_header) return false;
+    for (int i = 0; i < root->cells.count; i++) {
+        const Dim *bytes = cell_bytes(t, root->cells.data[i]);
+        if (!dim_is_const(bytes, &value) || !dim_is_const(t->root->cells[i].offset, &value))
+            return false;
+    }
+    return true;
+}
+
+static void write_form(TableWriter *t, const Layout *l, const Shape *shape) {
+    Text *out = t->w->out;
+    text_printf(out, "    {%d, %d, {", l->count, shape->rank);
+    for (int k = 0; k < l->count; k++)
+        text_printf(out, "%s{%d, %lld, %s}", k ? ", " : "", l->axes[k].axis,
+                    (long long)l->axes[k].divide, dim_text(t, l->axes[k].extent, false));
+    text_append(out, "}, {");
+    for (int k = 0; k < shape->rank; k++)
+        text_printf(out, "%s%s", k ? ", " : "", dim_text(t, shape->dims[k], false));
+    text_append(out, "}},\n");
+}
+
+static void write_places(TableWriter *t, const char *prefix, bool forms) {
+    Text *out = t->w->out;
+    const Root *root = t->root->root->root;
+    VECTOR(const Layout *) layouts = {0};
+    text_append(out, place_code);
+    if (forms) text_printf(out, "static const nn_stored nn_%s_forms[] = {\n", prefix);
+    int *form = NEW_ARRAY(t->w->arena, (size_t)root->cells.count, int);
+    for (int i = 0; i < root->cells.count; i++) {
+        const Cell *c = root->cells.data[i];
+        const Layout *l = kernel_cell_layout(t->w->plan->kernels, c);
+        if (!l) continue;
+        int at = 0;
+        while (at < layouts.count && layouts.data[at] != l) at++;
+        form[i] = at + 1;
+        if (at < layouts.count) continue;
+        vector_push(t->w->arena, &layouts, l);
+        write_form(t, l, &c->type.shape);
+    }
+    if (forms) text_append(out, "};\n");
+    text_printf(out, "static const nn_place nn_%s_places[] = {\n", prefix);
+    for (int i = 0; i < root->cells.count; i++) {
+        const Cell *c = root->cells.data[i];
+        text_printf(out, "    {%s, %s, %d, %d}, ", dim_text(t, t->root->cells[i].offset, false),
+                    dim_text(t, cell_bytes(t, c), false), c->role != CELL_PARAMETER, form[i]);
+        write_cell_comment(out, c);
+        text_char(out, '\n');
+    }
+    text_printf(out,
+                "};\n"
+                "static int nn_%s_locate(const nnc_context *ctx, int cell, char **at, size_t "
+                "*bytes%s) {\n"
+                "    const nn_place *place;\n"
+                "    char *region;\n"
+                "    if (!ctx || cell < 0 || cell >= %d) return NNC_E_ARGUMENT;\n"
+                "    place = &nn_%s_places[cell];\n"
+                "    region = (char *)(place->in_state ? ctx->state : ctx->weights);\n"
+                "    if (!region) return NNC_E_WORKSPACE;\n"
+                "    *at = region + place->offset;\n"
+                "    *bytes = (size_t)place->bytes;\n",
+                prefix, forms ? ", nn_stored *form" : "", root->cells.count, prefix);
+    if (forms)
+        text_printf(out, "    if (place->form) *form = nn_%s_forms[place->form - 1];\n", prefix);
+    text_append(out, "    return NNC_OK;\n}\n");
+}
+
+/* ---- and when dims have: a switch ---- */
+
 static void write_locate(TableWriter *t, const char *prefix, bool forms) {
     SourceWriter *w = t->w;
     Text *out = w->out;
     const Root *root = t->root->root->root;
-    DimTable *dims = w->plan->kernels->program->dims;
+    if (places_are_constant(t)) {
+        write_places(t, prefix, forms);
+        return;
+    }
     text_printf(
         out,
         "static int nn_%s_locate(const nnc_context *ctx, int cell, char **at, size_t *bytes%s) {\n",
@@ -184,11 +281,10 @@ static void write_locate(TableWriter *t, const char *prefix, bool forms) {
     for (int i = 0; i < root->cells.count; i++) {
         const Cell *c = root->cells.data[i];
         const char *region = c->role == CELL_PARAMETER ? "weights" : "state";
-        const Dim *n = dim_mul(dims, shape_elements(dims, &c->type.shape),
-                               dim_const(dims, (int64_t)dtype_bytes(c->type.dtype)));
-        text_printf(out, "    case %d: /* ", i);
-        for (const char *p = c->name->text; *p; p++) text_char(out, *p == '*' ? '.' : *p);
-        text_append(out, " */\n");
+        const Dim *n = cell_bytes(t, c);
+        text_printf(out, "    case %d: ", i);
+        write_cell_comment(out, c);
+        text_char(out, '\n');
         text_printf(out, "        if (!nn_%s) return NNC_E_WORKSPACE;\n", region);
         text_printf(out, "        *at = nn_%s + %s;\n", region,
                     dim_text(t, t->root->cells[i].offset, false));

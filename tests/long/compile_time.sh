@@ -1,0 +1,25 @@
+#!/bin/bash
+# compile_time.sh [LAYERS]: time of nnc for chains of 100, 1,000 and LAYERS (10,000) equal layers, inference and training
+# step; the time of a layer of the longest is at most twice that of a layer of 100.
+set -u
+here=$(cd "$(dirname "$0")/../.." && pwd)
+nnc=${NNC:-$here/build/release/bin/nnc}
+layers=${1:-10000}
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+sed -n '/^chain() {/,/^END/p' "$here/tests/compile/linear.sh" >chain.sh
+echo '}' >>chain.sh
+. ./chain.sh
+TIMEFORMAT="%U %S"
+figures=
+first=
+for n in 100 1000 "$layers"; do
+    chain "$n" >chain.nn
+    t=$({ time "$nnc" chain.nn -o chain.c 2>error; } 2>&1) || { cat error; exit 1; }
+    ms=$(echo "$t" | awk '{ print int(1000 * ($1 + $2)) }')
+    [ -n "$first" ] || first=$ms
+    figures+="${figures:+, }$n layers $ms ms"
+done
+echo "compile_time: $figures of processor time"
+[ $((ms * 100)) -le $((2 * first * layers)) ]
