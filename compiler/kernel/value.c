@@ -296,12 +296,16 @@ static const Expr *gen_constant(Gen *g, const Node *n, const Index *const *indic
                    ? expr_const(g->b, n->type.dtype, n->attr.constant.value)
                    : expr_const_int(g->b, n->type.dtype, n->attr.constant.integer);
     }
+    /* A constant that is stored too (a product's operand) is copied from its data into its buffer.
+     */
     NodeState *s = lowering_state(g->l, n);
-    if (!s->buffer) {
-        s->buffer = lowering_buffer(g->l, BUFFER_CONSTANT, n->type.dtype, n->type.shape, NULL);
-        s->buffer->data = n->attr.constant.data;
+    Buffer *data = s->buffer;
+    if (!data || data->kind != BUFFER_CONSTANT) {
+        data = lowering_buffer(g->l, BUFFER_CONSTANT, n->type.dtype, n->type.shape, NULL);
+        data->data = n->attr.constant.data;
+        if (!s->buffer) s->buffer = data;
     }
-    return load_buffer(g, s->buffer, indices);
+    return load_buffer(g, data, indices);
 }
 
 /* What is computed here and not read from memory. */
