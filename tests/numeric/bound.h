@@ -186,6 +186,9 @@ static inline double bound_float_op(Op op, DType t, double y, double a, double c
     case OP_CEIL:
     case OP_ROUND:
     case OP_TRUNC: return corner;
+    case OP_SIGMOID: /* the reference's exp(-a) overflows where the value is below the normal range
+                      */
+        return corner + bound_rounding(t, y, 17) + DBL_MIN;
     default: return corner + bound_rounding(t, y, 17); /* monotone functions */
     }
 }
