@@ -235,6 +235,13 @@ Stmt *builder_open(Builder *b, int axis, const Index *begin, const Index *end, B
     return loop;
 }
 
+void builder_open_if(Builder *b, const Guard *guard) {
+    if (b->depth + 1 >= MAX_SCOPES) abort();
+    Stmt *branch = new_stmt(b, STMT_IF);
+    branch->guard = guard;
+    b->scopes[++b->depth] = (Scope){branch, branch};
+}
+
 void builder_close(Builder *b) {
     Stmt *loop = b->scopes[b->depth--].loop;
     vector_push(b->arena, &b->scopes[b->depth].block->body, loop);
@@ -419,6 +426,10 @@ static void patch_stmt(Builder *b, Stmt *s) {
         m->a_depth.table_slot = patch_slot(b, m->a_depth.table_slot);
         m->b_depth.table_slot = patch_slot(b, m->b_depth.table_slot);
     }
+    if (s->pack) {
+        s->pack->to_slot = patch_slot(b, s->pack->to_slot);
+        s->pack->from_slot = patch_slot(b, s->pack->from_slot);
+    }
     if (s->argsort) {
         ArgsortLeaf *a = s->argsort;
         a->keys_slot = patch_slot(b, a->keys_slot);
@@ -500,10 +511,20 @@ static void walk_stmt(Walk *w, const Stmt *s) {
         walk_index(w, m->depth);
         walk_index(w, m->a_base);
         walk_index(w, m->b_base);
+        walk_index(w, m->earlier);
+        walk_dim(w, m->b_panel);
         for (int i = 0; i < 3; i++) {
             walk_dim(w, accesses[i]->stride);
             walk_index(w, accesses[i]->table_base);
         }
+    }
+    if (s->pack) {
+        const PackLeaf *p = s->pack;
+        const Dim *dims[4] = {p->depth_max, p->across, p->along, p->block};
+        for (int i = 0; i < 4; i++) walk_dim(w, dims[i]);
+        walk_index(w, p->base);
+        walk_index(w, p->count);
+        walk_index(w, p->depth);
     }
     if (s->argsort) walk_index(w, s->argsort->count);
     for (int i = 0; i < s->body.count; i++) walk_stmt(w, s->body.data[i]);

@@ -6,16 +6,23 @@
  * the cheapest is built.  An operand is read in place where its offset splits into a row part and a
  * depth part (strides or tables of offsets), which covers windows of images and stored panels;
  * otherwise it is evaluated into a panel in scratch. */
-#include "kernel/internal.h"
+#include "kernel/contract.h"
 
 #include <stdlib.h>
 
 enum {
     DEPTH_TABLE_MAX = 4096, /* depth of one leaf call whose offsets are tables */
-    DEPTH_PACKED = 512,     /* depth of one panel in scratch */
-    ROWS_PACKED = 192,      /* rows that share a panel in scratch */
-    LOOPS_MAX = 512,        /* products of at most this many multiplications are plain loops */
-    TURN = 16,              /* block of a copy that is contiguous along the outer loop's axis */
+    DEPTH_PACKED =
+        256,          /* depth of one chunk in scratch: 16 columns of it fit a first-level cache */
+    ROWS_PACKED = 96, /* rows of a tile whose depth goes in chunks */
+    DEPTH_SHARED = 1024, /* depth of a panel that is packed whole */
+    ROWS_SHARED = 384,   /* rows of a tile that share one */
+    FAR_ELEMENTS = 64,   /* a stride from which lines of cache do not lie together */
+    FAR_DEPTH = 32,
+    COPY_COLUMNS = 32, /* what a copy must be shared by to pay */
+    COPY_ROWS = 48,
+    PARALLEL_CYCLES = 20000, /* work that is worth more than one thread */
+    LOOPS_MAX = 512,         /* products of at most this many multiplications are plain loops */
 };
 
 /* ---- labels ---- */
@@ -54,19 +61,12 @@ static bool has_label(const Node *n, int side, int label) {
     return false;
 }
 
-/* A list of labels and the shape that they span. */
-typedef struct Labels {
-    int count;
-    int name[CONTRACT_MAX_LABELS];
-    const Dim *extent[CONTRACT_MAX_LABELS];
-} Labels;
-
 static void labels_add(Labels *list, const Node *n, int label) {
     list->name[list->count] = label;
     list->extent[list->count++] = contract_extent(n, label);
 }
 
-static Shape labels_shape(const Labels *list) {
+Shape labels_shape(const Labels *list) {
     Shape s = {0};
     for (int i = 0; i < list->count; i++) s.dims[s.rank++] = list->extent[i];
     return s;
@@ -133,52 +133,17 @@ bool contract_is_loops(const Lowering *l, const Node *n) {
 
 /* ---- plans ---- */
 
-/* How an operand reaches the leaf. */
-typedef struct Operand {
-    const Node *node;
-    int side;
-    bool direct;
-    int slot;
-    const Index *base;
-    const Dim *across; /* stride over rows; for columns it is 1.  NULL: a table */
-    const Dim *depth;  /* stride over depth.  NULL: a table */
-    const Index *across_entry, *depth_entry; /* what tables hold, at axes (row or depth) */
-    double pack_cost; /* cycles per element when it is evaluated into scratch */
-    bool turned;      /* it is contiguous along the outer axis of that scratch */
-    bool stored_panels;
-} Operand;
-
-typedef struct Plan {
-    Lowering *l;
-    Group *group;
-    const Node *n;
-    Arena *arena;
-    Builder *b;
-    Gen *gen;
-    DType dtype; /* of the leaf */
-    Labels outer, rows, columns, depth_outer, depth;
-    const Dim *row_total, *column_total, *depth_total;
-    int64_t row_block, panel, chunk; /* chunk 0: the whole depth in one call */
-    const Index *outer_at[CONTRACT_MAX_LABELS], *depth_outer_at[CONTRACT_MAX_LABELS];
-    const Index *row_begin, *row_end, *column_begin, *column_end, *depth_begin, *depth_end;
-    int row_axis, column_axis, depth_axis; /* probing axes of offsets: positions inside the block */
-    Operand a, b_side;
-    double cost;
-} Plan;
-
-static const Dim *constant(Plan *p, int64_t v) {
+const Dim *product_constant(ProductPlan *p, int64_t v) {
     return dim_const(p->b->dims, v);
 }
 
-static const Dim *ceil_div(Plan *p, const Dim *a, int64_t b) {
-    return dim_need(
-        dim_floordiv(p->b->dims, dim_add(p->b->dims, a, constant(p, b - 1)), constant(p, b)));
+const Dim *product_ceil_div(ProductPlan *p, const Dim *a, int64_t b) {
+    return dim_need(dim_floordiv(p->b->dims, dim_add(p->b->dims, a, product_constant(p, b - 1)),
+                                 product_constant(p, b)));
 }
 
-/* The operand's (or result's: side 2) indices when the flat positions of the three groups are
- * given. */
-static void indices_at(Plan *p, int side, const Index *row, const Index *column, const Index *depth,
-                       const Index **out) {
+void product_indices_at(ProductPlan *p, int side, const Index *row, const Index *column,
+                        const Index *depth, const Index **out) {
     const Node *n = p->n;
     const ContractAttr *c = &n->attr.contract;
     const int8_t *names = side == 0 ? c->a : side == 1 ? c->b : c->out;
@@ -203,11 +168,11 @@ static void indices_at(Plan *p, int side, const Index *row, const Index *column,
 }
 
 /* Offset in memory of the operand's element, when it is one plain load of the leaf's dtype. */
-static const Index *operand_offset(Plan *p, const Operand *o, const Index *across,
+static const Index *operand_offset(ProductPlan *p, const Operand *o, const Index *across,
                                    const Index *depth, int *slot, bool *panels) {
     const Index *at[SHAPE_MAX_RANK];
     bool is_row = o == &p->a;
-    indices_at(p, o->side, is_row ? across : NULL, is_row ? NULL : across, depth, at);
+    product_indices_at(p, o->side, is_row ? across : NULL, is_row ? NULL : across, depth, at);
     Gen *gen = gen_new(p->l, p->b, p->group);
     gen->pure = true;
     const Expr *e = gen_value(gen, o->node, at);
@@ -219,57 +184,128 @@ static const Index *operand_offset(Plan *p, const Operand *o, const Index *acros
 }
 
 /* Replaces one axis by zero. */
-static const Index *without(Plan *p, const Index *a, int axis) {
+const Index *product_without(ProductPlan *p, const Index *a, int axis) {
     int count = p->b->kernel->axes.count;
     const Index **replacement = NEW_ARRAY(p->b->arena, (size_t)count, const Index *);
     replacement[axis] = index_const(p->b->table, 0);
     return index_substitute(p->b->table, a, replacement, count);
 }
 
-static void plan_operand(Plan *p, Operand *o) {
+/* The flat position of a row or column inside its block, on the probing axes. */
+static const Index *probe_across(ProductPlan *p, bool is_row) {
+    IndexTable *t = p->b->table;
+    if (is_row) return index_add(t, p->row_begin, builder_axis_index(p->b, p->row_axis));
+    const Index *column = index_add(t, p->column_begin, builder_axis_index(p->b, p->column_axis));
+    if (p->panel_axis < 0) return column;
+    return index_add(t, column,
+                     index_scale(t, builder_axis_index(p->b, p->panel_axis),
+                                 product_constant(p, PANEL_COLUMNS)));
+}
+
+/* The stride of `offset` along an axis: NULL when it moves otherwise. */
+static const Dim *stride_along(ProductPlan *p, const Index *offset, int axis) {
+    const Dim *stride;
+    switch (index_motion(offset, axis, &stride)) {
+    case MOTION_NONE: return product_constant(p, 0);
+    case MOTION_STRIDE: return stride;
+    case MOTION_OTHER: break;
+    }
+    return NULL;
+}
+
+/* Can the leaf read the operand where it lies?  Its offset must be an across part + a depth part.
+ */
+static bool operand_direct(ProductPlan *p, Operand *o, const Index *offset) {
     IndexTable *t = p->b->table;
     bool is_row = o == &p->a;
     int across_axis = is_row ? p->row_axis : p->column_axis;
-    const Index *across = index_add(t, is_row ? p->row_begin : p->column_begin,
-                                    builder_axis_index(p->b, across_axis));
+    const Index *across0 = product_without(p, offset, across_axis);
+    const Index *depth0 = product_without(p, offset, p->depth_axis);
+    if (!is_row && p->panel_axis >= 0) across0 = product_without(p, across0, p->panel_axis);
+    const Index *origin = product_without(p, across0, p->depth_axis);
+    if (offset != index_sub(t, index_add(t, across0, depth0), origin)) return false;
+    o->base = origin;
+    o->across = stride_along(p, offset, across_axis);
+    o->depth = stride_along(p, offset, p->depth_axis);
+    o->across_entry = index_sub(t, depth0, origin);
+    o->depth_entry = index_sub(t, across0, origin);
+    if (is_row) return true;
+    o->panel = p->panel_axis < 0 ? product_constant(p, PANEL_COLUMNS)
+                                 : stride_along(p, offset, p->panel_axis);
+    if (!o->across || !o->panel) return false;
+    return dim_is(p->column_total, 1) || dim_is(o->across, 1);
+}
+
+/* Lines that lie far apart meet in few sets of the cache, and each brings neighbours that the next
+ * tile wants: where enough rows (or columns) share them they are copied close together first. */
+static bool prefers_copy(ProductPlan *p, const Operand *o) {
+    bool is_row = o == &p->a;
+    int64_t stride;
+    if (!o->depth || !o->across || !dim_is(o->across, 1)) return false;
+    if (dim_is_const(o->depth, &stride) && stride < FAR_ELEMENTS) return false;
+    if (dim_hint(p->depth_total) < FAR_DEPTH) return false;
+    if (is_row) return dim_hint(p->column_total) >= COPY_COLUMNS;
+    return !o->stored_panels && dim_hint(p->row_total) >= COPY_ROWS;
+}
+
+/* Can the pack leaf copy it? */
+static bool operand_copied(ProductPlan *p, Operand *o) {
+    IndexTable *t = p->b->table;
+    bool is_row = o == &p->a, panels;
+    const Index *depth =
+        index_add(t, p->depth_begin,
+                  index_add(t, builder_axis_index(p->b, p->depth_place_axis),
+                            index_scale(t, builder_axis_index(p->b, p->depth_block_axis),
+                                        product_constant(p, PANEL_COLUMNS))));
+    /* Both as one axis: a copy goes over whole rows of neighbours. */
+    int axis = is_row ? p->row_axis : p->columns_axis;
+    const Index *across =
+        index_add(t, is_row ? p->row_begin : p->column_begin, builder_axis_index(p->b, axis));
+    const Index *offset = operand_offset(p, o, across, depth, &o->slot, &panels);
+    if (!offset) return false;
+    o->across = stride_along(p, offset, axis);
+    o->along = stride_along(p, offset, p->depth_place_axis);
+    o->block = stride_along(p, offset, p->depth_block_axis);
+    if (!o->across || !o->along || !o->block) return false;
+    const Index *origin = product_without(p, offset, axis);
+    origin = product_without(p, origin, p->depth_place_axis);
+    o->base = product_without(p, origin, p->depth_block_axis);
+    o->pack_cost = dim_is(o->across, 1)             ? (is_row ? 0.4 : 0.15)
+                   : dim_is(o->along, 1) && !is_row ? 0.5
+                                                    : 1.2;
+    return true;
+}
+
+void product_operand(ProductPlan *p, Operand *o) {
+    IndexTable *t = p->b->table;
+    bool is_row = o == &p->a;
+    const Index *across = probe_across(p, is_row);
     const Index *depth = index_add(t, p->depth_begin, builder_axis_index(p->b, p->depth_axis));
     const Index *offset = operand_offset(p, o, across, depth, &o->slot, &o->stored_panels);
     o->pack_cost = 2;
-    o->direct = false;
+    o->turned = false;
+    o->path = OPERAND_VALUES;
     if (!offset) return;
-    const Dim *stride;
-    Motion move = index_motion(offset, across_axis, &stride);
-    if (move == MOTION_NONE || (move == MOTION_STRIDE && dim_is(stride, 1))) {
+    const Dim *stride = stride_along(p, offset, is_row ? p->row_axis : p->column_axis);
+    if (stride && (dim_is(stride, 0) || dim_is(stride, 1))) {
         o->pack_cost = 0.2;
-    } else if (!is_row && index_motion(offset, p->depth_axis, &stride) == MOTION_STRIDE &&
+    } else if (!is_row && (stride = stride_along(p, offset, p->depth_axis)) != NULL &&
                dim_is(stride, 1)) {
         o->turned = true;
         o->pack_cost = 1.2;
     }
-    move = index_motion(offset, across_axis, &stride);
-    const Index *row0 = without(p, offset, across_axis),
-                *depth0 = without(p, offset, p->depth_axis);
-    const Index *origin = without(p, row0, p->depth_axis);
-    /* The offset must be row part + depth part. */
-    if (offset != index_sub(t, index_add(t, row0, depth0), origin)) return;
-    o->base = origin;
-    o->across = o->depth = NULL;
-    const Dim *zero = constant(p, 0);
-    if (move == MOTION_NONE)
-        o->across = zero;
-    else if (move == MOTION_STRIDE)
-        o->across = stride;
-    else if (!is_row)
+    bool direct = operand_direct(p, o, offset);
+    if (direct && !prefers_copy(p, o)) {
+        o->path = OPERAND_DIRECT;
         return;
-    if (!is_row && !dim_is(o->across, 1) && !dim_is(p->column_total, 1)) return;
-    o->across_entry = index_sub(t, depth0, origin);
-    move = index_motion(offset, p->depth_axis, &stride);
-    if (move == MOTION_NONE)
-        o->depth = zero;
-    else if (move == MOTION_STRIDE)
-        o->depth = stride;
-    o->depth_entry = index_sub(t, row0, origin);
-    o->direct = true;
+    }
+    Operand kept = *o;
+    if (operand_copied(p, o)) {
+        o->path = OPERAND_COPIED;
+        return;
+    }
+    *o = kept;
+    if (direct) o->path = OPERAND_DIRECT;
 }
 
 static double leaf_cycles(double rows, double vectors) {
@@ -287,12 +323,12 @@ static double leaf_cycles(double rows, double vectors) {
 
 /* Cycles per element for what is stored, when the vector goes along the column (or the row): its
  * stride in memory. */
-static double store_cost_along(Plan *p, int axis) {
+static double store_cost_along(ProductPlan *p, int axis) {
     IndexTable *t = p->b->table;
     const Index *row = index_add(t, p->row_begin, builder_axis_index(p->b, p->row_axis));
     const Index *column = index_add(t, p->column_begin, builder_axis_index(p->b, p->column_axis));
     const Index *at[SHAPE_MAX_RANK];
-    indices_at(p, 2, row, column, NULL, at);
+    product_indices_at(p, 2, row, column, NULL, at);
     double cost = 0;
     for (int i = 0; i < p->group->members.count; i++) {
         NodeState *s = lowering_state(p->l, p->group->members.data[i]);
@@ -310,19 +346,17 @@ static double store_cost_along(Plan *p, int axis) {
     return cost;
 }
 
-static bool stores_along_rows(Plan *p) {
+bool product_stores_along_rows(ProductPlan *p) {
     if (dim_is(p->row_total, 1) || p->row_block < TURN) return false;
     return store_cost_along(p, p->row_axis) + 1 < store_cost_along(p, p->column_axis);
 }
 
-static double store_cost(Plan *p) {
-    return stores_along_rows(p) ? store_cost_along(p, p->row_axis) + 1
-                                : store_cost_along(p, p->column_axis);
+static double store_cost(ProductPlan *p) {
+    return product_stores_along_rows(p) ? store_cost_along(p, p->row_axis) + 1
+                                        : store_cost_along(p, p->column_axis);
 }
 
-/* The width of stored panels along some label of the columns in anything that the group reads or
- * writes. */
-static int64_t forced_panel(Plan *p) {
+int64_t product_forced_panel(ProductPlan *p) {
     if (p->columns.count != 1) return 0;
     const ContractAttr *c = &p->n->attr.contract;
     const Node *base = operand_base((Node *)p->b_side.node);
@@ -343,8 +377,15 @@ static int64_t forced_panel(Plan *p) {
     return 0;
 }
 
-static Plan *plan_new(Lowering *l, Group *group, int row_side, int column_label, Arena *arena) {
-    Plan *p = NEW(arena, Plan);
+static int64_t at_most(const Dim *total, int64_t limit) {
+    int64_t e;
+    if (!dim_is_const(total, &e) || e > limit) return limit;
+    return e ? e : 1;
+}
+
+static ProductPlan *product_new(Lowering *l, Group *group, int row_side, int column_label,
+                                Arena *arena) {
+    ProductPlan *p = NEW(arena, ProductPlan);
     p->arena = arena;
     const Node *n = group->anchor;
     Sorted s = sort_labels(n);
@@ -380,37 +421,53 @@ static Plan *plan_new(Lowering *l, Group *group, int row_side, int column_label,
     p->depth_total = dim_need(shape_elements(l->dims, &shape));
     p->a = (Operand){.node = n->inputs[row_side], .side = row_side};
     p->b_side = (Operand){.node = n->inputs[1 - row_side], .side = 1 - row_side};
-    p->panel = forced_panel(p);
-    if (!p->panel) p->panel = dim_is_const(p->column_total, &e) ? panel_width(e) : PANEL_MAX;
-    p->row_block = dim_is_const(p->row_total, &e) && e <= ROWS_MAX ? (e ? e : 1) : ROWS_MAX;
+    p->panel = dim_is_const(p->column_total, &e) ? panel_width(e) : PANEL_MAX;
+    p->row_block = p->rows_tile = at_most(p->row_total, ROWS_MAX);
     return p;
 }
 
-static bool is_packed(const Plan *p) {
-    return !p->a.direct || !p->b_side.direct;
-}
-
-/* Tiles and probing axes.  Run once to learn how operands are read, and again, in a fresh builder,
- * to build. */
-static void plan_frame(Plan *p) {
+void product_tiles(ProductPlan *p) {
     Builder *b = p->b;
     IndexTable *t = b->table;
     for (int i = 0; i < p->outer.count; i++)
         p->outer_at[i] = builder_tile(b, "b", p->outer.extent[i]);
-    const Index *panel = builder_tile(b, "panel", ceil_div(p, p->column_total, p->panel));
-    const Index *block = builder_tile(b, "rows", ceil_div(p, p->row_total, p->row_block));
-    p->column_begin = index_scale(t, panel, constant(p, p->panel));
+    const Index *panel = builder_tile(b, "panel", product_ceil_div(p, p->column_total, p->panel));
+    const Index *rows = builder_tile(b, "rows", product_ceil_div(p, p->row_total, p->rows_tile));
+    p->column_begin = index_scale(t, panel, product_constant(p, p->panel));
     p->column_end = index_min(t, index_dim(t, p->column_total),
                               index_add(t, p->column_begin, index_const(t, p->panel)));
-    p->row_begin = index_scale(t, block, constant(p, p->row_block));
-    p->row_end = index_min(t, index_dim(t, p->row_total),
-                           index_add(t, p->row_begin, index_const(t, p->row_block)));
-    p->row_axis = builder_axis(b, "row", constant(p, p->row_block));
-    p->column_axis = builder_axis(b, "column", constant(p, p->panel));
+    p->tile_row_begin = index_scale(t, rows, product_constant(p, p->rows_tile));
+    p->tile_row_end = index_min(t, index_dim(t, p->row_total),
+                                index_add(t, p->tile_row_begin, index_const(t, p->rows_tile)));
+    int64_t panels = p->panel / PANEL_COLUMNS;
+    p->columns_axis = builder_axis(b, "columns", product_constant(p, p->panel));
+    p->column_axis = builder_axis(b, "column", product_constant(p, PANEL_COLUMNS));
+    p->panel_axis = panels > 1 ? builder_axis(b, "panels", product_constant(p, panels)) : -1;
 }
 
-/* Depth loops; they are opened when `open`. */
-static void plan_depth(Plan *p, bool open) {
+void product_rows(ProductPlan *p, bool open) {
+    Builder *b = p->b;
+    IndexTable *t = b->table;
+    p->row_begin = p->tile_row_begin;
+    p->row_end = p->tile_row_end;
+    if (p->rows_tile != p->row_block) {
+        const Dim *size = product_constant(p, p->row_block);
+        const Index *rows = index_sub(t, p->tile_row_end, p->tile_row_begin);
+        const Index *round = index_const(t, p->row_block - 1);
+        int block = builder_axis(
+            b, "block", product_ceil_div(p, product_constant(p, p->rows_tile), p->row_block));
+        if (open)
+            builder_open(b, block, NULL, index_floordiv(t, index_add(t, rows, round), size),
+                         BIND_SEQ);
+        p->row_begin =
+            index_add(t, p->tile_row_begin, index_scale(t, builder_axis_index(b, block), size));
+        p->row_end =
+            index_min(t, p->tile_row_end, index_add(t, p->row_begin, index_const(t, p->row_block)));
+    }
+    p->row_axis = builder_axis(b, "row", product_constant(p, p->row_block));
+}
+
+void product_depth(ProductPlan *p, bool open) {
     Builder *b = p->b;
     IndexTable *t = b->table;
     for (int i = 0; i < p->depth_outer.count; i++) {
@@ -426,294 +483,75 @@ static void plan_depth(Plan *p, bool open) {
     p->depth_end = index_dim(t, p->depth_total);
     const Dim *extent = p->depth_total;
     if (p->chunk) {
-        int axis = builder_axis(b, "chunk", ceil_div(p, p->depth_total, p->chunk));
+        int axis = builder_axis(b, "chunk", product_ceil_div(p, p->depth_total, p->chunk));
         if (open) builder_open(b, axis, NULL, NULL, BIND_SEQ);
-        p->depth_begin = index_scale(t, builder_axis_index(b, axis), constant(p, p->chunk));
+        p->depth_begin = index_scale(t, builder_axis_index(b, axis), product_constant(p, p->chunk));
         p->depth_end =
             index_min(t, p->depth_end, index_add(t, p->depth_begin, index_const(t, p->chunk)));
-        extent = constant(p, p->chunk);
+        extent = product_constant(p, p->chunk);
     }
     p->depth_axis = builder_axis(b, "depth", extent);
+    p->depth_place_axis = builder_axis(b, "place", product_constant(p, PANEL_COLUMNS));
+    p->depth_block_axis = builder_axis(b, "depths", product_ceil_div(p, extent, PANEL_COLUMNS));
 }
 
-static void plan_cost(Plan *p) {
+static double blocks(double total, double size) {
+    return (double)(int64_t)((total + size - 1) / size);
+}
+
+static void product_cost(ProductPlan *p) {
     double rows = (double)dim_hint(p->row_total), columns = (double)dim_hint(p->column_total);
     double outer = labels_hint(&p->outer),
            depth = labels_hint(&p->depth) * labels_hint(&p->depth_outer);
     double calls = labels_hint(&p->depth_outer);
-    double row_blocks = (double)((int64_t)(rows + (double)p->row_block - 1) / p->row_block);
-    double panels = (double)((int64_t)(columns + (double)p->panel - 1) / p->panel);
+    double row_blocks = blocks(rows, (double)p->row_block);
+    double row_tiles = blocks(rows, (double)p->rows_tile);
+    double panels = blocks(columns, (double)p->panel);
     double last = columns - (panels - 1) * (double)p->panel;
-    double vectors = (double)((int64_t)(last + VECTOR_HINT - 1) / VECTOR_HINT);
     double cycles = leaf_cycles(rows, (double)p->panel / VECTOR_HINT) * (panels - 1) +
-                    leaf_cycles(rows, vectors);
+                    leaf_cycles(rows, blocks(last, VECTOR_HINT));
     p->cost = outer * depth * cycles + outer * calls * panels * row_blocks * 60;
     p->cost += outer * rows * columns * store_cost(p);
-    if (!p->a.direct) p->cost += outer * panels * rows * depth * p->a.pack_cost;
-    if (!p->b_side.direct) p->cost += outer * row_blocks * columns * depth * p->b_side.pack_cost;
-    if (p->a.direct && !p->a.across) p->cost += outer * calls * panels * rows * 8;
+    if (p->a.path != OPERAND_DIRECT) p->cost += outer * panels * rows * depth * p->a.pack_cost;
+    if (p->b_side.path != OPERAND_DIRECT)
+        p->cost += outer * row_tiles * columns * depth * p->b_side.pack_cost;
+    if (p->a.path == OPERAND_DIRECT && !p->a.across) p->cost += outer * calls * panels * rows * 8;
+    /* Few tiles leave threads without work. */
+    double tiles = outer * row_tiles * panels;
+    if (p->cost > PARALLEL_CYCLES) p->cost *= 1 + 1 / tiles;
 }
 
-static void plan_make(Plan *p) {
-    for (int pass = 0; pass < 2; pass++) {
-        p->b = builder_new(p->l->program, p->arena);
-        p->gen = gen_new(p->l, p->b, p->group);
-        plan_frame(p);
-        plan_depth(p, false);
-        plan_operand(p, &p->a);
-        plan_operand(p, &p->b_side);
-        if (!is_packed(p)) break;
-        /* Panels in scratch: more rows share one, and their depth is bounded. */
-        int64_t e;
-        if (!p->b_side.direct) {
-            p->row_block =
-                dim_is_const(p->row_total, &e) && e <= ROWS_PACKED ? (e ? e : 1) : ROWS_PACKED;
-        }
-        if (!dim_is_const(p->depth_total, &e) || e > 2 * DEPTH_PACKED) p->chunk = DEPTH_PACKED;
-    }
-    plan_cost(p);
-}
-
-/* ---- building ---- */
-
-static int table_constant(Plan *p, const Index *entry, int axis, int64_t count) {
-    int64_t *data = NEW_ARRAY(p->l->arena, (size_t)count, int64_t);
-    const Index **replacement = NEW_ARRAY(p->arena, (size_t)axis + 1, const Index *);
-    for (int64_t i = 0; i < count; i++) {
-        replacement[axis] = index_const(p->b->table, i);
-        if (!index_is_const(index_substitute(p->b->table, entry, replacement, axis + 1), &data[i]))
-            return -1;
-        if (data[i] > INT32_MAX || data[i] < INT32_MIN) abort();
-    }
-    Shape shape = {1, {constant(p, count)}};
-    KernelEntry *entry_of = p->l->entry;
-    for (int i = 0; i < entry_of->buffers.count; i++) {
-        Buffer *old = entry_of->buffers.data[i];
-        if (old->kind != BUFFER_CONSTANT || old->dtype != DTYPE_I32 ||
-            !shape_equal(&old->shape, &shape))
-            continue;
-        bool same = true;
-        for (int64_t k = 0; same && k < count; k++)
-            same = ((const int64_t *)old->data)[k] == data[k];
-        if (same) return builder_slot(p->b, old, ACCESS_READ);
-    }
-    Buffer *buffer = lowering_buffer(p->l, BUFFER_CONSTANT, DTYPE_I32, shape, "offsets");
-    buffer->data = data;
-    return builder_slot(p->b, buffer, ACCESS_READ);
-}
-
-/* A table of `entry` over `axis` (extent: a constant), for the leaf. */
-static MmaAccess make_access(Plan *p, const Dim *stride, const Index *entry, int axis,
-                             const Index *count) {
-    Builder *b = p->b;
-    MmaAccess access = {.stride = stride, .table_base = index_const(b->table, 0)};
-    if (stride) return access;
-    const Dim *extent = b->kernel->axes.data[axis].extent;
-    int64_t known;
-    if (dim_is_const(extent, &known) && known <= DEPTH_TABLE_MAX) {
-        access.table_slot = table_constant(p, entry, axis, known);
-        if (access.table_slot >= 0) return access;
-    }
-    /* Filled where all that it depends on is known, so outside of the loops that it does not depend
-     * on. */
-    Scope saved[MAX_SCOPES];
-    int depth = builder_index_depth(b, without(p, entry, axis)),
-        inner = builder_index_depth(b, count);
-    int saved_depth = b->depth;
-    for (int i = 0; i < MAX_SCOPES; i++) saved[i] = b->scopes[i];
-    b->depth = depth > inner ? depth : inner;
-    access.table_slot = builder_scratch(b, "offsets", DTYPE_I32, (Shape){1, {extent}});
-    int fill = builder_axis(b, "t", extent);
-    builder_open(b, fill, NULL, count, BIND_SEQ);
-    const Index **replacement = NEW_ARRAY(p->b->arena, (size_t)axis + 1, const Index *);
-    const Index *at = replacement[axis] = builder_axis_index(b, fill);
-    const Index *value = index_substitute(b->table, entry, replacement, axis + 1);
-    builder_store(b, access.table_slot, &at, 1, expr_index(b, value, DTYPE_I32), NULL);
-    builder_close(b);
-    for (int i = 0; i < MAX_SCOPES; i++) b->scopes[i] = saved[i];
-    b->depth = saved_depth;
-    return access;
-}
-
-/* Evaluates an operand into scratch: rows as [rows][depth], columns as [depth][panel]. */
-static int pack(Plan *p, Operand *o, const Index *across_count, const Index *depth_count) {
-    Builder *b = p->b;
-    IndexTable *t = b->table;
-    bool is_row = o == &p->a;
-    const Dim *across = constant(p, is_row ? p->row_block : p->panel);
-    const Dim *depth = b->kernel->axes.data[p->depth_axis].extent;
-    Shape shape = {2, {is_row ? across : depth, is_row ? depth : across}};
-    int slot = builder_scratch(b, is_row ? "rows" : "panel", p->dtype, shape);
-    int outer = builder_axis(b, is_row ? "r" : "k", shape.dims[0]);
-    int inner = builder_axis(b, "v", shape.dims[1]);
-    const Index *outer_count = is_row ? across_count : depth_count;
-    if (o->turned) {
-        /* Blocks of lanes along the outer axis: whole lines are read, few are written. */
-        int block = builder_axis(b, "block", ceil_div(p, shape.dims[0], TURN));
-        const Index *turn = index_const(t, TURN - 1);
-        builder_open(b, block, NULL,
-                     index_floordiv(t, index_add(t, outer_count, turn), constant(p, TURN)),
-                     BIND_SEQ);
-        const Index *begin = index_scale(t, builder_axis_index(b, block), constant(p, TURN));
-        builder_open(b, inner, NULL, across_count, BIND_SEQ);
-        builder_open(b, outer, begin,
-                     index_min(t, outer_count, index_add(t, begin, index_const(t, TURN))),
-                     BIND_VECTOR);
-    } else {
-        builder_open(b, outer, NULL, outer_count, BIND_SEQ);
-        builder_open(b, inner, NULL, is_row ? depth_count : across_count, BIND_VECTOR);
-    }
-    const Index *place[2] = {builder_axis_index(b, outer), builder_axis_index(b, inner)};
-    const Index *a = index_add(t, is_row ? p->row_begin : p->column_begin, place[is_row ? 0 : 1]);
-    const Index *k = index_add(t, p->depth_begin, place[is_row ? 1 : 0]);
-    const Index *at[SHAPE_MAX_RANK];
-    indices_at(p, o->side, is_row ? a : NULL, is_row ? NULL : a, k, at);
-    const Expr *value = expr_cast(b, gen_value(p->gen, o->node, at), p->dtype);
-    builder_store(b, slot, place, 2, value, NULL);
-    if (o->turned) builder_close(b);
-    builder_close(b);
-    builder_close(b);
-    return slot;
-}
-
-static void zero_tile(Plan *p, int tile, const Index *rows) {
-    Builder *b = p->b;
-    int r = builder_axis(b, "r", constant(p, p->row_block));
-    builder_open(b, r, NULL, rows, BIND_SEQ);
-    int c = builder_axis(b, "v", constant(p, p->panel));
-    builder_open(b, c, NULL, NULL, BIND_VECTOR);
-    const Index *at[2] = {builder_axis_index(b, r), builder_axis_index(b, c)};
-    builder_store(b, tile, at, 2, expr_const(b, p->dtype, 0), NULL);
-    builder_close(b);
-    builder_close(b);
-}
-
-/* What is computed from the product, at the elements of the tile. */
-static void epilogue(Plan *p, int tile, const Index *columns) {
-    Builder *b = p->b;
-    IndexTable *t = b->table;
-    int64_t e;
-    /* Positions in the block show panels; positions in the whole show that they are in bounds. */
-    bool in_block = forced_panel(p) || (dim_is_const(p->column_total, &e) && e % p->panel == 0);
-    const Index *row, *column, *in_tile[2];
-    bool turned = stores_along_rows(p);
-    const Index *begin = p->row_begin, *end = p->row_end;
-    if (turned) {
-        int block = builder_axis(b, "block", constant(p, (p->row_block + TURN - 1) / TURN));
-        const Index *rows = index_sub(t, end, begin);
-        builder_open(
-            b, block, NULL,
-            index_floordiv(t, index_add(t, rows, index_const(t, TURN - 1)), constant(p, TURN)),
-            BIND_SEQ);
-        begin =
-            index_add(t, begin, index_scale(t, builder_axis_index(b, block), constant(p, TURN)));
-        end = index_min(t, end, index_add(t, begin, index_const(t, TURN)));
-    }
-    int r = builder_axis(b, "m", p->row_total);
-    if (!turned) builder_open(b, r, begin, end, BIND_SEQ);
-    row = builder_axis_index(b, r);
-    in_tile[0] = index_sub(t, row, p->row_begin);
-    if (dim_is(p->row_total, 1)) in_tile[0] = row = index_const(t, 0);
-    if (in_block) {
-        int c = builder_axis(b, "n", constant(p, p->panel));
-        builder_open(b, c, NULL, columns, turned ? BIND_SEQ : BIND_VECTOR);
-        in_tile[1] = builder_axis_index(b, c);
-        column = index_add(t, p->column_begin, in_tile[1]);
-    } else {
-        int c = builder_axis(b, "n", p->column_total);
-        builder_open(b, c, p->column_begin, p->column_end, turned ? BIND_SEQ : BIND_VECTOR);
-        column = builder_axis_index(b, c);
-        in_tile[1] = index_sub(t, column, p->column_begin);
-    }
-    if (turned) builder_open(b, r, begin, end, BIND_VECTOR);
-    const Index *at[SHAPE_MAX_RANK];
-    indices_at(p, 2, row, column, NULL, at);
-    const Expr *product = expr_cast(b, expr_load(b, tile, in_tile, 2), p->n->type.dtype);
-    Group *g = p->group;
-    product = builder_let_here(b, product, "product");
-    gen_set(p->gen, p->n, at, product);
-    const Expr **values = NEW_ARRAY(p->b->arena, (size_t)g->members.count, const Expr *);
-    for (int pass = 0; pass < 2; pass++) {
-        for (int m = 0; m < g->members.count; m++) {
-            Node *n = g->members.data[m];
-            if (!lowering_needs_store(p->l, n)) continue;
-            if (pass)
-                gen_store(p->gen, n, at, values[m]);
-            else
-                values[m] = builder_let_here(b, gen_value(p->gen, n, at), "out");
-        }
-    }
-    if (turned) builder_close(b);
-    builder_close(b);
-    builder_close(b);
-}
-
-/* The loops over depth with the leaf in them.  accumulate: the tile already holds a value. */
-static void leaf(Plan *p, int tile, const Index *rows, const Index *columns, bool accumulate) {
-    Builder *b = p->b;
-    IndexTable *t = b->table;
-    int depth0 = b->depth;
-    plan_depth(p, true);
-    plan_operand(p, &p->a);
-    plan_operand(p, &p->b_side);
-    const Index *depth = index_sub(t, p->depth_end, p->depth_begin);
-    Mma *mma = NEW(p->arena, Mma);
-    *mma = (Mma){.dtype = p->dtype,
-                 .tile_slot = tile,
-                 .rows_max = p->row_block,
-                 .columns_max = p->panel,
-                 .rows = rows,
-                 .columns = columns,
-                 .depth = depth,
-                 .accumulate = accumulate};
-    const Index *zero = index_const(t, 0);
-    const Dim *depth_extent = b->kernel->axes.data[p->depth_axis].extent;
-    if (p->b_side.direct) {
-        mma->b_slot = p->b_side.slot;
-        mma->b_base = p->b_side.base;
-        mma->b_depth = make_access(p, p->b_side.depth, p->b_side.depth_entry, p->depth_axis, depth);
-        mma->b_padded = p->b_side.stored_panels;
-    } else {
-        mma->b_slot = pack(p, &p->b_side, columns, depth);
-        mma->b_base = zero;
-        mma->b_depth = (MmaAccess){constant(p, p->panel), 0, zero};
-        mma->b_padded = true;
-    }
-    if (p->a.direct) {
-        mma->a_slot = p->a.slot;
-        mma->a_base = p->a.base;
-        mma->a_row = make_access(p, p->a.across, p->a.across_entry, p->row_axis, rows);
-        mma->a_depth = make_access(p, p->a.depth, p->a.depth_entry, p->depth_axis, depth);
-    } else {
-        mma->a_slot = pack(p, &p->a, rows, depth);
-        mma->a_base = zero;
-        mma->a_row = (MmaAccess){depth_extent, 0, zero};
-        mma->a_depth = (MmaAccess){constant(p, 1), 0, zero};
-    }
-    builder_leaf(b, STMT_MMA)->mma = mma;
-    while (b->depth > depth0) builder_close(b);
-}
-
-static void plan_build(Plan *p) {
+static void product_probe(ProductPlan *p) {
     p->b = builder_new(p->l->program, p->arena);
     p->gen = gen_new(p->l, p->b, p->group);
-    Builder *b = p->b;
-    IndexTable *t = b->table;
-    plan_frame(p);
-    const Index *rows = index_sub(t, p->row_end, p->row_begin);
-    const Index *columns = index_sub(t, p->column_end, p->column_begin);
-    Shape tile_shape = {2, {constant(p, p->row_block), constant(p, p->panel)}};
-    int tile = builder_scratch(b, "tile", p->dtype, tile_shape);
-    bool empty = dim_is(p->depth_total, 0), loops = p->chunk != 0;
-    for (int i = 0; i < p->depth_outer.count; i++) {
-        loops = loops || !dim_is(p->depth_outer.extent[i], 1);
-        empty = empty || dim_is(p->depth_outer.extent[i], 0);
+    product_tiles(p);
+    product_depth(p, false);
+    product_rows(p, false);
+    product_operand(p, &p->a);
+    product_operand(p, &p->b_side);
+}
+
+static void product_make(ProductPlan *p) {
+    product_probe(p);
+    bool a = p->a.path != OPERAND_DIRECT, b = p->b_side.path != OPERAND_DIRECT, whole = true;
+    if (a || b) {
+        int64_t e;
+        for (int i = 0; i < p->depth_outer.count; i++)
+            whole = whole && dim_is(p->depth_outer.extent[i], 1);
+        if (!a && whole && dim_is_const(p->depth_total, &e) && e > 0 && e <= DEPTH_SHARED) {
+            /* The columns are packed once for many blocks of rows. */
+            p->shared_panel = true;
+            p->rows_tile = at_most(p->row_total, ROWS_SHARED);
+            if (p->rows_tile < p->row_block) p->row_block = p->rows_tile;
+        } else {
+            /* Depth goes in chunks that fit the caches, with all rows of a tile in each. */
+            p->rows_tile = p->row_block = at_most(p->row_total, ROWS_PACKED);
+            if (a && dim_hint(p->column_total) >= 2 * PANEL_MAX) p->panel = 2 * PANEL_MAX;
+            if (!dim_is_const(p->depth_total, &e) || e > 2 * DEPTH_PACKED) p->chunk = DEPTH_PACKED;
+        }
+        product_probe(p);
     }
-    if (loops || empty) zero_tile(p, tile, rows);
-    if (!empty) leaf(p, tile, rows, columns, loops);
-    epilogue(p, tile, columns);
-    for (int m = 0; m < p->group->members.count; m++)
-        builder_describe(b, p->group->members.data[m]);
+    product_cost(p);
 }
 
 void schedule_contract(Lowering *l, Group *group) {
@@ -725,8 +563,8 @@ void schedule_contract(Lowering *l, Group *group) {
         int columns = s.side[1 - row_side].count;
         for (int label = -1; label < (columns > 1 ? columns : 0); label++) {
             Arena *trial = arena_new();
-            Plan *p = plan_new(l, group, row_side, label, trial);
-            plan_make(p);
+            ProductPlan *p = product_new(l, group, row_side, label, trial);
+            product_make(p);
             if (best_cost < 0 || p->cost < best_cost) {
                 best_side = row_side;
                 best_label = label;
@@ -735,13 +573,13 @@ void schedule_contract(Lowering *l, Group *group) {
             arena_free(trial);
         }
     }
-    Plan *best = plan_new(l, group, best_side, best_label, l->arena);
-    plan_make(best);
-    plan_build(best);
+    ProductPlan *best = product_new(l, group, best_side, best_label, l->arena);
+    product_make(best);
+    product_build(best);
     const char *path, *what = group_what(l, group, &path);
     Builder *b = best->b;
     const Dim *flops = dim_mul(l->dims, best->row_total, best->column_total);
-    flops = dim_mul(l->dims, flops, dim_mul(l->dims, best->depth_total, constant(best, 2)));
+    flops = dim_mul(l->dims, flops, dim_mul(l->dims, best->depth_total, dim_const(l->dims, 2)));
     for (int i = 0; i < best->outer.count; i++)
         flops = dim_mul(l->dims, flops, best->outer.extent[i]);
     for (int i = 0; i < best->depth_outer.count; i++)
@@ -754,14 +592,16 @@ void schedule_contract(Lowering *l, Group *group) {
         type_print(&t, &n->inputs[k]->type);
         text_append(&t, k ? ": " : " x ");
     }
-    const char *column_path = !best->b_side.direct         ? "packed scratch"
-                              : best->b_side.stored_panels ? "packed stored"
-                                                           : "direct";
+    const char *column_path = best->b_side.path == OPERAND_VALUES   ? "evaluated into scratch"
+                              : best->b_side.path == OPERAND_COPIED ? "packed scratch"
+                              : best->b_side.stored_panels          ? "packed stored"
+                                                                    : "direct";
     text_printf(&t, "leaf, columns %s, rows %s, tile %lldx%lld, joined: %s", column_path,
-                !best->a.direct                   ? "packed scratch"
+                best->a.path == OPERAND_VALUES    ? "evaluated into scratch"
+                : best->a.path == OPERAND_COPIED  ? "packed scratch"
                 : best->a.across && best->a.depth ? "direct"
                                                   : "by offsets",
-                (long long)best->row_block, (long long)best->panel, what);
+                (long long)best->rows_tile, (long long)best->panel, what);
     lowering_remark(l, REMARK_CONTRACTION, n, "%s", t.data);
     vector_push(l->arena, &l->steps, builder_finish(b, what, path));
 }

@@ -183,6 +183,11 @@ static void count_stmt(Counter *c, const Stmt *s) {
         return;
     }
     case STMT_MMA: count_mma(c, s->mma); return;
+    case STMT_PACK:
+        if (s->pack->from_slot < c->kernel->parameter_count)
+            touch(c, c->read, s->pack->from_slot,
+                  shape_elements(c->dims, &c->kernel->slots.data[s->pack->from_slot].shape));
+        return;
     case STMT_ARGSORT: return;
     }
 }

@@ -9,7 +9,7 @@
 /* Sizes are target-independent: the leaf splits a tile into what the target's registers hold. */
 enum {
     VECTOR_HINT = 16,     /* lanes that padding of panels aims at */
-    PANEL_MAX = 64,       /* columns of a stored panel, at most */
+    PANEL_MAX = 64,       /* columns of a product's tile, at most */
     ROWS_MAX = 24,        /* rows of a product's tile, at most */
     TILE_ELEMENTS = 4096, /* elements of pointwise work that a tile should have */
     SYMBOL_HINT = 64,     /* value of an unknown dim in cost estimates */
@@ -54,6 +54,7 @@ const Index *builder_tile(Builder *b, const char *name, const Dim *count); /* a 
 const Index *builder_axis_index(Builder *b, int axis);
 /* begin and end may be NULL: 0 and the axis' extent. */
 Stmt *builder_open(Builder *b, int axis, const Index *begin, const Index *end, Binding binding);
+void builder_open_if(Builder *b, const Guard *guard); /* closed like a loop */
 void builder_close(Builder *b);
 int builder_register(Builder *b, DType dtype, const char *name);
 /* Adds an accumulator to an open loop; its registers live in the scope around the loop. */

@@ -96,6 +96,7 @@ typedef enum StmtKind {
     STMT_STORE,      /* slot[indices] = value, where the guard (NULL: always) holds */
     STMT_IF,         /* body where the guard holds; the guard does not depend on a vector axis */
     STMT_MMA,        /* the leaf: small matrix product into a scratch tile */
+    STMT_PACK,       /* the leaf's operand, copied into the order in which it is read */
     STMT_ARGSORT,    /* the sort leaf on scratch rows */
 } StmtKind;
 
@@ -112,15 +113,20 @@ typedef struct Accumulator {
     int reg, reg_index; /* reg_index: -1 unless ARGMAX, ARGMIN */
 } Accumulator;
 
+/* Neighbours in memory: columns of a panel, rows of a packed group (those of a register tile). */
+enum { PANEL_COLUMNS = 16, GROUP_ROWS = 6 };
+
 /* T[i][j] (+)= sum over k of A[i][k] * B[k][j], i < rows, j < columns, k < depth.  All offsets are
  * elements. T: scratch slot of dtype f32 or f64, row-major with `columns_max` elements a row.  Same
  * dtype for A, B, T. A[i][k] at base + row(i) + depth(k): row and depth are i * stride, or the
- * entry i of an i32 table (slot). B[k][j] at base + depth(k) + j.  When b_padded, whole rows of
- * columns_max may be read (but columns >= `columns` hold anything, finite or not, and T there may
- * be written with anything). Order of the sum: k = 0, 1, ... in one chain per element of T, for
- * every element alike.  */
+ * entry i of an i32 table (slot), or, in packed groups, i / GROUP_ROWS * stride + i % GROUP_ROWS.
+ * B[k][j] at base + depth(k) + j / PANEL_COLUMNS * b_panel + j % PANEL_COLUMNS.  When b_padded,
+ * whole rows of columns_max may be read (but columns >= `columns` hold anything, finite or not, and
+ * T there may be written with anything). Order of the sum: k = 0, 1, ... in one chain per element
+ * of T, for every element alike.  */
 typedef struct MmaAccess {
     const Dim *stride;       /* NULL: use the table */
+    bool grouped;            /* rows of A only */
     int table_slot;          /* i32 */
     const Index *table_base; /* first entry used */
 } MmaAccess;
@@ -134,10 +140,26 @@ typedef struct Mma {
     MmaAccess a_row, a_depth;
     int b_slot;
     const Index *b_base;
+    const Dim *b_panel;
     MmaAccess b_depth;
     bool b_padded;
-    bool accumulate; /* false: T is set, whatever it held */
+    /* NULL: T is set, whatever it held; otherwise it is set where this is 0 and added to where it
+     * is more. */
+    const Index *earlier;
 } Mma;
+
+/* to[i / group * group * depth_max + k * group + i % group] = from[base + i * across + k / 16 *
+ * block + k % 16 * along], i < count, k < depth: an operand of Mma, packed.  group: PANEL_COLUMNS
+ * or GROUP_ROWS. */
+typedef struct PackLeaf {
+    DType dtype;
+    int64_t group;
+    int to_slot; /* scratch, [ceil(count / group)][depth_max][group] */
+    const Dim *depth_max;
+    int from_slot;
+    const Index *base, *count, *depth;
+    const Dim *across, *along, *block;
+} PackLeaf;
 
 /* order[0..count) = stable sorting permutation of keys[0..count) (scratch slots, rank 1); `spare`
  * is i64 scratch of the same length.  NaN last ascending, first descending. */
@@ -166,6 +188,7 @@ struct Stmt {
     const Index *const *indices;
     const Guard *guard; /* STORE, IF */
     Mma *mma;
+    PackLeaf *pack;
     ArgsortLeaf *argsort;
 };
 

@@ -19,8 +19,8 @@ struct StoredForms {
 };
 
 int64_t panel_width(int64_t extent) {
-    int64_t best = VECTOR_HINT, best_padded = INT64_MAX;
-    for (int64_t w = PANEL_MAX; w >= VECTOR_HINT; w -= VECTOR_HINT) {
+    int64_t best = PANEL_COLUMNS, best_padded = INT64_MAX;
+    for (int64_t w = PANEL_MAX; w >= PANEL_COLUMNS; w -= PANEL_COLUMNS) {
         int64_t padded = (extent + w - 1) / w * w;
         if (padded < best_padded) {
             best = w;
@@ -116,6 +116,6 @@ void layouts_decide(KernelProgram *p) {
     for (StoredForm *f = p->forms->first; f; f = f->next) {
         int64_t n;
         if (!f->wanted || f->refused || !dim_is_const(f->type.shape.dims[0], &n)) continue;
-        f->layout = layout_panels(p->arena, p->program->dims, &f->type.shape, 0, panel_width(n));
+        f->layout = layout_panels(p->arena, p->program->dims, &f->type.shape, 0, PANEL_COLUMNS);
     }
 }

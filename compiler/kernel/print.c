@@ -149,7 +149,7 @@ static void line(Printer *p) {
 }
 
 static void print_access(Printer *p, const char *name, const MmaAccess *a) {
-    text_printf(p->out, " %s=", name);
+    text_printf(p->out, " %s=%s", name, a->grouped ? "groups " : "");
     if (a->stride) {
         print_dim(p, a->stride);
         return;
@@ -163,7 +163,7 @@ static void print_access(Printer *p, const char *name, const MmaAccess *a) {
 static void print_mma(Printer *p, const Mma *m) {
     const Slot *slots = p->kernel->slots.data;
     text_printf(p->out, "mma.%s %s[%lldx%lld] %s", dtype_name(m->dtype), slots[m->tile_slot].name,
-                (long long)m->rows_max, (long long)m->columns_max, m->accumulate ? "+=" : "=");
+                (long long)m->rows_max, (long long)m->columns_max, m->earlier ? "+=" : "=");
     text_append(p->out, " rows ");
     print_index(p, m->rows);
     text_append(p->out, " columns ");
@@ -176,8 +176,33 @@ static void print_mma(Printer *p, const Mma *m) {
     print_access(p, "depth", &m->a_depth);
     text_printf(p->out, " b=%s@", slots[m->b_slot].name);
     print_index(p, m->b_base);
+    text_append(p->out, " panel=");
+    dim_print(p->out, m->b_panel);
     print_access(p, "depth", &m->b_depth);
     if (m->b_padded) text_append(p->out, " padded");
+    if (!m->earlier) return;
+    text_append(p->out, " unless ");
+    print_index(p, m->earlier);
+    text_append(p->out, " is 0");
+}
+
+static void print_pack(Printer *p, const PackLeaf *a) {
+    const Slot *slots = p->kernel->slots.data;
+    text_printf(p->out, "pack.%s %s in groups of %lld, depth ", dtype_name(a->dtype),
+                slots[a->to_slot].name, (long long)a->group);
+    print_index(p, a->depth);
+    text_append(p->out, " of ");
+    dim_print(p->out, a->depth_max);
+    text_printf(p->out, " from %s@", slots[a->from_slot].name);
+    print_index(p, a->base);
+    text_append(p->out, " count ");
+    print_index(p, a->count);
+    const Dim *strides[3] = {a->across, a->along, a->block};
+    static const char *const names[3] = {" across=", " along=", " block="};
+    for (int i = 0; i < 3; i++) {
+        text_append(p->out, names[i]);
+        dim_print(p->out, strides[i]);
+    }
 }
 
 static void print_body(Printer *p, const Stmt *s);
@@ -233,6 +258,7 @@ static void print_stmt(Printer *p, const Stmt *s) {
         }
         return;
     case STMT_MMA: print_mma(p, s->mma); return;
+    case STMT_PACK: print_pack(p, s->pack); return;
     case STMT_ARGSORT: {
         const Slot *slots = p->kernel->slots.data;
         const ArgsortLeaf *a = s->argsort;

@@ -77,11 +77,22 @@ static void collect_stmt(SymbolSet *set, const Stmt *s) {
         const Mma *m = s->mma;
         const Index *const all[] = {m->rows,   m->columns,           m->depth,
                                     m->a_base, m->a_row.table_base,  m->a_depth.table_base,
-                                    m->b_base, m->b_depth.table_base};
+                                    m->b_base, m->b_depth.table_base,
+                                    m->earlier};
         for (size_t i = 0; i < sizeof all / sizeof *all; i++) collect_index(set, all[i]);
         collect_dim(set, m->a_row.stride);
         collect_dim(set, m->a_depth.stride);
         collect_dim(set, m->b_depth.stride);
+        collect_dim(set, m->b_panel);
+    }
+    if (s->pack) {
+        collect_index(set, s->pack->base);
+        collect_index(set, s->pack->count);
+        collect_index(set, s->pack->depth);
+        collect_dim(set, s->pack->depth_max);
+        collect_dim(set, s->pack->across);
+        collect_dim(set, s->pack->along);
+        collect_dim(set, s->pack->block);
     }
 }
 

@@ -123,12 +123,13 @@ static const char drawing[] =
 /* ---- what the kernels need ---- */
 
 typedef struct Needs {
-    unsigned mma_forms, argsort_dtypes;
+    unsigned mma_forms, pack_forms, argsort_dtypes;
 } Needs;
 
 static void find_needs(const Kernel *kernel, const Stmt *s, Needs *needs) {
     for (int i = 0; i < s->body.count; i++) find_needs(kernel, s->body.data[i], needs);
     if (s->kind == STMT_MMA) needs->mma_forms |= 1u << mma_form(s->mma);
+    if (s->kind == STMT_PACK) needs->pack_forms |= 1u << pack_form(s->pack);
     if (s->kind == STMT_ARGSORT)
         needs->argsort_dtypes |= 1u << kernel->slots.data[s->argsort->keys_slot].dtype;
 }
@@ -147,8 +148,11 @@ static void write_templates(SourceWriter *w) {
     }
     if (w->sites) emit_template(w->out, "philox.h");
     if (needs.mma_forms) emit_template(w->out, "mma.h");
-    for (int form = 0; form < 16; form++)
+    for (int form = 0; form < MMA_FORMS; form++)
         if (needs.mma_forms >> form & 1) emit_mma_form(w->out, form);
+    if (needs.pack_forms) emit_template(w->out, "pack.h");
+    for (int form = 0; form < PACK_FORMS; form++)
+        if (needs.pack_forms >> form & 1) emit_pack_form(w->out, form);
     if (needs.argsort_dtypes) emit_template(w->out, "argsort.h");
     for (int t = 0; t < DTYPE_COUNT; t++)
         if (needs.argsort_dtypes >> t & 1)

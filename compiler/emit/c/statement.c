@@ -412,22 +412,49 @@ static void write_store(Writer *w, const Stmt *s) {
 
 /* ---- leaves ---- */
 
+/* How the offsets of an access are found, and what its instance of the leaf is called by. */
+typedef enum AccessForm { FORM_STRIDE, FORM_TABLE, FORM_GROUP } AccessForm;
+static const char form_letters[] = "stg";
+
+static AccessForm access_form(const MmaAccess *a) {
+    return a->grouped ? FORM_GROUP : a->stride ? FORM_STRIDE : FORM_TABLE;
+}
+
 int mma_form(const Mma *m) {
-    return (m->a_row.stride ? 0 : 1) | (m->a_depth.stride ? 0 : 2) | (m->b_depth.stride ? 0 : 4) |
-           (m->dtype == DTYPE_F64 ? 8 : 0);
+    return (int)access_form(&m->b_depth) | (int)access_form(&m->a_depth) << 1 |
+           (m->dtype == DTYPE_F64) << 2 | (int)access_form(&m->a_row) << 3;
 }
 
 static const char *mma_name(Writer *w, int form) {
-    return writer_format(w, "nn_mma_%s_%c%c%c", form & 8 ? "f64" : "f32", form & 1 ? 't' : 's',
-                         form & 2 ? 't' : 's', form & 4 ? 't' : 's');
+    return writer_format(w, "nn_mma_%s_%c%c%c", form & 4 ? "f64" : "f32", form_letters[form >> 3],
+                         form_letters[form >> 1 & 1], form_letters[form & 1]);
 }
 
 void emit_mma_form(Text *out, int form) {
     Writer w = {.arena = out->arena};
-    static const char *const kind[] = {"NN_MMA_STRIDE", "NN_MMA_TABLE"};
+    static const char *const kind[] = {"NN_MMA_STRIDE", "NN_MMA_TABLE", "NN_MMA_GROUP"};
     text_printf(out, "NN_MMA(%s, %s, %s, %s, %s, %s)\n", mma_name(&w, form),
-                form & 8 ? "f64" : "f32", form & 8 ? "double" : "float", kind[form & 1],
-                kind[form >> 1 & 1], kind[form >> 2 & 1]);
+                form & 4 ? "f64" : "f32", form & 4 ? "double" : "float", kind[form >> 3],
+                kind[form >> 1 & 1], kind[form & 1]);
+}
+
+int pack_form(const PackLeaf *p) {
+    return (p->group == GROUP_ROWS) | (p->dtype == DTYPE_F64) << 1;
+}
+
+void emit_pack_form(Text *out, int form) {
+    const char *dtype = form & 2 ? "f64" : "f32", *type = form & 2 ? "double" : "float";
+    text_printf(out, "NN_PACK(nn_pack_%s, %s, %d)\n", dtype, type,
+                form & 1 ? GROUP_ROWS : PANEL_COLUMNS);
+}
+
+static void write_pack(Writer *w, const PackLeaf *p) {
+    writer_begin_statement(w, NULL, 0);
+    writer_line(w, "nn_pack_%s_by_%lld(%s, %s, %s + (%s), %s, %s, %s, %s, %s);",
+                p->dtype == DTYPE_F64 ? "f64" : "f32", (long long)p->group,
+                w->slot_names[p->to_slot], writer_dim(w, p->depth_max), w->slot_names[p->from_slot],
+                writer_index(w, p->base), writer_index(w, p->count), writer_index(w, p->depth),
+                writer_dim(w, p->across), writer_dim(w, p->along), writer_dim(w, p->block));
 }
 
 static const char *mma_access(Writer *w, const MmaAccess *a) {
@@ -438,12 +465,13 @@ static const char *mma_access(Writer *w, const MmaAccess *a) {
 
 static void write_mma(Writer *w, const Mma *m) {
     writer_begin_statement(w, NULL, 0);
-    writer_line(w, "%s(%s, %lld, %s, %s, %s, %s + (%s), %s, %s, %s + (%s), %s, %d, %d);",
+    writer_line(w, "%s(%s, %lld, %s, %s, %s, %s + (%s), %s, %s, %s + (%s), %s, %s, %d, %s);",
                 mma_name(w, mma_form(m)), w->slot_names[m->tile_slot], (long long)m->columns_max,
                 writer_index(w, m->rows), writer_index(w, m->columns), writer_index(w, m->depth),
                 w->slot_names[m->a_slot], writer_index(w, m->a_base), mma_access(w, &m->a_row),
                 mma_access(w, &m->a_depth), w->slot_names[m->b_slot], writer_index(w, m->b_base),
-                mma_access(w, &m->b_depth), m->b_padded, m->accumulate);
+                writer_dim(w, m->b_panel), mma_access(w, &m->b_depth), m->b_padded,
+                m->earlier ? writer_format(w, "%s > 0", writer_index(w, m->earlier)) : "0");
 }
 
 static void write_argsort(Writer *w, const ArgsortLeaf *a) {
@@ -470,6 +498,7 @@ void writer_statement(Writer *w, const Stmt *s) {
         writer_line(w, "}");
         break;
     case STMT_MMA: write_mma(w, s->mma); break;
+    case STMT_PACK: write_pack(w, s->pack); break;
     case STMT_ARGSORT: write_argsort(w, s->argsort); break;
     }
 }

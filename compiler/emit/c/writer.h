@@ -108,5 +108,8 @@ void emit_kernel_function(Text *out, const KernelPlan *plan, IndexTable *indices
 /* Suffix and bit of the instance of the product leaf that `m` needs. */
 int mma_form(const Mma *m);
 void emit_mma_form(Text *out, int form); /* the line that instantiates it */
+int pack_form(const PackLeaf *p);
+void emit_pack_form(Text *out, int form);
+enum { MMA_FORMS = 24, PACK_FORMS = 4 };
 
 #endif

@@ -93,7 +93,7 @@ static const char *fold_name(ReduceKind kind) {
 }
 
 static bool can_print(const Kernel *k, const Stmt *s) {
-    if (s->kind == STMT_MMA || s->kind == STMT_ARGSORT) return false;
+    if (s->kind == STMT_MMA || s->kind == STMT_PACK || s->kind == STMT_ARGSORT) return false;
     for (int i = 0; i < s->accumulator_count; i++)
         if (s->binding == BIND_VECTOR && !fold_name(s->accumulators[i].kind)) return false;
     for (int i = 0; i < s->body.count; i++)

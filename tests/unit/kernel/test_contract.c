@@ -27,8 +27,9 @@ static void test_linear_in_all_directions(void **state) {
     const char *paths = contractions(p);
     assert_int_equal(occurrences(paths, "columns packed stored, rows direct"), 1);
     assert_non_null(strstr(paths, "joined: contract tanh"));
-    assert_non_null(
-        strstr(paths, "columns direct, rows direct, tile 24x64, joined: contract add sub"));
+    assert_non_null(strstr(paths,
+                           "columns packed scratch, rows packed scratch, tile 96x128, joined: "
+                           "contract add sub"));
     /* The old w is read for dx before the update writes it. */
     assert_non_null(strstr(e->steps.data[2]->kernel->text, "update"));
     arena_free(a);
@@ -41,7 +42,7 @@ static void test_optimizer_state_follows_its_parameter(void **state) {
     const Root *root = p->roots.data[0]->root;
     const Layout *w = kernel_cell_layout(p, root->cells.data[0]);
     assert_non_null(w);
-    assert_int_equal(w->axes[0].divide, 64);
+    assert_int_equal(w->axes[0].divide, PANEL_COLUMNS);
     assert_ptr_equal(kernel_cell_layout(p, root->cells.data[1]), w);
     assert_null(kernel_cell_layout(p, root->cells.data[2]));
     arena_free(a);

@@ -1,0 +1,87 @@
+/* Inside the schedule of contractions: the plan of one product, made by contract.c (how operands
+ * are read, tiles, cost) and turned into a kernel by contract_build.c. */
+#ifndef NNC_KERNEL_CONTRACT_H
+#define NNC_KERNEL_CONTRACT_H
+
+#include "kernel/internal.h"
+
+enum { TURN = 16 }; /* block of a copy that is contiguous along the outer loop's axis */
+
+/* A list of labels and the shape that they span. */
+typedef struct Labels {
+    int count;
+    int name[CONTRACT_MAX_LABELS];
+    const Dim *extent[CONTRACT_MAX_LABELS];
+} Labels;
+
+/* How an operand reaches the leaf. */
+typedef enum OperandPath {
+    OPERAND_DIRECT, /* in place */
+    OPERAND_COPIED, /* plain loads with strides: packed by the pack leaf */
+    OPERAND_VALUES, /* anything else: evaluated into scratch */
+} OperandPath;
+
+typedef struct Operand {
+    const Node *node;
+    int side;
+    OperandPath path;
+    int slot;
+    const Index *base;
+    const Dim *across; /* stride over rows; over the columns of a panel it is 1.  NULL: a table */
+    const Dim *panel;  /* columns: stride over panels */
+    const Dim *depth;  /* stride over depth.  NULL: a table */
+    const Dim *along, *block; /* COPIED: strides over depth inside blocks of 16, and over blocks */
+    const Index *across_entry, *depth_entry; /* what tables hold, at axes (row or depth) */
+    double pack_cost;                        /* cycles per element when it is packed */
+    bool turned; /* VALUES: it is contiguous along the outer axis of that scratch */
+    bool stored_panels;
+} Operand;
+
+typedef struct ProductPlan {
+    Lowering *l;
+    Group *group;
+    const Node *n;
+    Arena *arena;
+    Builder *b;
+    Gen *gen;
+    DType dtype; /* of the leaf */
+    Labels outer, rows, columns, depth_outer, depth;
+    const Dim *row_total, *column_total, *depth_total;
+    /* A tile has rows_tile rows, worked on row_block at a time, and `panel` columns; chunk: depth
+     * of one call of the leaf, 0: the whole. */
+    int64_t rows_tile, row_block, panel, chunk;
+    bool shared_panel; /* the columns are packed once a tile, for all its blocks of rows */
+    const Index *outer_at[CONTRACT_MAX_LABELS], *depth_outer_at[CONTRACT_MAX_LABELS];
+    const Index *tile_row_begin, *tile_row_end; /* of the tile */
+    const Index *row_begin, *row_end;           /* of the block */
+    const Index *column_begin, *column_end, *depth_begin, *depth_end;
+    /* Probing axes of offsets, positions inside the block: a row; the panel (-1: only one) and the
+     * column in it, or a column of all; the depth, or the block of 16 and the place in it. */
+    int row_axis, panel_axis, column_axis, columns_axis;
+    int depth_axis, depth_block_axis, depth_place_axis;
+    Operand a, b_side;
+    double cost;
+} ProductPlan;
+
+/* contract.c */
+Shape labels_shape(const Labels *list);
+const Dim *product_constant(ProductPlan *p, int64_t v);
+const Dim *product_ceil_div(ProductPlan *p, const Dim *a, int64_t b);
+/* The operand's (or result's: side 2) indices when the flat positions of the three groups are
+ * given; those of a NULL group are left alone. */
+void product_indices_at(ProductPlan *p, int side, const Index *row, const Index *column,
+                        const Index *depth, const Index **out);
+const Index *product_without(ProductPlan *p, const Index *a, int axis);
+void product_tiles(ProductPlan *p);           /* tile axes, and what they say of rows and columns */
+void product_rows(ProductPlan *p, bool open); /* the loop over blocks of rows */
+void product_depth(ProductPlan *p, bool open); /* the loops over depth */
+void product_operand(ProductPlan *p, Operand *o);
+/* The width of stored panels along some label of the columns in anything that the group reads or
+ * writes; 0: none. */
+int64_t product_forced_panel(ProductPlan *p);
+bool product_stores_along_rows(ProductPlan *p);
+
+/* contract_build.c */
+void product_build(ProductPlan *p);
+
+#endif
