@@ -180,7 +180,9 @@ static Value *define_part(Lowerer *lw, Namespace *space, Name name) {
         if (strcmp(p->file, file) || strcmp(p->name, name->text)) break;
         const SourceUnit *unit =
             syntax_parse_part(lw->arena, space->source, p->begin, p->end, lw->sink);
-        if (unit->top.count == 1) list->items[list->count++] = unit->top.items[0];
+        if (unit->top.count != 1) continue;
+        list->items[list->count++] = unit->top.items[0];
+        list->has_vjp = list->has_vjp || unit->top.has_vjp;
     }
     if (!list->count) return NULL;
     const Stmt *s = list->items[0];
