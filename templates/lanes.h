@@ -124,7 +124,7 @@ NN_INLINE nnv_bool nnv_below(int64_t n) {
 
 /* ---- memory: lanes apart by a stride, at indices, or only the first n ---- */
 #define NN_VECTOR_MEMORY(T, S)                                                                     \
-    NN_INLINE nnv_##T nnv_load_strided_##T(const S *p, int64_t stride) {                           \
+    NN_INLINE nnv_##T nnv_load_apart_##T(const S *p, int64_t stride) {                             \
         nnv_##T v = nnv_splat_##T(0);                                                              \
         NN_UNROLL for (int i = 0; i < NN_LANES; i++) NN_SET(v, i, p[i * stride]);                  \
         return v;                                                                                  \
@@ -132,7 +132,7 @@ NN_INLINE nnv_bool nnv_below(int64_t n) {
     NN_INLINE void nnv_store_strided_##T(S *p, int64_t stride, nnv_##T v) {                        \
         NN_UNROLL for (int i = 0; i < NN_LANES; i++) p[i * stride] = NN_GET(v, i);                 \
     }                                                                                              \
-    NN_INLINE nnv_##T nnv_load_strided_n_##T(const S *p, int64_t stride, int64_t n) {              \
+    NN_INLINE nnv_##T nnv_load_apart_n_##T(const S *p, int64_t stride, int64_t n) {                \
         nnv_##T v = nnv_splat_##T(0);                                                              \
         for (int i = 0; i < NN_LANES && i < n; i++) NN_SET(v, i, p[i * stride]);                   \
         return v;                                                                                  \
@@ -190,7 +190,9 @@ NN_VECTOR_PARTIAL(u16, uint16_t)
 
 #if NN_LANES == 16
 /* Masked moves: one instruction, and no fault past the end. */
-NN_INLINE uint16_t nn_mask16(int64_t n) { return (uint16_t)(n >= 16 ? 0xffff : (1u << n) - 1); }
+NN_INLINE uint16_t nn_mask16(int64_t n) {
+    return (uint16_t)(n >= 16 ? 0xffff : n <= 0 ? 0 : (1u << n) - 1);
+}
 NN_INLINE nnv_f32 nnv_load_n_f32(const float *p, int64_t n) {
     return (nnv_f32)__builtin_ia32_loadups512_mask(p, (nnv_f32){0}, nn_mask16(n));
 }
@@ -220,6 +222,50 @@ NN_INLINE void nnv_store_n_i32(int32_t *p, nnv_i32 v, int64_t n) {
 NN_VECTOR_PARTIAL(f32, float)
 NN_VECTOR_PARTIAL(i32, int32_t)
 #endif
+
+/* Every second element is two loads and a shuffle; the second load ends with the last element. */
+#if defined(__has_builtin) && NN_LANES > 1
+#if __has_builtin(__builtin_shufflevector)
+#define NN_EVEN 1
+#if NN_LANES == 16
+#define nnv_even(a, b)                                                                             \
+    __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31)
+#elif NN_LANES == 8
+#define nnv_even(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 9, 11, 13, 15)
+#else
+#define nnv_even(a, b) __builtin_shufflevector(a, b, 0, 2, 5, 7)
+#endif
+#endif
+#endif
+NN_INLINE nnv_f32 nnv_load_strided_f32(const float *p, int64_t stride) {
+#ifdef NN_EVEN
+    if (__builtin_constant_p(stride) && stride == 2)
+        return nnv_even(nnv_load_f32(p), nnv_load_f32(p + NN_LANES - 1));
+#endif
+    return nnv_load_apart_f32(p, stride);
+}
+NN_INLINE nnv_f32 nnv_load_strided_n_f32(const float *p, int64_t stride, int64_t n) {
+#ifdef NN_EVEN
+    if (__builtin_constant_p(stride) && stride == 2)
+        return nnv_even(nnv_load_n_f32(p, 2 * n - 1),
+                        nnv_load_n_f32(p + NN_LANES - 1, 2 * n - NN_LANES));
+#endif
+    return nnv_load_apart_n_f32(p, stride, n);
+}
+#define NN_VECTOR_STRIDED(T, S)                                                                    \
+    NN_INLINE nnv_##T nnv_load_strided_##T(const S *p, int64_t stride) {                           \
+        return nnv_load_apart_##T(p, stride);                                                      \
+    }                                                                                              \
+    NN_INLINE nnv_##T nnv_load_strided_n_##T(const S *p, int64_t stride, int64_t n) {              \
+        return nnv_load_apart_n_##T(p, stride, n);                                                 \
+    }
+NN_VECTOR_STRIDED(f64, double)
+NN_VECTOR_STRIDED(i64, int64_t)
+NN_VECTOR_STRIDED(i32, int32_t)
+NN_VECTOR_STRIDED(i16, int16_t)
+NN_VECTOR_STRIDED(i8, int8_t)
+NN_VECTOR_STRIDED(u8, uint8_t)
+NN_VECTOR_STRIDED(u16, uint16_t)
 
 /* ---- comparison, choice ---- */
 #if NN_LANES > 1

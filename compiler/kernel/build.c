@@ -512,6 +512,8 @@ static void walk_stmt(Walk *w, const Stmt *s) {
         walk_index(w, m->a_base);
         walk_index(w, m->b_base);
         walk_index(w, m->earlier);
+        walk_index(w, m->b_end);
+        walk_dim(w, m->b_elements);
         walk_dim(w, m->b_panel);
         for (int i = 0; i < 3; i++) {
             walk_dim(w, accesses[i]->stride);

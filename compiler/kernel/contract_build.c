@@ -50,8 +50,7 @@ static MmaAccess make_access(ProductPlan *p, const Dim *stride, const Index *ent
     /* Filled where all that it depends on is known, so outside of the loops that it does not depend
      * on. */
     Scope saved[MAX_SCOPES];
-    int depth = builder_index_depth(b, product_without(p, entry, axis)),
-        inner = builder_index_depth(b, count);
+    int depth = builder_index_depth(b, entry), inner = builder_index_depth(b, count);
     int saved_depth = b->depth;
     for (int i = 0; i < MAX_SCOPES; i++) saved[i] = b->scopes[i];
     b->depth = depth > inner ? depth : inner;
@@ -284,6 +283,22 @@ static void epilogue(ProductPlan *p, int tile, const Index *columns) {
 
 /* ---- the product ---- */
 
+/* A last, partial vector of columns may be read whole unless it lies at the very end of the tensor.
+ */
+static void allow_whole_rows(ProductPlan *p, Mma *mma) {
+    IndexTable *t = p->b->table;
+    const Operand *o = &p->b_side;
+    int64_t columns;
+    bool exact = dim_is_const(p->column_total, &columns) && columns % p->panel == 0;
+    if (exact || o->stored_panels || !dim_is(o->panel, PANEL_COLUMNS)) return;
+    const Dim *lowest, *highest;
+    index_bounds(t, o->depth_entry, &lowest, &highest);
+    if (!highest) return;
+    const Index *last = index_add(t, o->base, index_dim(t, highest));
+    mma->b_end = index_add(t, last, index_const(t, p->panel));
+    mma->b_elements = shape_elements(p->b->dims, builder_slot_shape(p->b, o->slot));
+}
+
 static void read_columns(ProductPlan *p, Mma *mma, const Index *columns, const Index *depth) {
     const Operand *o = &p->b_side;
     const Dim *extent = p->b->kernel->axes.data[p->depth_axis].extent;
@@ -293,6 +308,7 @@ static void read_columns(ProductPlan *p, Mma *mma, const Index *columns, const I
         mma->b_panel = o->panel;
         mma->b_depth = make_access(p, o->depth, o->depth_entry, p->depth_axis, depth);
         mma->b_padded = o->stored_panels;
+        allow_whole_rows(p, mma);
         return;
     }
     mma->b_slot = o->path == OPERAND_COPIED ? pack_copied(p, o, columns, depth)

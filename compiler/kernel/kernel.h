@@ -121,9 +121,9 @@ enum { PANEL_COLUMNS = 16, GROUP_ROWS = 6 };
  * dtype for A, B, T. A[i][k] at base + row(i) + depth(k): row and depth are i * stride, or the
  * entry i of an i32 table (slot), or, in packed groups, i / GROUP_ROWS * stride + i % GROUP_ROWS.
  * B[k][j] at base + depth(k) + j / PANEL_COLUMNS * b_panel + j % PANEL_COLUMNS.  When b_padded,
- * whole rows of columns_max may be read (but columns >= `columns` hold anything, finite or not, and
- * T there may be written with anything). Order of the sum: k = 0, 1, ... in one chain per element
- * of T, for every element alike.  */
+ * or where b_end says so, whole rows of columns_max may be read (but columns >= `columns` hold
+ * anything, finite or not, and T there may be written with anything). Order of the sum: k = 0, 1,
+ * ... in one chain per element of T, for every element alike.  */
 typedef struct MmaAccess {
     const Dim *stride;       /* NULL: use the table */
     bool grouped;            /* rows of A only */
@@ -143,6 +143,10 @@ typedef struct Mma {
     const Dim *b_panel;
     MmaAccess b_depth;
     bool b_padded;
+    /* One past the last element of the slot that a whole row of columns_max would read: rows are
+     * read whole where that is within the slot.  NULL: unknown. */
+    const Index *b_end;
+    const Dim *b_elements; /* of the slot, with b_end */
     /* NULL: T is set, whatever it held; otherwise it is set where this is 0 and added to where it
      * is more. */
     const Index *earlier;
@@ -241,7 +245,7 @@ struct Kernel {
      * whose own symbols differ, so a call gives the value of each (Step.symbols). */
     VECTOR(const DimSymbol *) symbols;
     VECTOR(uint32_t) sites; /* of random numbers; the call gives its own (Step.sites) */
-    const Dim *flops; /* about, of one call; NULL: unknown */
+    const Dim *flops;       /* about, of one call; NULL: unknown */
     const Dim *bytes;
     const char *text; /* printed form: the key of interning */
 };

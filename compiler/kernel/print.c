@@ -180,6 +180,12 @@ static void print_mma(Printer *p, const Mma *m) {
     dim_print(p->out, m->b_panel);
     print_access(p, "depth", &m->b_depth);
     if (m->b_padded) text_append(p->out, " padded");
+    if (m->b_end) {
+        text_append(p->out, " padded where ");
+        print_index(p, m->b_end);
+        text_append(p->out, " <= ");
+        dim_print(p->out, m->b_elements);
+    }
     if (!m->earlier) return;
     text_append(p->out, " unless ");
     print_index(p, m->earlier);

@@ -84,6 +84,8 @@ static void collect_stmt(SymbolSet *set, const Stmt *s) {
         collect_dim(set, m->a_depth.stride);
         collect_dim(set, m->b_depth.stride);
         collect_dim(set, m->b_panel);
+        collect_index(set, m->b_end);
+        collect_dim(set, m->b_elements);
     }
     if (s->pack) {
         collect_index(set, s->pack->base);

@@ -465,12 +465,16 @@ static const char *mma_access(Writer *w, const MmaAccess *a) {
 
 static void write_mma(Writer *w, const Mma *m) {
     writer_begin_statement(w, NULL, 0);
-    writer_line(w, "%s(%s, %lld, %s, %s, %s, %s + (%s), %s, %s, %s + (%s), %s, %s, %d, %s);",
+    const char *padded = m->b_padded ? "1" : "0";
+    if (m->b_end)
+        padded =
+            writer_format(w, "%s <= %s", writer_index(w, m->b_end), writer_dim(w, m->b_elements));
+    writer_line(w, "%s(%s, %lld, %s, %s, %s, %s + (%s), %s, %s, %s + (%s), %s, %s, %s, %s);",
                 mma_name(w, mma_form(m)), w->slot_names[m->tile_slot], (long long)m->columns_max,
                 writer_index(w, m->rows), writer_index(w, m->columns), writer_index(w, m->depth),
                 w->slot_names[m->a_slot], writer_index(w, m->a_base), mma_access(w, &m->a_row),
                 mma_access(w, &m->a_depth), w->slot_names[m->b_slot], writer_index(w, m->b_base),
-                writer_dim(w, m->b_panel), mma_access(w, &m->b_depth), m->b_padded,
+                writer_dim(w, m->b_panel), mma_access(w, &m->b_depth), padded,
                 m->earlier ? writer_format(w, "%s > 0", writer_index(w, m->earlier)) : "0");
 }
 
