@@ -56,7 +56,7 @@ function(nnc_runtime)
     if(sources)
         add_library(nncrt STATIC ${sources})
         target_include_directories(nncrt PUBLIC ${PROJECT_SOURCE_DIR}/runtime)
-        # Quoted includes only: templates/math.h must not stand for <math.h>.
+        # Quoted includes only: a template's name must not stand for a system header's.
         target_compile_options(nncrt PUBLIC "SHELL:-iquote ${PROJECT_SOURCE_DIR}/templates")
         target_link_libraries(nncrt PUBLIC nnc_flags Threads::Threads ZLIB::ZLIB PNG::PNG m)
         set_target_properties(nncrt PROPERTIES POSITION_INDEPENDENT_CODE ON)

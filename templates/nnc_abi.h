@@ -14,7 +14,7 @@ enum {
     NNC_E_RANGE = 3,     /* an id in an argument is out of range; no cell was written */
     NNC_E_WORKSPACE = 4, /* workspace, state or weights region too small */
     NNC_E_STATE = 5,     /* the context was not initialised, or was made for other dims */
-    NNC_E_NOT_FINITE = 6 /* --check-finite: loss or a gradient; no cell was written */
+    NNC_E_NOT_FINITE = 6 /* for a caller that tests results: emitted code never returns it */
 };
 
 enum { NNC_BOOL, NNC_U8, NNC_I8, NNC_I16, NNC_I32, NNC_I64, NNC_F16, NNC_BF16, NNC_F32, NNC_F64 };

@@ -4,12 +4,13 @@
  * all files as they were. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "base/file.h"
+#include "driver/back_end.h"
 #include "driver/commands.h"
 #include "driver/exe.h"
 #include "driver/jit.h"
 #include "driver/process.h"
-#include "emit/emit.h"
 #include "tensor/ir.h"
 #include "tensor/simplify.h"
 #include "tensor/verify.h"
@@ -39,18 +40,32 @@ static const char *const object_flags[] = {
     "-std=gnu11", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-w",
     "-fPIC",      "-c"};
 
+/* What --target may name.  All of today's are one backend; they differ in what it is told, or in
+ * the flags of the C compiler. */
+typedef struct Target {
+    const char *name, *backend;
+    const char *emitted; /* EmitOptions.target */
+    bool native;         /* objects for the processor of this machine */
+} Target;
+static const Target targets[] = {{"portable", "c", NULL, false},
+                                 {"c99", "c", "c99", false},
+                                 {"native", "c", NULL, true},
+                                 {"x86-64", "c", NULL, false}};
+
 typedef struct Compilation {
     const CommandLine *line;
     Arena *arena;
     Pipeline pipeline;
     PassControl passes;
     unsigned kinds;
-    unsigned remarks;          /* 1 << RemarkKind of those to print */
+    unsigned remarks; /* 1 << RemarkKind of those to print */
+    const Target *target;
     const char *output, *stem; /* -o, or NULL; the name without folder and extension */
+    bool stream;               /* -o is standard output, a device or a pipe */
     const KernelProgram *kernels;
     const Plan *plan;
     Text header, source;
-    const char *header_name;
+    const char *header_name, *source_name; /* without folders */
 } Compilation;
 
 static int read_kinds(Compilation *c) {
@@ -190,48 +205,24 @@ static int middle_passes(Compilation *c) {
     return status;
 }
 
-static void print_text(const Text *text) {
-    fwrite(text->data, 1, text->length, stdout);
-}
-
 static void back_passes(Compilation *c) {
-    Text text = text_new(c->arena);
-    pass_begin(&c->passes, "kernels");
-    const PipelineOptions *pipeline = &c->pipeline.options;
-    KernelOptions kernels = {.remarks = c->remarks != 0, .fence_count = pipeline->no_fuse_count};
-    Fence *fences = NEW_ARRAY(c->arena, (size_t)kernels.fence_count + 1, Fence);
-    for (int i = 0; i < kernels.fence_count; i++)
-        fences[i] = (Fence){pipeline->no_fuse[i].first, pipeline->no_fuse[i].last};
-    kernels.fences = fences;
-    c->kernels = kernel_program_build_with(c->arena, c->pipeline.program, &kernels);
-    if (c->remarks) {
-        Text remarks = text_new(c->arena);
-        kernel_print_remarks(&remarks, c->kernels, c->remarks);
-        if (remarks.length) fputs(remarks.data, stderr);
-    }
-    if (pass_end(&c->passes, "kernels")) {
-        kernel_program_print(&text, c->kernels);
-        print_text(&text);
-    }
-    if (c->passes.stopped) return;
-    pass_begin(&c->passes, "plan");
-    c->plan = plan_build(c->arena, c->kernels);
-    if (pass_end(&c->passes, "plan")) {
-        plan_print(&text, c->plan);
-        print_text(&text);
-    }
-    if (c->passes.stopped || !(c->kinds & EMIT_CODE)) return;
-    pass_begin(&c->passes, "emit");
-    const char *slash = strrchr(c->pipeline.file, '/'), *target = c->line->value[OPTION_TARGET];
-    EmitOptions options = {.header_name = c->header_name,
-                           .source_name = slash ? slash + 1 : c->pipeline.file,
-                           .version = NNC_VERSION,
-                           .target = target && !strcmp(target, "c99") ? target : NULL,
-                           .info = !c->line->given[OPTION_NO_INFO],
-                           .instrument = c->line->given[OPTION_INSTRUMENT]};
-    emit_header(c->plan, &options, &c->header);
-    emit_c(c->plan, &options, &c->source);
-    if (pass_end(&c->passes, "emit")) print_text(&c->source);
+    bool code = (c->kinds & EMIT_CODE) != 0;
+    BackEnd back = {.arena = c->arena,
+                    .program = c->pipeline.program,
+                    .pipeline = &c->pipeline,
+                    .passes = &c->passes,
+                    .remarks = c->remarks,
+                    .backend = code ? backend_find(c->target->backend) : NULL,
+                    .options = {.header_name = c->header_name,
+                                .file_name = c->source_name,
+                                .target = c->target->emitted,
+                                .info = !c->line->given[OPTION_NO_INFO],
+                                .instrument = c->line->given[OPTION_INSTRUMENT]}};
+    back_end_run(&back);
+    c->kernels = back.kernels;
+    c->plan = back.plan;
+    c->header = back.header;
+    c->source = back.source;
 }
 
 /* ---- output ---- */
@@ -243,13 +234,32 @@ static int write_file(Compilation *c, const char *path, const char *data, size_t
     return EXIT_FILES;
 }
 
+/* What is written has no folder and no name that others could be derived from. */
+static bool is_stream(const char *path) {
+    struct stat file;
+    return !strcmp(path, "-") ||
+           (!stat(path, &file) && !S_ISREG(file.st_mode) && !S_ISDIR(file.st_mode));
+}
+
 /* The name with another extension, in the folder of -o. */
 static const char *sibling(const Compilation *c, const char *extension) {
-    const char *base = c->output ? c->output : c->stem;
+    bool named = c->output && !c->stream;
+    const char *base = named ? c->output : c->stem;
     const char *slash = strrchr(base, '/'), *dot = strrchr(base, '.');
     size_t length =
-        c->output && dot && (!slash || dot > slash + 1) ? (size_t)(dot - base) : strlen(base);
+        named && dot && (!slash || dot > slash + 1) ? (size_t)(dot - base) : strlen(base);
     return arena_printf(c->arena, "%.*s%s", (int)length, base, extension);
+}
+
+static const char *source_path(const Compilation *c) {
+    return c->output && !c->stream && c->kinds & EMIT_C
+               ? c->output
+               : sibling(c, backend_find(c->target->backend)->extension);
+}
+
+static const char *without_folder(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
 }
 
 /* The header takes the place of its #include. */
@@ -299,8 +309,7 @@ static int build_object(Compilation *c, const char *folder, bool library, const 
     for (int i = 0; i < count; i++) argv[n++] = words[i];
     for (size_t i = 0; i < sizeof object_flags / sizeof *object_flags; i++)
         argv[n++] = object_flags[i];
-    const char *target = c->line->value[OPTION_TARGET];
-    if (target && !strcmp(target, "native")) argv[n++] = "-march=native";
+    if (c->target->native) argv[n++] = "-march=native";
     const char *object = arena_printf(c->arena, "%s/model.o", folder);
     argv[n++] = arena_printf(c->arena, "%s/model.c", folder);
     argv[n++] = "-o";
@@ -339,7 +348,7 @@ static void build_and_write(void *user) {
     bool named = c->output && !(c->kinds & EMIT_C) && !(library && c->kinds & EMIT_OBJ);
     const char *path = named ? c->output : sibling(c, library ? ".a" : ".o");
     building->status = write_file(c, path, data, length, 0644);
-    if (!building->status)
+    if (!building->status && !(named && c->stream))
         building->status = write_file(c, sibling(c, ".h"), c->header.data, c->header.length, 0644);
 }
 
@@ -366,18 +375,16 @@ static int write_code(Compilation *c) {
     if (c->kinds & (EMIT_OBJ | EMIT_LIB)) signals_install();
     if (c->kinds & EMIT_OBJ) status = write_object(c, false);
     if (!status && c->kinds & EMIT_LIB) status = write_object(c, true);
-    bool standard = c->output && !strcmp(c->output, "-");
-    if (!status && c->kinds & EMIT_C && standard) {
+    if (!status && c->kinds & EMIT_C && c->stream) {
         Text out = text_new(c->arena);
         inline_header(c, &out);
-        return write_file(c, "-", out.data, out.length, 0644);
+        return write_file(c, c->output, out.data, out.length, 0644);
     }
     if (!status && c->kinds & EMIT_HEADER)
         status = write_file(c, c->kinds & EMIT_C || !c->output ? sibling(c, ".h") : c->output,
                             c->header.data, c->header.length, 0644);
     if (!status && c->kinds & EMIT_C)
-        status = write_file(c, c->output ? c->output : sibling(c, ".c"), c->source.data,
-                            c->source.length, 0644);
+        status = write_file(c, source_path(c), c->source.data, c->source.length, 0644);
     return status;
 }
 
@@ -412,36 +419,39 @@ static int make_executable(const Compilation *c, const char *target,
     if (!c->output) return options_misuse(c->line, "--emit=exe needs -o FILE");
     const char *entry =
         c->line->list[OPTION_ENTRY].count ? c->line->list[OPTION_ENTRY].data[0] : NULL;
-    const char *architecture = c->line->value[OPTION_TARGET];
     ExeOptions options = {.target = entry ? arena_printf(c->arena, "%s:%s", target, entry) : target,
                           .pipeline = *pipeline,
                           .weights = c->line->value[OPTION_WEIGHTS],
                           .labels = c->line->value[OPTION_LABELS],
                           .output = c->output,
                           .cc = c->line->value[OPTION_CC],
-                          .native = architecture && !strcmp(architecture, "native"),
+                          .native = c->target->native,
                           .verbose = c->line->given[OPTION_VERBOSE]};
     return exe_command(&options);
 }
 
-static int read_target(const Compilation *c) {
-    const char *target = c->line->value[OPTION_TARGET];
-    static const char *const known[] = {"c99", "native", "x86-64", "portable"};
-    for (size_t i = 0; target && i < sizeof known / sizeof *known; i++)
-        if (!strcmp(target, known[i])) return 0;
-    return target ? options_misuse(c->line,
-                                   "--target is portable, c99, native or x86-64 (exe), not `%s`",
-                                   target)
-                  : 0;
+static int read_target(Compilation *c) {
+    const char *name = c->line->value[OPTION_TARGET];
+    c->target = &targets[0];
+    if (!name) return 0;
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
+        if (!strcmp(name, targets[i].name)) {
+            c->target = &targets[i];
+            return 0;
+        }
+    return options_misuse(c->line, "--target is portable, c99, native or x86-64 (exe), not `%s`",
+                          name);
 }
 
 int command_compile(const CommandLine *line) {
     if (line->given[OPTION_PRINT_CFLAGS]) {
-        printf("-O3 -march=native -ffp-contract=fast -fno-math-errno -fno-trapping-math\n");
+        for (int i = 0; jit_code_flags[i]; i++) printf("%s%s", i ? " " : "", jit_code_flags[i]);
+        printf("\n");
         return 0;
     }
     Compilation *c = NEW(line->arena, Compilation);
     *c = (Compilation){.line = line, .arena = line->arena, .output = line->value[OPTION_OUTPUT]};
+    c->stream = c->output && is_stream(c->output);
     const char *target;
     PipelineOptions options;
     int status = only_operand(line, "file", &target);
@@ -459,17 +469,13 @@ int command_compile(const CommandLine *line) {
     options.passes = &c->passes;
     status = pipeline_open(&c->pipeline, c->arena, target, &options);
     if (!status && !c->passes.stopped) {
-        const char *file = c->pipeline.file, *slash = strrchr(file, '/'),
-                   *base = slash ? slash + 1 : file;
+        const char *file = c->pipeline.file, *base = without_folder(file);
         const char *dot = strrchr(base, '.');
         c->stem = !strcmp(file, "-")  ? "model"
                   : dot && dot > base ? arena_strndup(c->arena, base, (size_t)(dot - base))
                                       : base;
-        const char *header = c->output && !strcmp(c->output, "-")
-                                 ? arena_printf(c->arena, "%s.h", c->stem)
-                                 : sibling(c, ".h");
-        const char *header_slash = strrchr(header, '/');
-        c->header_name = header_slash ? header_slash + 1 : header;
+        c->header_name = without_folder(sibling(c, ".h"));
+        c->source_name = without_folder(source_path(c));
         c->header = text_new(c->arena);
         c->source = text_new(c->arena);
         status = produce(c);

@@ -14,8 +14,7 @@
 #include <unistd.h>
 #include "driver/process.h"
 
-static const char *const compile_flags[] = {
-    "-std=gnu11",
+const char *const jit_code_flags[] = {
     "-O3",
 #if defined(__x86_64__)
     "-march=native",
@@ -26,11 +25,14 @@ static const char *const compile_flags[] = {
     "-ffp-contract=fast",
     "-fno-math-errno",
     "-fno-trapping-math",
-    "-w",
-    "-fPIC",
-    "-shared",
+    NULL,
 };
-enum { FLAG_COUNT = sizeof compile_flags / sizeof compile_flags[0], WORD_LIMIT = 64 };
+static const char *const shared_flags[] = {"-std=gnu11", "-w", "-fPIC", "-shared"};
+enum {
+    CODE_FLAG_COUNT = sizeof jit_code_flags / sizeof jit_code_flags[0] - 1,
+    SHARED_FLAG_COUNT = sizeof shared_flags / sizeof shared_flags[0],
+    WORD_LIMIT = 64
+};
 
 int jit_compiler(const char *cc, char buffer[4096], const char **words, int limit) {
     if (!cc || !*cc) cc = getenv("CC");
@@ -160,10 +162,11 @@ static int compile(const char *folder, const JitFile *files, int count, const ch
         if (!jit_write_file(folder, files[i].name, files[i].text, files[i].length, error)) return 3;
     snprintf(source, sizeof source, "%s/%s", folder, files[0].name);
     snprintf(object, sizeof object, "%s/model.so", folder);
-    const char *argv[WORD_LIMIT + FLAG_COUNT + 8];
+    const char *argv[WORD_LIMIT + CODE_FLAG_COUNT + SHARED_FLAG_COUNT + 8];
     int used = 0;
     for (int i = 0; i < word_count; ++i) argv[used++] = words[i];
-    for (int i = 0; i < FLAG_COUNT; ++i) argv[used++] = compile_flags[i];
+    for (int i = 0; i < CODE_FLAG_COUNT; ++i) argv[used++] = jit_code_flags[i];
+    for (int i = 0; i < SHARED_FLAG_COUNT; ++i) argv[used++] = shared_flags[i];
     argv[used++] = "-o";
     argv[used++] = object;
     argv[used++] = source;
@@ -208,7 +211,8 @@ static int hash_everything(const JitFile *files, int count, const char *const *w
     }
     if (version.data) hash_text(hash, version.data);
     nnc_text_free(&version);
-    for (int i = 0; i < FLAG_COUNT; ++i) hash_text(hash, compile_flags[i]);
+    for (int i = 0; i < CODE_FLAG_COUNT; ++i) hash_text(hash, jit_code_flags[i]);
+    for (int i = 0; i < SHARED_FLAG_COUNT; ++i) hash_text(hash, shared_flags[i]);
     for (int i = 0; i < count; ++i) {
         hash_text(hash, files[i].name);
         hash_bytes(hash, files[i].text, files[i].length);

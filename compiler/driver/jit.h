@@ -31,6 +31,10 @@ int jit_open(const JitFile *files, int count, const char *symbol, const char *cc
 bool jit_symbol(const JitModel *model, const char *symbol, void *function, size_t bytes);
 void jit_unload(JitModel *model);
 
+/* Flags of the C compiler that suit emitted code on this machine; ends in NULL.  --print-cflags
+ * prints them, jit_open adds what a shared object needs. */
+extern const char *const jit_code_flags[];
+
 /* The compiler's words: --cc, $CC or "cc", split at spaces; 0 when the text is too long or empty.
  */
 int jit_compiler(const char *cc, char buffer[4096], const char **words, int limit);

@@ -3,9 +3,7 @@
 #include "driver/pipeline.h"
 
 #include <string.h>
-#include "emit/emit.h"
-#include "kernel/kernel.h"
-#include "plan/plan.h"
+#include "driver/back_end.h"
 #include "tensor/simplify.h"
 
 int pipeline_emit_c(const Pipeline *pipeline, Root *root, bool instrument, EmittedC *out) {
@@ -39,21 +37,16 @@ int pipeline_emit_c(const Pipeline *pipeline, Root *root, bool instrument, Emitt
     memset(&program->roots, 0, sizeof program->roots);
     vector_push(arena, &program->roots, copy);
     simplify_program(program);
-    KernelOptions kernels = {.fence_count = pipeline->options.no_fuse_count};
-    Fence *fences = NEW_ARRAY(arena, (size_t)kernels.fence_count + 1, Fence);
-    for (int i = 0; i < kernels.fence_count; ++i)
-        fences[i] = (Fence){pipeline->options.no_fuse[i].first, pipeline->options.no_fuse[i].last};
-    kernels.fences = fences;
-    const Plan *plan = plan_build(arena, kernel_program_build_with(arena, program, &kernels));
-    const char *slash = strrchr(pipeline->file, '/');
-    EmitOptions options = {.header_name = "model.h",
-                           .source_name = slash ? slash + 1 : pipeline->file,
-                           .version = NNC_VERSION,
-                           .info = true,
-                           .instrument = instrument};
-    out->header = text_new(arena);
-    out->source = text_new(arena);
-    emit_header(plan, &options, &out->header);
-    emit_c(plan, &options, &out->source);
+    BackEnd back = {.arena = arena,
+                    .program = program,
+                    .pipeline = pipeline,
+                    .backend = backend_find("c"),
+                    .options = {.header_name = "model.h",
+                                .file_name = "model.c",
+                                .info = true,
+                                .instrument = instrument}};
+    back_end_run(&back);
+    out->header = back.header;
+    out->source = back.source;
     return 0;
 }

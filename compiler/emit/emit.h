@@ -10,6 +10,7 @@
 
 typedef struct EmitOptions {
     const char *header_name; /* as the source includes it: "model.h" */
+    const char *file_name;   /* of the C file, without folders, for the header's build line */
     const char *source_name; /* of the .nn file, without folders */
     const char *version;     /* of the compiler, for the first line */
     const char *target;      /* NULL: whatever the C compiler is told; "c99": no GNU vectors */
@@ -22,7 +23,8 @@ void emit_header(const Plan *plan, const EmitOptions *options, Text *header);
 /* Backend C: one source file. */
 void emit_c(const Plan *plan, const EmitOptions *options, Text *source);
 /* One kernel as CUDA text with its device functions: a tile is a block, a vector loop its threads.
- * false when the kernel uses a leaf (products, sorting), which has no CUDA form yet. */
+ * false when the kernel uses a leaf (products, sorting) or an operator that has no CUDA form yet.
+ * Nothing but a unit test asks for it: there is no backend "cuda". */
 bool emit_cuda_kernel(const Plan *plan, const Kernel *kernel, Text *source);
 
 #endif

@@ -96,5 +96,15 @@ printf 'module A { self.x = y }\n' >bad.nn
 "$NNC" "$lenet" -o absent/x.c 2>/dev/null; [ $? -eq 3 ] || complain "a folder that is not there"
 "$NNC" "$lenet" -o /dev/full --emit=c 2>/dev/null; [ $? -eq 3 ] || complain "a device that is full"
 [ -c /dev/full ] || complain "the device was replaced"
+# A device or a pipe takes one text, as standard output does: no header beside it.
+"$NNC" "$lenet" -o /dev/null || complain "-o /dev/null"
+[ ! -e /dev/null.h ] || { complain "a header beside /dev/null"; rm -f /dev/null.h; }
+mkfifo out/pipe
+cat out/pipe >out/piped.c &
+"$NNC" "$lenet" -o out/pipe || complain "-o of a pipe"
+wait
+"$NNC" "$lenet" -o - | cmp - out/piped.c || complain "a pipe is not standard output"
+[ ! -e out/pipe.h ] || complain "a header beside a pipe"
+grep -q -- '-c again.c ' b/again.h || complain "the name in the header's build line"
 "$NNC" "$lenet" --emit=ir >/dev/full 2>/dev/null; [ $? -eq 3 ] || complain "a full disk"
 exit $failed

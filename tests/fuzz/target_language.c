@@ -61,8 +61,11 @@ static void emit_program(Arena *arena, Program *program) {
     simplify_program(program);
     verify(program, arena, "simplified");
     const Plan *plan = plan_build(arena, kernel_program_build(arena, program));
-    EmitOptions options = {
-        .header_name = "model.h", .source_name = "model.nn", .version = "0", .info = true};
+    EmitOptions options = {.header_name = "model.h",
+                           .file_name = "model.c",
+                           .source_name = "model.nn",
+                           .version = "0",
+                           .info = true};
     Text source = text_new(arena), header = text_new(arena);
     emit_header(plan, &options, &header);
     emit_c(plan, &options, &source);

@@ -64,7 +64,11 @@ static const Plan *emit_program(Arena *arena, const char *text, Text *header, Te
     if (!program) fail_msg("%s\n%s", error, text);
     simplify_program(program);
     const Plan *plan = plan_build(arena, kernel_program_build(arena, program));
-    EmitOptions options = {"model.h", "test.nn", "test", NULL, true};
+    EmitOptions options = {.header_name = "model.h",
+                           .file_name = "model.c",
+                           .source_name = "test.nn",
+                           .version = "test",
+                           .info = true};
     *header = text_new(arena);
     *source = text_new(arena);
     emit_header(plan, &options, header);

@@ -481,6 +481,7 @@ static inline bool worker_compile(Worker *w, const Program *program, const char 
     w->plan = plan_build(w->arena, kernel_program_build(w->arena, program));
     bool c99 = !strcmp(w->config.target, "c99");
     EmitOptions options = {.header_name = "model.h",
+                           .file_name = "model.c",
                            .source_name = "test.nn",
                            .version = "test",
                            .target = c99 ? "c99" : NULL,
