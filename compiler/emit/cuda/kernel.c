@@ -123,6 +123,24 @@ void cuda_vector_loop(Writer *w, const Stmt *s) {
     }
 }
 
+/* The prologue is the list of the functions there are: nns_NAME_##T for f32 and f64. */
+static bool has_function(Arena *arena, const char *name, size_t length) {
+    if (length < 4 ||
+        (strncmp(name + length - 4, "_f32", 4) && strncmp(name + length - 4, "_f64", 4)))
+        return false;
+    return strstr(prologue, arena_printf(arena, "%.*s_##T(", (int)(length - 4), name)) != NULL;
+}
+
+static bool has_all_functions(const Text *function) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
+    for (const char *at = function->data; (at = strstr(at, "nns_")) != NULL;) {
+        size_t length = strspn(at, letters);
+        if (!has_function(function->arena, at, length)) return false;
+        at += length;
+    }
+    return true;
+}
+
 bool emit_cuda_kernel(const Plan *plan, const Kernel *kernel, Text *source) {
     if (!can_print(kernel, kernel->body) || kernel->sites.count > 0) return false;
     for (int i = 0; i < kernel->slots.count; i++) {
@@ -130,13 +148,16 @@ bool emit_cuda_kernel(const Plan *plan, const Kernel *kernel, Text *source) {
         if (t == DTYPE_F16 || t == DTYPE_BF16 || kernel->slots.data[i].scratch) return false;
     }
     const KernelPlan *p = plan_kernel(plan, kernel);
+    Text function = text_new(source->arena);
+    emit_kernel_function(&function, p, plan->kernels->indices,
+                         emit_identifier(source->arena, kernel->name), true);
+    if (!has_all_functions(&function)) return false;
     text_append(source, prologue);
     text_printf(
         source,
         "typedef struct nn_call {\n    void *buffers[%d];\n    int64_t dims[%d];\n} nn_call;\n\n",
         kernel->parameter_count ? kernel->parameter_count : 1,
         p->symbols.count ? p->symbols.count : 1);
-    emit_kernel_function(source, p, plan->kernels->indices,
-                         emit_identifier(source->arena, kernel->name), true);
+    text_append(source, function.data);
     return true;
 }

@@ -1,5 +1,6 @@
 /* The kernel IR as CUDA text: an elementwise kernel and a row reduction are printed, and nvcc,
- * where there is one, accepts them. */
+ * where there is one, accepts them;
+ * what has no CUDA form is refused. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,7 +22,11 @@ static const char program_text[] =
     "entry infer rows symbol=rows {\ndims N\n"
     "%0: f32[N, 3000] = input x\n%1 = reduce %0 kind=max axes=[1]\n"
     "%2: f32[N, 3000] = expand %1 axes=[0]\n%3 = sub %0, %2\n%4 = exp %3\n"
-    "%5 = reduce %4 kind=sum axes=[1]\nreturn y=%5\n}\n}\n";
+    "%5 = reduce %4 kind=sum axes=[1]\nreturn y=%5\n}\n"
+    "entry infer wave symbol=wave {\ndims N\n"
+    "%0: f32[N, 300] = input x\n%1 = sin %0\nreturn y=%1\n}\n"
+    "entry infer whole symbol=whole {\ndims N\n"
+    "%0: i32[N, 300] = input x\n%1 = maximum %0, %0\n%2 = abs %1\nreturn y=%2\n}\n}\n";
 
 static const char *find_nvcc(void) {
     static const char *const places[] = {"nvcc", "/usr/local/cuda/bin/nvcc"};
@@ -84,8 +89,23 @@ static void test_rows(void **state) {
     arena_free(arena);
 }
 
+/* Operators that the prologue does not define are refused, and nothing is written. */
+static void test_refusals(void **state) {
+    Arena *arena = arena_new();
+    const Plan *plan = plan_of_text(arena);
+    for (int entry = 2; entry < 4; entry++) {
+        const KernelEntry *e = plan->roots.data[0]->entries.data[entry]->entry;
+        Text text = text_new(arena);
+        assert_int_equal(e->steps.count, 1);
+        assert_false(emit_cuda_kernel(plan, e->steps.data[0]->kernel, &text));
+        assert_int_equal(text.length, 0);
+    }
+    arena_free(arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_pointwise),
-                                       cmocka_unit_test(test_rows)};
+                                       cmocka_unit_test(test_rows),
+                                       cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
