@@ -7,7 +7,15 @@
  * elements a row.  One chain of k = 0, 1, ... per element of T.  With `padded` whole vectors of B
  * are read and whole vectors of T written; otherwise the last vector of a row is partial.  Every
  * number of rows up to 6 has its own exact tile; one or two rows alone, which are bound by the
- * bytes of B, take more vectors at a time to cover the latency of their chains. */
+ * bytes of B, take more vectors at a time to cover the latency of their chains.
+ *
+ * An instance NN_MMA(nn_mma_f32_tsg, ...) has a letter each for the rows of A, the depth of A and the
+ * depth of B: s i * stride, t entry i of a table, g packed rows.  Its arguments, in order:
+ *   t, t_row                            the tile and its elements a row
+ *   rows, columns, depth                of the product
+ *   a, a_row, a_rows, a_depth, a_depths A; of each pair the stride or the table counts
+ *   b, b_panel, b_depth, b_depths       B, the distance of its panels, and the depth as in A
+ *   padded, accumulate                  whole vectors; add to T rather than set it */
 #ifndef NN_MMA_H
 #define NN_MMA_H 1
 

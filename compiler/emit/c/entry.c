@@ -263,11 +263,34 @@ static const Dim *shared_work(EntryWriter *e, Step *const *steps, int count) {
     return sum;
 }
 
+/* For the reader: what the program calls the memory behind a parameter of a kernel. */
+static const char *buffer_title(EntryWriter *e, const Buffer *b) {
+    switch (b->kind) {
+    case BUFFER_ARGUMENT: return e->names->arguments[b->index];
+    case BUFFER_RESULT: return e->names->results[b->index];
+    case BUFFER_CELL: return b->cell->name->text;
+    case BUFFER_TEMPORARY: return "workspace";
+    case BUFFER_CONSTANT: return "constant";
+    case BUFFER_ELEMENT: return format(e, "element of %s", buffer_title(e, b->parent));
+    }
+    return "";
+}
+
+static void write_titles(EntryWriter *e, const Step *s, int indent) {
+    Text titles = text_new(e->w->arena), comment = text_new(e->w->arena);
+    for (int i = 0; i < s->kernel->parameter_count; i++)
+        text_printf(&titles, "%s%s", i ? ", " : "", buffer_title(e, s->arguments[i]));
+    if (!titles.length) return;
+    emit_comment_lines(&comment, "", titles.data);
+    source_line(e->w, indent, "/* %.*s */", (int)comment.length - 1, comment.data);
+}
+
 static void write_call(EntryWriter *e, const Step *s, int indent) {
     SourceWriter *w = e->w;
     int number = s->kernel->id;
     const KernelPlan *kp = w->plan->kernel_plans.data[number];
     source_line(w, indent, "{");
+    write_titles(e, s, indent + 1);
     Text t = text_new(w->arena);
     text_append(&t, "const nn_call nn_c = {{");
     for (int i = 0; i < s->kernel->parameter_count; i++)

@@ -64,9 +64,7 @@ const char *writer_index(Writer *w, const Index *index) {
             text_append(&t, "-");
         any = true;
         if (!plain || (factor != 1 && factor != -1))
-            text_printf(&t, "%s * ",
-                        plain && factor < 0 ? writer_format(w, "(%s)", writer_dim(w, term->factor))
-                                            : writer_dim(w, term->factor));
+            text_printf(&t, "%s * ", writer_dim(w, term->factor));
         text_append(&t, atom);
     }
     int64_t constant;

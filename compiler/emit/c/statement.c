@@ -448,19 +448,25 @@ void emit_pack_form(Text *out, int form) {
                 form & 1 ? GROUP_ROWS : PANEL_COLUMNS);
 }
 
+/* The element of a slot at an index, as a pointer.  The parentheses keep every step in bounds. */
+static const char *slot_address(Writer *w, int slot, const Index *index) {
+    const char *name = w->slot_names[slot], *at = writer_index(w, index);
+    return strcmp(at, "0") ? writer_format(w, "%s + (%s)", name, at) : name;
+}
+
 static void write_pack(Writer *w, const PackLeaf *p) {
     writer_begin_statement(w, NULL, 0);
-    writer_line(w, "nn_pack_%s_by_%lld(%s, %s, %s + (%s), %s, %s, %s, %s, %s);",
+    writer_line(w, "nn_pack_%s_by_%lld(%s, %s, %s, %s, %s, %s, %s, %s);",
                 p->dtype == DTYPE_F64 ? "f64" : "f32", (long long)p->group,
-                w->slot_names[p->to_slot], writer_dim(w, p->depth_max), w->slot_names[p->from_slot],
-                writer_index(w, p->base), writer_index(w, p->count), writer_index(w, p->depth),
-                writer_dim(w, p->across), writer_dim(w, p->along), writer_dim(w, p->block));
+                w->slot_names[p->to_slot], writer_dim(w, p->depth_max),
+                slot_address(w, p->from_slot, p->base), writer_index(w, p->count),
+                writer_index(w, p->depth), writer_dim(w, p->across), writer_dim(w, p->along),
+                writer_dim(w, p->block));
 }
 
 static const char *mma_access(Writer *w, const MmaAccess *a) {
     if (a->stride) return writer_format(w, "%s, (const int32_t *)0", writer_dim(w, a->stride));
-    return writer_format(w, "0, %s + (%s)", w->slot_names[a->table_slot],
-                         writer_index(w, a->table_base));
+    return writer_format(w, "0, %s", slot_address(w, a->table_slot, a->table_base));
 }
 
 static void write_mma(Writer *w, const Mma *m) {
@@ -469,11 +475,11 @@ static void write_mma(Writer *w, const Mma *m) {
     if (m->b_end)
         padded =
             writer_format(w, "%s <= %s", writer_index(w, m->b_end), writer_dim(w, m->b_elements));
-    writer_line(w, "%s(%s, %lld, %s, %s, %s, %s + (%s), %s, %s, %s + (%s), %s, %s, %s, %s);",
+    writer_line(w, "%s(%s, %lld, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s);",
                 mma_name(w, mma_form(m)), w->slot_names[m->tile_slot], (long long)m->columns_max,
                 writer_index(w, m->rows), writer_index(w, m->columns), writer_index(w, m->depth),
-                w->slot_names[m->a_slot], writer_index(w, m->a_base), mma_access(w, &m->a_row),
-                mma_access(w, &m->a_depth), w->slot_names[m->b_slot], writer_index(w, m->b_base),
+                slot_address(w, m->a_slot, m->a_base), mma_access(w, &m->a_row),
+                mma_access(w, &m->a_depth), slot_address(w, m->b_slot, m->b_base),
                 writer_dim(w, m->b_panel), mma_access(w, &m->b_depth), padded,
                 m->earlier ? writer_format(w, "%s > 0", writer_index(w, m->earlier)) : "0");
 }
