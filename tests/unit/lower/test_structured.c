@@ -150,6 +150,29 @@ static void ids_of_a_scan_are_checked_before_it(void **state) {
     lowered_free(&r);
 }
 
+/* The range of joined ids is that of all parts: one part too wide, wherever it stands, needs a
+ * check. */
+static void joined_ids_have_the_range_of_all_parts(void **state) {
+    static const char *const parts[] = {"a, a, b", "a, b, a", "b, a, a"};
+    for (int i = 0; i < 6; i++) {
+        char source[600];
+        snprintf(source, sizeof source,
+                 "module M {\n"
+                 "    self.embed = nn.Embedding(%d, 4)\n"
+                 "    def forward(self, x: f32[N, 3], y: f32[N, 5]) -> f32[3*N, 4] {\n"
+                 "        a = x.argmax(1)\n"
+                 "        b = y.argmax(1)\n"
+                 "        return self.embed(torch.cat([%s]))\n"
+                 "    }\n"
+                 "}\n"
+                 "export M() as m\n",
+                 i < 3 ? 4 : 5, parts[i % 3]);
+        Lowered r = lower_good(source);
+        assert_int_equal(lowered_entry(&r, "m")->checks.count, i < 3);
+        lowered_free(&r);
+    }
+}
+
 static void a_method_may_state_its_derivative(void **state) {
     Lowered r = lower_good(
         "module Ste(k: float = 5.0) {\n"
@@ -171,6 +194,7 @@ int main(void) {
         cmocka_unit_test(a_scan_has_a_gradient_through_time),
         cmocka_unit_test(a_stated_derivative_is_used),
         cmocka_unit_test(ids_of_a_scan_are_checked_before_it),
+        cmocka_unit_test(joined_ids_have_the_range_of_all_parts),
         cmocka_unit_test(a_method_may_state_its_derivative),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
