@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 #include "tensor/ir.h"
 #include "tensor/simplify.h"
@@ -256,6 +257,32 @@ static void test_products_leave_the_loop(void **state) {
     arena_free(arena);
 }
 
+/* Scans are one if their bodies do the same with the same operands, and only then. */
+static void test_equal_scans_are_one(void **state) {
+    (void)state;
+    static const char *const bodies[] = {"sub %c, %e", "sub %e, %c", "sub %c, %c"};
+    for (int i = 0; i < 3; i++) {
+        Arena *arena = arena_new();
+        names_init(arena);
+        char text[1000];
+        snprintf(text, sizeof text,
+                 "%%h: f32[2] = input h\n%%x: f32[3, 2] = input x\n"
+                 "%%s = scan %%h, %%x carries=1 sequences=1 invariants=0 length=3 {\n"
+                 "%%c: f32[2] = input c\n%%e: f32[2] = input e\n%%n = %s\n%%y = add %%n, %%e\n"
+                 "return %%y\n}\n"
+                 "%%t = scan %%h, %%x carries=1 sequences=1 invariants=0 length=3 {\n"
+                 "%%c: f32[2] = input c\n%%e: f32[2] = input e\n%%n = %s\n%%y = add %%n, %%e\n"
+                 "return %%y\n}\n"
+                 "%%a: f32[2] = proj %%s index=0\n%%b: f32[2] = proj %%t index=0\n"
+                 "return %%a, %%b\n",
+                 bodies[0], bodies[i]);
+        Graph *g = simplify_graph(read(arena, "scans", text), SIMPLIFY_MERGE, NULL, 0);
+        assert_null(graph_verify(g, arena));
+        assert_int_equal(count_op(g, OP_SCAN), i == 0 ? 1 : 2);
+        arena_free(arena);
+    }
+}
+
 /* Roots that are no results follow their nodes; inputs that no one reads stay. */
 static void test_roots(void **state) {
     (void)state;
@@ -277,6 +304,7 @@ int main(void) {
         cmocka_unit_test(test_rewrites),
         cmocka_unit_test(test_scan_is_trimmed),
         cmocka_unit_test(test_products_leave_the_loop),
+        cmocka_unit_test(test_equal_scans_are_one),
         cmocka_unit_test(test_roots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
