@@ -18,6 +18,9 @@ typedef struct Edge {
 static const Edge edges[] = {
     /* relu'(0) = 0; NaN goes through, its derivative is that of the line above 0 */
     {"relu", {"nan -1 0 -0 2 inf -inf"}, {"nan 0 0 0 2 inf 0", "1 0 0 0 1 1 0"}},
+    /* selu'(0) is that from below */
+    {"selu", {"0 1 -1"}, {"0 1.0507010 -1.1113307", "1.7580993 1.0507010 0.6467686"}},
+    {"integer_signs", {"-3 0 5", "7 0 -2"}, {"-1 0 1", "1 0 -1"}},
     {"clip", {"nan -2 -1 0 1 2 inf -inf"}, {"nan -1 -1 0 1 1 1 -1", "_ 0 1 1 1 0 0 0"}},
     {"maximum",
      {"nan 1 2 3 inf -inf", "1 nan 2 1 0 -inf"},
