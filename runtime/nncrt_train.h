@@ -17,11 +17,12 @@ NncPool *nnc_pool_create(int threads, NncError *error);
 void nnc_pool_destroy(NncPool *pool);
 int nnc_pool_threads(const NncPool *pool);
 int nnc_processor_count(void);
-/* Lets the context's calls run on the pool's threads (NULL: serially): parallel, wait, threads, flags. */
+/* Lets the context's calls run on the pool's threads (NULL: serially): parallel, wait, threads,
+ * flags. */
 void nnc_pool_attach(NncPool *pool, nnc_context *context);
-/* An nnc_parallel: [0, n) is split into contiguous runs; which thread takes which is not fixed, but n tasks
- * run all at once when n is at most the number of threads.  user is the pool.  A task must not start
- * another job. */
+/* An nnc_parallel: [0, n) is split into contiguous runs; which thread takes which is not fixed, but
+ * n tasks run all at once when n is at most the number of threads.  user is the pool.  A task must
+ * not start another job. */
 void nnc_pool_run(void *pool, int64_t n, nnc_task task, void *arg);
 
 /* --- Random ---------------------------------------------------------------------------------- */

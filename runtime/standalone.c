@@ -59,8 +59,7 @@ void nnc_array_print(FILE *out, const NncArray *array, size_t limit) {
             stride /= (size_t)array->dims[d];
         }
     }
-    for (int d = 0; count == 0 && d < 2 * array->rank; ++d)
-        fputc(d < array->rank ? '[' : ']', out);
+    for (int d = 0; count == 0 && d < 2 * array->rank; ++d) fputc(d < array->rank ? '[' : ']', out);
     if (count > limit) fprintf(out, ", … %zu more", count - limit);
     fputc('\n', out);
 }

@@ -75,9 +75,14 @@ static void collect_stmt(SymbolSet *set, const Stmt *s) {
     if (s->argsort) collect_index(set, s->argsort->count);
     if (s->mma) {
         const Mma *m = s->mma;
-        const Index *const all[] = {m->rows,   m->columns,           m->depth,
-                                    m->a_base, m->a_row.table_base,  m->a_depth.table_base,
-                                    m->b_base, m->b_depth.table_base,
+        const Index *const all[] = {m->rows,
+                                    m->columns,
+                                    m->depth,
+                                    m->a_base,
+                                    m->a_row.table_base,
+                                    m->a_depth.table_base,
+                                    m->b_base,
+                                    m->b_depth.table_base,
                                     m->earlier};
         for (size_t i = 0; i < sizeof all / sizeof *all; i++) collect_index(set, all[i]);
         collect_dim(set, m->a_row.stride);
