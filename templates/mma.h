@@ -9,13 +9,12 @@
  * number of rows up to 6 has its own exact tile; one or two rows alone, which are bound by the
  * bytes of B, take more vectors at a time to cover the latency of their chains.
  *
- * An instance NN_MMA(nn_mma_f32_tsg, ...) has a letter each for the rows of A, the depth of A and the
- * depth of B: s i * stride, t entry i of a table, g packed rows.  Its arguments, in order:
- *   t, t_row                            the tile and its elements a row
- *   rows, columns, depth                of the product
- *   a, a_row, a_rows, a_depth, a_depths A; of each pair the stride or the table counts
- *   b, b_panel, b_depth, b_depths       B, the distance of its panels, and the depth as in A
- *   padded, accumulate                  whole vectors; add to T rather than set it */
+ * An instance NN_MMA(nn_mma_f32_tsg, ...) has a letter each for the rows of A, the depth of A and
+ * the depth of B: s i * stride, t entry i of a table, g packed rows.  Its arguments, in order: t,
+ * t_row                            the tile and its elements a row rows, columns, depth of the
+ * product a, a_row, a_rows, a_depth, a_depths A; of each pair the stride or the table counts b,
+ * b_panel, b_depth, b_depths       B, the distance of its panels, and the depth as in A padded,
+ * accumulate                  whole vectors; add to T rather than set it */
 #ifndef NN_MMA_H
 #define NN_MMA_H 1
 
@@ -101,6 +100,13 @@
         NN_UNROLL for (int i = 0; i < MR; i++) nnv_store_n_##T(t + i * t_row, acc[i], last);       \
     }
 
+/* The exact tile of the last MR rows, those from i on. */
+#define NN_MMA_TAIL(NAME, ROW, MR)                                                             \
+    case MR:                                                                                   \
+        NAME##_##MR(t, t_row, depth, NN_MMA_ROWS(ROW, i), a_depth, a_depths, b, wide, b_depth, \
+                    b_depths, accumulate);                                                     \
+        break;
+
 /* All rows of a panel; `wide` is what a tile takes in the place of b_panel. */
 #define NN_MMA_PANEL(NAME, S, ROW)                                                                 \
     static NN_NOINLINE void NAME(                                                                  \
@@ -113,26 +119,11 @@
                      b_depth, b_depths, accumulate);                                               \
         t += i * t_row;                                                                            \
         switch (rows - i) {                                                                        \
-        case 5:                                                                                    \
-            NAME##_5(t, t_row, depth, NN_MMA_ROWS(ROW, i), a_depth, a_depths, b, wide, b_depth,    \
-                     b_depths, accumulate);                                                        \
-            break;                                                                                 \
-        case 4:                                                                                    \
-            NAME##_4(t, t_row, depth, NN_MMA_ROWS(ROW, i), a_depth, a_depths, b, wide, b_depth,    \
-                     b_depths, accumulate);                                                        \
-            break;                                                                                 \
-        case 3:                                                                                    \
-            NAME##_3(t, t_row, depth, NN_MMA_ROWS(ROW, i), a_depth, a_depths, b, wide, b_depth,    \
-                     b_depths, accumulate);                                                        \
-            break;                                                                                 \
-        case 2:                                                                                    \
-            NAME##_2(t, t_row, depth, NN_MMA_ROWS(ROW, i), a_depth, a_depths, b, wide, b_depth,    \
-                     b_depths, accumulate);                                                        \
-            break;                                                                                 \
-        case 1:                                                                                    \
-            NAME##_1(t, t_row, depth, NN_MMA_ROWS(ROW, i), a_depth, a_depths, b, wide, b_depth,    \
-                     b_depths, accumulate);                                                        \
-            break;                                                                                 \
+            NN_MMA_TAIL(NAME, ROW, 5)                                                              \
+            NN_MMA_TAIL(NAME, ROW, 4)                                                              \
+            NN_MMA_TAIL(NAME, ROW, 3)                                                              \
+            NN_MMA_TAIL(NAME, ROW, 2)                                                              \
+            NN_MMA_TAIL(NAME, ROW, 1)                                                              \
         default: break;                                                                            \
         }                                                                                          \
     }
