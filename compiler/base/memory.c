@@ -1,9 +1,12 @@
 /* Arenas: bump allocation in chunks that grow, over one hookable allocator.
  *
  * Invariants: all live arenas are in one list, so that the failure handler can free everything;
- * chunk memory is zeroed when it is made and handed out once; blocks larger than a chunk get their
- * own, and under a hook every block does, so that tests see each allocation. */
+ * memory of a chunk past `used` is zero; blocks larger than a chunk get their own, and under a hook
+ * every block does, so that tests see each allocation.  Chunks of freed arenas serve the next ones:
+ * a page that was touched is cheaper than a new one. */
 #include "base/memory.h"
+
+#include "base/format.h"
 
 #include <setjmp.h>
 #include <stdalign.h>
@@ -12,7 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNMENT = 16, FIRST_CHUNK = 16 * 1024, LARGEST_CHUNK = 1024 * 1024 };
+enum {
+    ALIGNMENT = 16,
+    FIRST_CHUNK = 16 * 1024,
+    CHUNK_SIZES = 7, /* each is twice the one before */
+    LARGEST_CHUNK = FIRST_CHUNK << (CHUNK_SIZES - 1),
+    SPARE_BYTES = 64 * 1024 * 1024, /* of freed chunks that are kept */
+};
 
 typedef struct Chunk {
     struct Chunk *next;
@@ -22,11 +31,14 @@ typedef struct Chunk {
 
 struct Arena {
     Chunk *chunks; /* the first one is filled */
+    Chunk *own;    /* of one block each, the youngest first */
     size_t next_chunk, bytes;
     Arena *previous, *next;
 };
 
 static Arena *live_arenas;
+static Chunk *spare_chunks[CHUNK_SIZES];
+static size_t spare_bytes;
 static MemoryHook hook;
 static MemoryFailure failure_handler;
 static void *failure_user;
@@ -86,12 +98,42 @@ Arena *arena_new(void) {
     return arena;
 }
 
+static void free_chunks(Chunk *list) {
+    for (Chunk *c = list, *next; c; c = next) {
+        next = c->next;
+        free(c);
+    }
+}
+
+/* The list that a chunk of some regular size is kept in. */
+static Chunk **spares_of(size_t capacity) {
+    Chunk **list = spare_chunks;
+    for (size_t size = FIRST_CHUNK; size < capacity; size *= 2) list++;
+    return list;
+}
+
+/* The address sanitizer is to see every use of what was freed. */
+static bool keeps_spares(void) {
+#if defined(__SANITIZE_ADDRESS__) || defined(NNC_SANITIZE)
+    return false;
+#endif
+    return !hook && spare_bytes < SPARE_BYTES;
+}
+
 void arena_free(Arena *arena) {
     if (!arena) return;
     for (Chunk *c = arena->chunks, *next; c; c = next) {
         next = c->next;
-        free(c);
+        if (!keeps_spares()) {
+            free(c);
+            continue;
+        }
+        Chunk **list = spares_of(c->capacity);
+        c->next = *list;
+        *list = c;
+        spare_bytes += c->capacity;
     }
+    free_chunks(arena->own);
     if (arena->previous)
         arena->previous->next = arena->next;
     else
@@ -102,6 +144,54 @@ void arena_free(Arena *arena) {
 
 void arena_free_all(void) {
     while (live_arenas) arena_free(live_arenas);
+    for (int i = 0; i < CHUNK_SIZES; i++) {
+        free_chunks(spare_chunks[i]);
+        spare_chunks[i] = NULL;
+    }
+    spare_bytes = 0;
+}
+
+static Chunk *chunk_make(size_t capacity) {
+    size_t total;
+    if (__builtin_add_overflow(capacity, sizeof(Chunk), &total)) memory_fail(capacity);
+    Chunk *c = memory_get(total);
+    c->capacity = capacity;
+    return c;
+}
+
+/* Of a regular size. */
+static Chunk *chunk_take(size_t capacity) {
+    Chunk **list = spares_of(capacity), *c = *list;
+    if (!c) return chunk_make(capacity);
+    *list = c->next;
+    spare_bytes -= c->capacity;
+    memset(c->data, 0, c->used);
+    return c;
+}
+
+static Chunk **last_link(Chunk **list) {
+    while (*list) list = &(*list)->next;
+    return list;
+}
+
+void arena_adopt(Arena *arena, Arena *child) {
+    *last_link(&arena->own) = child->own;
+    *last_link(&arena->chunks) = child->chunks;
+    arena->bytes += child->bytes;
+    child->own = child->chunks = NULL;
+    arena_free(child);
+}
+
+/* A block that the filled chunk has no room for. */
+static void *alloc_slowly(Arena *arena, size_t need) {
+    bool own = hook || need > arena->next_chunk / 2;
+    Chunk *chunk = own ? chunk_make(need) : chunk_take(arena->next_chunk);
+    Chunk **list = own ? &arena->own : &arena->chunks;
+    chunk->next = *list;
+    chunk->used = need;
+    *list = chunk;
+    if (!own && arena->next_chunk < LARGEST_CHUNK) arena->next_chunk *= 2;
+    return chunk->data;
 }
 
 void *arena_alloc(Arena *arena, size_t bytes) {
@@ -109,26 +199,28 @@ void *arena_alloc(Arena *arena, size_t bytes) {
     if (__builtin_add_overflow(bytes ? bytes : 1, (size_t)ALIGNMENT - 1, &need)) memory_fail(bytes);
     need &= ~(size_t)(ALIGNMENT - 1);
     Chunk *chunk = arena->chunks;
-    if (!chunk || chunk->capacity - chunk->used < need) {
-        bool own = hook || need > arena->next_chunk / 2;
-        size_t capacity = own ? need : arena->next_chunk, total;
-        if (__builtin_add_overflow(capacity, sizeof(Chunk), &total)) memory_fail(bytes);
-        Chunk *fresh = memory_get(total);
-        fresh->capacity = capacity;
-        if (own && chunk) { /* keep filling the current chunk */
-            fresh->next = chunk->next;
-            chunk->next = fresh;
-        } else {
-            fresh->next = chunk;
-            arena->chunks = fresh;
-        }
-        if (!own && arena->next_chunk < LARGEST_CHUNK) arena->next_chunk *= 2;
-        chunk = fresh;
-    }
+    arena->bytes += bytes;
+    if (!chunk || chunk->capacity - chunk->used < need) return alloc_slowly(arena, need);
     void *p = chunk->data + chunk->used;
     chunk->used += need;
-    arena->bytes += bytes;
     return p;
+}
+
+void *arena_extend(Arena *arena, void *block, size_t used, size_t bytes) {
+    Chunk **link = &arena->own;
+    while (*link && (*link)->data != (unsigned char *)block) link = &(*link)->next;
+    size_t total;
+    if (!*link || hook || __builtin_add_overflow(bytes, sizeof(Chunk), &total)) {
+        void *fresh = arena_alloc(arena, bytes);
+        memcpy(fresh, block, used);
+        return fresh;
+    }
+    Chunk *c = realloc(*link, total);
+    if (!c) memory_fail(bytes);
+    *link = c;
+    arena->bytes += bytes - c->capacity;
+    c->used = c->capacity = bytes;
+    return c->data;
 }
 
 void *arena_alloc_array(Arena *arena, size_t count, size_t size) {
@@ -156,13 +248,17 @@ char *arena_strndup(Arena *arena, const char *text, size_t length) {
 }
 
 char *arena_printf(Arena *arena, const char *format, ...) {
+    char local[256];
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
+    size_t n = format_bytes(local, sizeof local, format, args);
     va_end(args);
-    char *p = arena_alloc(arena, (size_t)(n < 0 ? 0 : n) + 1);
-    if (n > 0) vsnprintf(p, (size_t)n + 1, format, again);
+    char *p = arena_alloc(arena, n + 1);
+    if (n < sizeof local)
+        memcpy(p, local, n + 1);
+    else
+        format_bytes(p, n + 1, format, again);
     va_end(again);
     return p;
 }

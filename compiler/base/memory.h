@@ -15,11 +15,16 @@ typedef struct Arena Arena;
 
 Arena *arena_new(void);
 void arena_free(Arena *arena); /* NULL is fine */
+/* All memory of `child` becomes that of `arena`; the child is gone. */
+void arena_adopt(Arena *arena, Arena *child);
 /* Zeroed, aligned to 16 bytes.  A size of 0 gives a unique non-NULL pointer. */
 void *arena_alloc(Arena *arena, size_t bytes);
 /* count * size through the checked multiply. */
 void *arena_alloc_array(Arena *arena, size_t count, size_t size);
 void *arena_copy(Arena *arena, const void *data, size_t bytes);
+/* A larger block in the place of `block`, which is not used again; its first `used` bytes are kept,
+ * and those past them may hold anything. */
+void *arena_extend(Arena *arena, void *block, size_t used, size_t bytes);
 char *arena_strdup(Arena *arena, const char *text);
 char *arena_strndup(Arena *arena, const char *text, size_t length);
 char *arena_printf(Arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -4,6 +4,8 @@
  * that embeds the library and does set one is covered by swapping the decimal point explicitly. */
 #include "base/text.h"
 
+#include "base/format.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <locale.h>
@@ -18,18 +20,20 @@ Text text_new(Arena *arena) {
     return text;
 }
 
-void text_append_n(Text *text, const char *s, size_t n) {
+/* Room for n more bytes and the NUL. */
+static void text_reserve(Text *text, size_t n) {
     size_t need;
     if (__builtin_add_overflow(text->length + 1, n, &need)) need = SIZE_MAX;
-    if (need > text->capacity) {
-        size_t capacity = text->capacity;
-        while (capacity < need && capacity <= SIZE_MAX / 2) capacity *= 2;
-        if (capacity < need) capacity = need;
-        char *data = arena_alloc(text->arena, capacity);
-        memcpy(data, text->data, text->length);
-        text->data = data;
-        text->capacity = capacity;
-    }
+    if (need <= text->capacity) return;
+    size_t capacity = text->capacity;
+    while (capacity < need && capacity <= SIZE_MAX / 2) capacity *= 2;
+    if (capacity < need) capacity = need;
+    text->data = arena_extend(text->arena, text->data, text->length + 1, capacity);
+    text->capacity = capacity;
+}
+
+void text_append_n(Text *text, const char *s, size_t n) {
+    text_reserve(text, n);
     if (n) memcpy(text->data + text->length, s, n);
     text->length += n;
     text->data[text->length] = '\0';
@@ -39,21 +43,21 @@ void text_append(Text *text, const char *s) {
     text_append_n(text, s, strlen(s));
 }
 void text_char(Text *text, char c) {
-    text_append_n(text, &c, 1);
+    text_reserve(text, 1);
+    text->data[text->length++] = c;
+    text->data[text->length] = '\0';
 }
 
 void text_vprintf(Text *text, const char *format, va_list args) {
-    char local[256];
     va_list again;
     va_copy(again, args);
-    int n = vsnprintf(local, sizeof local, format, args);
-    if (n >= (int)sizeof local) {
-        char *big = arena_alloc(text->arena, (size_t)n + 1);
-        vsnprintf(big, (size_t)n + 1, format, again);
-        text_append_n(text, big, (size_t)n);
-    } else if (n > 0) {
-        text_append_n(text, local, (size_t)n);
+    size_t room = text->capacity - text->length;
+    size_t n = format_bytes(text->data + text->length, room, format, args);
+    if (n >= room) {
+        text_reserve(text, n);
+        format_bytes(text->data + text->length, n + 1, format, again);
     }
+    text->length += n;
     va_end(again);
 }
 

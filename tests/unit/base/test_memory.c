@@ -26,6 +26,49 @@ static void test_alignment_and_zero(void **state) {
     arena_free(NULL);
 }
 
+/* What a freed arena leaves is used again, and is zero. */
+static void test_chunks_again(void **state) {
+    for (int round = 0; round < 4; round++) {
+        Arena *arena = arena_new();
+        for (size_t n = 1; n < 200000; n = n * 3 + 1) {
+            unsigned char *p = arena_alloc(arena, n);
+            for (size_t i = 0; i < n; i++) assert_int_equal(p[i], 0);
+            memset(p, 0xAB, n);
+        }
+        arena_free(arena);
+    }
+}
+
+static void test_adopt(void **state) {
+    Arena *arena = arena_new(), *child = arena_new();
+    char *mine = arena_strdup(arena, "mine"), *small = arena_strdup(child, "small");
+    unsigned char *large = arena_alloc(child, 3000000);
+    size_t bytes = arena_bytes(arena) + arena_bytes(child);
+    large[2999999] = 7;
+    arena_adopt(arena, child);
+    assert_int_equal(arena_bytes(arena), bytes);
+    for (int i = 0; i < 1000; i++) memset(arena_alloc(arena, 100), 0xAB, 100);
+    assert_string_equal(mine, "mine");
+    assert_string_equal(small, "small");
+    assert_int_equal(large[2999999], 7);
+    Arena *empty = arena_new();
+    arena_adopt(arena, empty);
+    arena_free(arena);
+}
+
+static void test_extend(void **state) {
+    Arena *arena = arena_new();
+    char *text = arena_alloc(arena, 16);
+    size_t length = 0;
+    for (size_t room = 16; room <= 4u << 20; room *= 2) {
+        for (; length < room; length++) text[length] = (char)('a' + length % 26);
+        arena_alloc(arena, 24);
+        text = arena_extend(arena, text, length, room * 2);
+    }
+    for (size_t i = 0; i < length; i++) assert_int_equal(text[i], 'a' + i % 26);
+    arena_free(arena);
+}
+
 static void test_vector(void **state) {
     Arena *arena = arena_new();
     VECTOR(int) v = {0};
@@ -84,8 +127,12 @@ static void test_checked(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_alignment_and_zero), cmocka_unit_test(test_vector),
-        cmocka_unit_test(test_failure), cmocka_unit_test(test_checked)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_alignment_and_zero),
+                                       cmocka_unit_test(test_chunks_again),
+                                       cmocka_unit_test(test_adopt),
+                                       cmocka_unit_test(test_extend),
+                                       cmocka_unit_test(test_vector),
+                                       cmocka_unit_test(test_failure),
+                                       cmocka_unit_test(test_checked)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/format.h"
 #include "base/text.h"
 
 static Arena *arena;
@@ -111,6 +112,40 @@ static void test_repr(void **state) {
     assert_int_equal(long_text.length, 1000);
 }
 
+/* As vsnprintf has it, in rooms of every size. */
+static void check_format(const char *format, ...) {
+    char expected[400], got[400];
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int n = vsnprintf(expected, sizeof expected, format, args);
+    va_end(args);
+    for (size_t room = 0; room <= (size_t)n + 2; room++) {
+        va_list now;
+        va_copy(now, again);
+        memset(got, '#', sizeof got);
+        assert_int_equal(format_bytes(got, room, format, now), n);
+        va_end(now);
+        assert_int_equal(got[room], '#');
+        if (!room) continue;
+        size_t kept = room > (size_t)n ? (size_t)n : room - 1;
+        assert_memory_equal(got, expected, kept);
+        assert_int_equal(got[kept], 0);
+    }
+    va_end(again);
+}
+
+static void test_format(void **state) {
+    check_format("plain");
+    check_format("%s", "");
+    check_format("100%% of %s, %c%c", "it", 'x', '\n');
+    check_format("%d %d %d %d", 0, -1, INT32_MAX, INT32_MIN);
+    check_format("%lld %lld %lld", (long long)INT64_MAX, (long long)INT64_MIN, 10LL);
+    check_format("<%.*s|%.*s|%.*s>", 2, "abc", 7, "abc", 0, "abc");
+    check_format("%s%5d|%-6s|%08x|%s", "a", 42, "bc", 0xbeefu, "end");
+    check_format("%d %zu %llu %.9g %s", 1, (size_t)2, 3ULL, 0.1, "tail");
+}
+
 static void test_distance(void **state) {
     assert_int_equal(text_distance("relu", "relu", 3), 0);
     assert_int_equal(text_distance("rleu", "relu", 3), 1);
@@ -120,8 +155,9 @@ static void test_distance(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_double), cmocka_unit_test(test_parse),
-                                       cmocka_unit_test(test_names), cmocka_unit_test(test_repr),
-                                       cmocka_unit_test(test_distance)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_double), cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_names),  cmocka_unit_test(test_repr),
+        cmocka_unit_test(test_format), cmocka_unit_test(test_distance)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

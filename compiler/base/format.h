@@ -1,0 +1,11 @@
+/* Formatting as vsnprintf does, fast for what a compiler prints most: strings and whole numbers. */
+#ifndef NNC_BASE_FORMAT_H
+#define NNC_BASE_FORMAT_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+/* Writes at most `capacity` bytes, NUL included; gives the length of the whole text. */
+size_t format_bytes(char *out, size_t capacity, const char *format, va_list args);
+
+#endif
