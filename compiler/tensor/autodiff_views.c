@@ -71,7 +71,7 @@ static Node *dilate_axis(Graph *g, Node *x, int axis, int64_t step) {
 
 static bool slice_adjoint(Reverse *r) {
     Graph *g = r->g;
-    const SliceAttr *slice = &r->node->attr.slice;
+    const SliceAttr *slice = r->node->attr.slice;
     const Shape *in = &r->node->inputs[0]->type.shape, *out = &r->node->type.shape;
     uint32_t flips = 0;
     for (int i = 0; i < out->rank; i++)
@@ -104,7 +104,7 @@ static bool slice_adjoint(Reverse *r) {
 
 static void pad_adjoint(Reverse *r) {
     Graph *g = r->g;
-    const PadAttr *pad = &r->node->attr.pad;
+    const PadAttr *pad = r->node->attr.pad;
     const Node *x = r->node->inputs[0];
     int rank = x->type.shape.rank;
     if (r->wanted[0]) {

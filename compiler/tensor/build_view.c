@@ -83,10 +83,12 @@ Node *op_slice(Graph *g, Node *x, const Dim *const *begin, const int64_t *step, 
     }
     Node *node = graph_node(g, OP_SLICE, build_of(x->type.dtype, shape), &x, 1);
     if (!node) return NULL;
+    SliceAttr *slice = NEW(g->arena, SliceAttr);
     for (int i = 0; i < shape.rank; i++) {
-        node->attr.slice.begin[i] = dim_refresh(g->dims, begin[i]);
-        node->attr.slice.step[i] = step[i];
+        slice->begin[i] = dim_refresh(g->dims, begin[i]);
+        slice->step[i] = step[i];
     }
+    node->attr.slice = slice;
     return node;
 }
 
@@ -118,10 +120,12 @@ Node *op_pad(Graph *g, Node *x, Node *fill, const Dim *const *low, const Dim *co
         shape.dims[i] = dim_add(g->dims, shape.dims[i], dim_add(g->dims, low[i], high[i]));
     Node *node = graph_node(g, OP_PAD, build_of(x->type.dtype, shape), (Node *[]){x, fill}, 2);
     if (!node) return NULL;
+    PadAttr *pad = NEW(g->arena, PadAttr);
     for (int i = 0; i < shape.rank; i++) {
-        node->attr.pad.low[i] = dim_refresh(g->dims, low[i]);
-        node->attr.pad.high[i] = dim_refresh(g->dims, high[i]);
+        pad->low[i] = dim_refresh(g->dims, low[i]);
+        pad->high[i] = dim_refresh(g->dims, high[i]);
     }
+    node->attr.pad = pad;
     return node;
 }
 

@@ -130,8 +130,8 @@ static Node *build_like(Graph *g, const Node *m, Node *const *in) {
     case OP_PERMUTE: return op_permute(g, in[0], m->attr.axes);
     case OP_EXPAND: return op_expand(g, in[0], m->type.shape, m->attr.axes);
     case OP_SLICE:
-        return op_slice(g, in[0], m->attr.slice.begin, m->attr.slice.step, m->type.shape);
-    case OP_PAD: return op_pad(g, in[0], in[1], m->attr.pad.low, m->attr.pad.high);
+        return op_slice(g, in[0], m->attr.slice->begin, m->attr.slice->step, m->type.shape);
+    case OP_PAD: return op_pad(g, in[0], in[1], m->attr.pad->low, m->attr.pad->high);
     case OP_CONCAT: return op_concat(g, in, m->input_count, m->attr.axis);
     case OP_UNFOLD:
         return op_unfold(g, in[0], m->attr.window.axis, m->attr.window.size, m->attr.window.stride,

@@ -177,8 +177,8 @@ struct Node {
         const Dim *dim;
         int axis;
         int axes[SHAPE_MAX_RANK];
-        SliceAttr slice;
-        PadAttr pad;
+        const SliceAttr *slice; /* these two are large and rare */
+        const PadAttr *pad;
         WindowAttr window;
         ReduceAttr reduce;
         ContractAttr contract;

@@ -66,8 +66,8 @@ static void view_slice(Run *run, const Node *node, const Tensor *in, Tensor *out
     int64_t strides[SHAPE_MAX_RANK], base = 0, begin;
     row_major_strides(in, strides);
     for (int i = 0; i < in->rank; i++) {
-        if (!run_dim(run, node->attr.slice.begin[i], &begin)) return;
-        int64_t last = begin + (out->extents[i] - 1) * node->attr.slice.step[i];
+        if (!run_dim(run, node->attr.slice->begin[i], &begin)) return;
+        int64_t last = begin + (out->extents[i] - 1) * node->attr.slice->step[i];
         if (out->count &&
             (begin < 0 || begin >= in->extents[i] || last < 0 || last >= in->extents[i])) {
             run_fail(run, "%%%d: the slice leaves axis %d of extent %lld", node->id, i,
@@ -75,7 +75,7 @@ static void view_slice(Run *run, const Node *node, const Tensor *in, Tensor *out
             return;
         }
         base += begin * strides[i];
-        strides[i] *= node->attr.slice.step[i];
+        strides[i] *= node->attr.slice->step[i];
     }
     if (out->count) copy_view(run, node, out, in, base, strides);
 }
@@ -92,7 +92,7 @@ static void view_pad(Run *run, const Node *node, Tensor *const *in, Tensor *out)
     row_major_strides(in[0], from);
     row_major_strides(out, to);
     for (int i = 0; i < out->rank; i++) {
-        if (!run_dim(run, node->attr.pad.low[i], &low)) return;
+        if (!run_dim(run, node->attr.pad->low[i], &low)) return;
         int64_t begin = low < 0 ? -low : 0, end = in[0]->extents[i];
         if (out->extents[i] - low < end) end = out->extents[i] - low;
         if (end <= begin) return;

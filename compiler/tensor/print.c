@@ -146,12 +146,12 @@ static void print_attributes(Printer *p, const Node *node) {
     case OP_PERMUTE: print_axes(p, node->attr.axes, rank); break;
     case OP_EXPAND: print_axes(p, node->attr.axes, in_rank); break;
     case OP_SLICE:
-        print_dims(p, "begin", node->attr.slice.begin, rank);
-        print_integers(p, "step", node->attr.slice.step, rank);
+        print_dims(p, "begin", node->attr.slice->begin, rank);
+        print_integers(p, "step", node->attr.slice->step, rank);
         break;
     case OP_PAD:
-        print_dims(p, "low", node->attr.pad.low, rank);
-        print_dims(p, "high", node->attr.pad.high, rank);
+        print_dims(p, "low", node->attr.pad->low, rank);
+        print_dims(p, "high", node->attr.pad->high, rank);
         break;
     case OP_UNFOLD:
         text_printf(out, " axis=%d size=%lld stride=%lld dilation=%lld", node->attr.window.axis,

@@ -1,8 +1,9 @@
 /* The driver of simplification: rounds of copying a graph through the rules, and the list of
  * passes.
  *
- * Every round walks the old graph in id order and copies what is needed; a round that changed
- * nothing is the last.  Dead nodes are never copied. */
+ * Every round walks the old graph in id order and copies what is needed, into an arena of its own
+ * that is freed when the next round has read it; a round that changed nothing is the last.  Dead
+ * nodes are never copied. */
 #include "tensor/simplify_rules.h"
 
 enum { MAX_ROUNDS = 32 };
@@ -124,20 +125,32 @@ static void copy_node(Rewriter *w, const Node *node) {
     w->map[node->id] = result;
 }
 
-static Graph *run_round(const Graph *from, unsigned rules, Node **roots, int root_count,
-                        bool *changed) {
-    Graph *g = graph_new(from->arena, from->dims);
+typedef struct Rounds {
+    Graph *graph;
+    Arena *arena; /* of the last round, where the graph is; NULL before the first */
+    Arena *keep;
+    Node **roots;
+    int root_count;
+    bool changed;
+} Rounds;
+
+static void run_round(Rounds *rounds, unsigned rules) {
+    const Graph *from = rounds->graph;
+    Arena *arena = arena_new();
+    Graph *g = graph_new(arena, from->dims);
     g->complain = from->complain;
     g->complain_user = from->complain_user;
     size_t ids = (size_t)id_count(from) + 1;
+    Node **roots = rounds->roots;
     Rewriter w = {.g = g,
                   .from = from,
+                  .keep = rounds->keep,
                   .rules = rules,
-                  .map = NEW_ARRAY(g->arena, ids, Node *),
-                  .results = NEW_ARRAY(g->arena, ids, Node **),
-                  .result_used = NEW_ARRAY(g->arena, ids, bool *),
-                  .merge = rules & SIMPLIFY_MERGE ? merge_table_new(g->arena) : NULL};
-    bool *needed = mark_needed(&w, roots, root_count);
+                  .map = NEW_ARRAY(arena, ids, Node *),
+                  .results = NEW_ARRAY(arena, ids, Node **),
+                  .result_used = NEW_ARRAY(arena, ids, bool *),
+                  .merge = rules & SIMPLIFY_MERGE ? merge_table_new(arena) : NULL};
+    bool *needed = mark_needed(&w, roots, rounds->root_count);
     for (int i = 0; i < from->inputs.count; i++) {
         Node *input = from->inputs.data[i];
         w.map[input->id] = op_like(g, input, NULL);
@@ -146,37 +159,57 @@ static Graph *run_round(const Graph *from, unsigned rules, Node **roots, int roo
     for (int k = 0; k < from->nodes.count; k++)
         if (needed[from->nodes.data[k]->id]) copy_node(&w, from->nodes.data[k]);
     for (int i = 0; i < from->results.count; i++)
-        vector_push(g->arena, &g->results, w.map[from->results.data[i]->id]);
-    for (int i = 0; i < root_count; i++) roots[i] = w.map[roots[i]->id];
+        vector_push(arena, &g->results, w.map[from->results.data[i]->id]);
+    for (int i = 0; i < rounds->root_count; i++) roots[i] = w.map[roots[i]->id];
     g->span = from->span;
     g->path = from->path;
-    *changed = w.changed;
-    return g;
+    arena_free(rounds->arena);
+    rounds->graph = g;
+    rounds->arena = arena;
+    rounds->changed = w.changed;
+}
+
+static void run_rounds(Rounds *rounds, unsigned rules) {
+    rounds->changed = true;
+    for (int round = 0; rounds->changed && round < MAX_ROUNDS; round++) run_round(rounds, rules);
+    /* Rebuilt scans project all their results: leave out those that no one reads. */
+    if (rules & SIMPLIFY_SCANS) run_round(rounds, 0);
+}
+
+/* The graph moves to the arena that outlives the rounds. */
+static Graph *settle(Rounds *rounds) {
+    arena_adopt(rounds->keep, rounds->arena);
+    rounds->graph->arena = rounds->keep;
+    return rounds->graph;
 }
 
 Graph *simplify_graph(const Graph *g, unsigned rules, Node **roots, int root_count) {
-    bool changed = true;
-    Graph *result = run_round(g, rules, roots, root_count, &changed);
-    for (int round = 1; changed && round < MAX_ROUNDS; round++)
-        result = run_round(result, rules, roots, root_count, &changed);
-    /* Rebuilt scans project all their results: leave out those that no one reads. */
-    return rules & SIMPLIFY_SCANS ? run_round(result, 0, roots, root_count, &changed) : result;
+    Rounds rounds = {(Graph *)g, NULL, g->arena, roots, root_count, false};
+    run_rounds(&rounds, rules);
+    return settle(&rounds);
 }
 
 /* ---- entries and programs ---- */
 
-void simplify_entry(Entry *entry, unsigned rules) {
-    Graph *g = entry->graph;
+/* A graph that is not in `keep` is in an arena of its own, which an earlier pass left; `last`: no
+ * pass comes after. */
+static void run_entry(Entry *entry, Arena *keep, unsigned rules, bool last) {
     int count =
         entry->arguments.count + entry->results.count + entry->writes.count + entry->checks.count;
-    Node **roots = NEW_ARRAY(g->arena, (size_t)count + 1, Node *);
+    Node **roots = NEW_ARRAY(keep, (size_t)count + 1, Node *);
     int at = 0;
     for (int i = 0; i < entry->arguments.count; i++) roots[at++] = entry->arguments.data[i].node;
     for (int i = 0; i < entry->results.count; i++) roots[at++] = entry->results.data[i].node;
     for (int i = 0; i < entry->writes.count; i++) roots[at++] = entry->writes.data[i].node;
     for (int i = 0; i < entry->checks.count; i++)
         if (entry->checks.data[i].node) roots[at++] = entry->checks.data[i].node;
-    entry->graph = simplify_graph(g, rules, roots, at);
+    Rounds rounds = {.graph = entry->graph,
+                     .arena = entry->graph->arena == keep ? NULL : entry->graph->arena,
+                     .keep = keep,
+                     .roots = roots,
+                     .root_count = at};
+    run_rounds(&rounds, rules);
+    entry->graph = last ? settle(&rounds) : rounds.graph;
     at = 0;
     for (int i = 0; i < entry->arguments.count; i++) entry->arguments.data[i].node = roots[at++];
     for (int i = 0; i < entry->results.count; i++) entry->results.data[i].node = roots[at++];
@@ -185,30 +218,35 @@ void simplify_entry(Entry *entry, unsigned rules) {
         if (entry->checks.data[i].node) entry->checks.data[i].node = roots[at++];
 }
 
-static void run_rules(Program *program, unsigned rules) {
+void simplify_entry(Entry *entry, unsigned rules) {
+    run_entry(entry, entry->graph->arena, rules, true);
+}
+
+static void run_rules(Program *program, unsigned rules, bool last) {
     for (int i = 0; i < program->roots.count; i++) {
         Root *root = program->roots.data[i];
-        for (int k = 0; k < root->entries.count; k++) simplify_entry(root->entries.data[k], rules);
+        for (int k = 0; k < root->entries.count; k++)
+            run_entry(root->entries.data[k], program->arena, rules, last);
     }
 }
 
 static void pass_open_calls(Program *program) {
-    run_rules(program, SIMPLIFY_CALLS);
+    run_rules(program, SIMPLIFY_CALLS, false);
 }
 static void pass_constants(Program *program) {
-    run_rules(program, SIMPLIFY_CONSTANTS);
+    run_rules(program, SIMPLIFY_CONSTANTS, false);
 }
 static void pass_identities(Program *program) {
-    run_rules(program, SIMPLIFY_IDENTITIES);
+    run_rules(program, SIMPLIFY_IDENTITIES, false);
 }
 static void pass_merge(Program *program) {
-    run_rules(program, SIMPLIFY_MERGE);
+    run_rules(program, SIMPLIFY_MERGE, false);
 }
 static void pass_scans(Program *program) {
-    run_rules(program, SIMPLIFY_SCANS);
+    run_rules(program, SIMPLIFY_SCANS, false);
 }
 static void pass_settle(Program *program) {
-    run_rules(program, SIMPLIFY_ALL);
+    run_rules(program, SIMPLIFY_ALL, true);
 }
 
 const SimplifyPass simplify_passes[] = {

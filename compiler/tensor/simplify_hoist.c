@@ -8,6 +8,7 @@
 
 typedef struct Hoist {
     Graph *g;
+    Arena *keep; /* for the new body */
     const ScanAttr *attr;
     const Graph *body;
     Node **in;
@@ -251,7 +252,7 @@ static void copy_kept(Hoist *h, Loop *loop) {
 static void build_loop(Hoist *h, const bool *used, Loop *loop, Node **out) {
     Arena *arena = h->g->arena;
     loop->attr = *h->attr;
-    loop->attr.body = loop->body = graph_new(arena, h->g->dims);
+    loop->attr.body = loop->body = graph_new(h->keep, h->g->dims);
     loop->body->complain = h->g->complain;
     loop->body->complain_user = h->g->complain_user;
     add_inputs(h, loop);
@@ -261,11 +262,11 @@ static void build_loop(Hoist *h, const bool *used, Loop *loop, Node **out) {
         if (!is_kept_result(h, used, i)) continue;
         int id = h->body->results.data[i]->id;
         if (i >= h->attr->carries && !place[id]) place[id] = loop->body->results.count + 1;
-        vector_push(arena, &loop->body->results, loop->map[id]);
+        vector_push(h->keep, &loop->body->results, loop->map[id]);
     }
     for (int id = 0; id < id_count(h->body); id++) {
         if (!loop->leaving[id] || place[id]) continue;
-        vector_push(arena, &loop->body->results, loop->map[id]);
+        vector_push(h->keep, &loop->body->results, loop->map[id]);
         place[id] = loop->body->results.count;
     }
     Node **projected = NEW_ARRAY(arena, (size_t)loop->body->results.count + 1, Node *);
@@ -286,6 +287,7 @@ bool simplify_hoist(Rewriter *w, const ScanAttr *attr, const Graph *body, Node *
     Arena *arena = w->g->arena;
     size_t ids = (size_t)id_count(body) + 1;
     Hoist h = {.g = w->g,
+               .keep = w->keep,
                .attr = attr,
                .body = body,
                .in = in,

@@ -44,8 +44,8 @@ static uint64_t hash_attributes(const Node *node) {
         return mix(bits, (uint64_t)node->attr.constant.integer);
     case OP_DIM: return node->attr.dim->hash;
     case OP_RANDOM: return node->attr.random.site;
-    case OP_SLICE: return hash_dims(1, node->attr.slice.begin, node->type.shape.rank);
-    case OP_PAD: return hash_dims(1, node->attr.pad.low, node->type.shape.rank);
+    case OP_SLICE: return hash_dims(1, node->attr.slice->begin, node->type.shape.rank);
+    case OP_PAD: return hash_dims(1, node->attr.pad->low, node->type.shape.rank);
     case OP_PROJ: return (uint64_t)node->attr.index;
     default: return 0;
     }
@@ -119,12 +119,12 @@ static bool attributes_equal(const Node *a, const Node *b) {
         return memcmp(a->attr.axes, b->attr.axes,
                       (size_t)a->inputs[0]->type.shape.rank * sizeof *a->attr.axes) == 0;
     case OP_SLICE:
-        return dims_equal(a->attr.slice.begin, b->attr.slice.begin, rank) &&
-               memcmp(a->attr.slice.step, b->attr.slice.step,
-                      (size_t)rank * sizeof *a->attr.slice.step) == 0;
+        return dims_equal(a->attr.slice->begin, b->attr.slice->begin, rank) &&
+               memcmp(a->attr.slice->step, b->attr.slice->step,
+                      (size_t)rank * sizeof *a->attr.slice->step) == 0;
     case OP_PAD:
-        return dims_equal(a->attr.pad.low, b->attr.pad.low, rank) &&
-               dims_equal(a->attr.pad.high, b->attr.pad.high, rank);
+        return dims_equal(a->attr.pad->low, b->attr.pad->low, rank) &&
+               dims_equal(a->attr.pad->high, b->attr.pad->high, rank);
     case OP_UNFOLD:
     case OP_FOLD: return windows_equal(&a->attr.window, &b->attr.window);
     case OP_REDUCE:

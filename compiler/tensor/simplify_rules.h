@@ -11,8 +11,9 @@
 typedef struct MergeTable MergeTable;
 
 typedef struct Rewriter {
-    Graph *g; /* new */
+    Graph *g; /* new; its arena is that of the round */
     const Graph *from;
+    Arena *keep; /* outlives the rounds: bodies of scans go there */
     unsigned rules;
     bool changed;
     int *uses;          /* by id of the old graph: readers and results */

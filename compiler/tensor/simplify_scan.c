@@ -166,7 +166,7 @@ static bool *mark_read(const Trim *t, const bool *used) {
 
 static void build_scan(Trim *t, const bool *used, Node **out) {
     Graph *g = t->w->g;
-    Build b = {.t = t, .body = graph_new(g->arena, g->dims)};
+    Build b = {.t = t, .body = graph_new(t->w->keep, g->dims)};
     b.body->complain = g->complain;
     b.body->complain_user = g->complain_user;
     b.map = NEW_ARRAY(g->arena, (size_t)id_count(t->body) + 1, Node *);
@@ -195,7 +195,7 @@ static void build_scan(Trim *t, const bool *used, Node **out) {
     for (int i = 0; i < t->results; i++) {
         bool is_carry = i < t->attr->carries;
         if (is_carry ? !t->carry[i] || is_constant_carry(t, i) : !(used && used[i])) continue;
-        vector_push(g->arena, &b.body->results, b.map[t->body->results.data[i]->id]);
+        vector_push(b.body->arena, &b.body->results, b.map[t->body->results.data[i]->id]);
         kept++;
     }
     attr.body = b.body;

@@ -77,7 +77,7 @@ static Node *expand(Graph *g, const Node *node, Node *in) {
 /* ---- slices ---- */
 
 static bool is_whole(const Node *node, const Node *in) {
-    const SliceAttr *slice = &node->attr.slice;
+    const SliceAttr *slice = node->attr.slice;
     for (int i = 0; i < node->type.shape.rank; i++)
         if (slice->step[i] != 1 || !is_zero(slice->begin[i]) ||
             node->type.shape.dims[i] != in->type.shape.dims[i])
@@ -86,7 +86,7 @@ static bool is_whole(const Node *node, const Node *in) {
 }
 
 static Node *slice_of_slice(Graph *g, const Node *node, const Node *in) {
-    const SliceAttr *outer = &node->attr.slice, *inner = &in->attr.slice;
+    const SliceAttr *outer = node->attr.slice, *inner = in->attr.slice;
     const Dim *begin[SHAPE_MAX_RANK];
     int64_t step[SHAPE_MAX_RANK];
     for (int i = 0; i < node->type.shape.rank; i++) {
@@ -99,14 +99,14 @@ static Node *slice_of_slice(Graph *g, const Node *node, const Node *in) {
 
 /* The slice takes back exactly what was padded. */
 static bool undoes_pad(const Node *node, const Node *pad) {
-    const SliceAttr *slice = &node->attr.slice;
+    const SliceAttr *slice = node->attr.slice;
     const Shape *original = &pad->inputs[0]->type.shape;
     for (int i = 0; i < node->type.shape.rank; i++) {
         int64_t low, high;
-        dim_bounds(pad->attr.pad.low[i], &low, &high);
+        dim_bounds(pad->attr.pad->low[i], &low, &high);
         if (low < 0) return false;
-        dim_bounds(pad->attr.pad.high[i], &low, &high);
-        if (low < 0 || slice->step[i] != 1 || slice->begin[i] != pad->attr.pad.low[i] ||
+        dim_bounds(pad->attr.pad->high[i], &low, &high);
+        if (low < 0 || slice->step[i] != 1 || slice->begin[i] != pad->attr.pad->low[i] ||
             node->type.shape.dims[i] != original->dims[i])
             return false;
     }
@@ -114,7 +114,7 @@ static bool undoes_pad(const Node *node, const Node *pad) {
 }
 
 static Node *part_of_concat(const Node *node, const Node *concat, DimTable *dims) {
-    const SliceAttr *slice = &node->attr.slice;
+    const SliceAttr *slice = node->attr.slice;
     int axis = concat->attr.axis;
     for (int i = 0; i < node->type.shape.rank; i++)
         if (slice->step[i] != 1 ||
@@ -158,7 +158,7 @@ static bool same_fill(const Node *a, const Node *b) {
 }
 
 static Node *pad(Graph *g, const Node *node, Node **in) {
-    const PadAttr *outer = &node->attr.pad, *inner = &in[0]->attr.pad;
+    const PadAttr *outer = node->attr.pad, *inner = in[0]->attr.pad;
     int rank = node->type.shape.rank;
     bool none = true, both = in[0]->op == OP_PAD && same_fill(in[0]->inputs[1], in[1]);
     const Dim *low[SHAPE_MAX_RANK], *high[SHAPE_MAX_RANK];
@@ -180,9 +180,9 @@ static int zero_padded_axis(const Node *node) {
     if (node->op != OP_PAD || !simplify_is_splat(node->inputs[1])) return -1;
     if (!simplify_is_value(node->inputs[1], 0.0)) return -1;
     for (int i = 0; i < node->type.shape.rank; i++) {
-        if (is_zero(node->attr.pad.low[i]) && is_zero(node->attr.pad.high[i])) continue;
-        if (axis >= 0 || !is_nonnegative(node->attr.pad.low[i]) ||
-            !is_nonnegative(node->attr.pad.high[i]))
+        if (is_zero(node->attr.pad->low[i]) && is_zero(node->attr.pad->high[i])) continue;
+        if (axis >= 0 || !is_nonnegative(node->attr.pad->low[i]) ||
+            !is_nonnegative(node->attr.pad->high[i]))
             return -1;
         axis = i;
     }
@@ -196,12 +196,12 @@ Node *simplify_sum_of_pads(Graph *g, Node **in) {
     for (int first = 0; first < 2; first++) {
         const Node *left = in[first], *right = in[1 - first];
         const Dim *end =
-            dim_add(g->dims, left->attr.pad.low[axis], left->inputs[0]->type.shape.dims[axis]);
-        if (end != right->attr.pad.low[axis]) continue;
+            dim_add(g->dims, left->attr.pad->low[axis], left->inputs[0]->type.shape.dims[axis]);
+        if (end != right->attr.pad->low[axis]) continue;
         const Dim *low[SHAPE_MAX_RANK], *high[SHAPE_MAX_RANK];
         for (int i = 0; i < left->type.shape.rank; i++) low[i] = high[i] = dim_const(g->dims, 0);
-        low[axis] = left->attr.pad.low[axis];
-        high[axis] = right->attr.pad.high[axis];
+        low[axis] = left->attr.pad->low[axis];
+        high[axis] = right->attr.pad->high[axis];
         Node *joined = op_concat(g, (Node *[]){left->inputs[0], right->inputs[0]}, 2, axis);
         if (is_zero(low[axis]) && is_zero(high[axis])) return joined;
         return op_pad(g, joined, left->inputs[1], low, high);
@@ -235,18 +235,19 @@ static Node *concat(Graph *g, const Node *node, Node **in) {
     int axis = node->attr.axis, rank = node->type.shape.rank;
     const Node *first = in[0];
     if (first->op != OP_SLICE) return flat_concat(g, node, in);
-    const Dim *next = first->attr.slice.begin[axis];
+    const Dim *next = first->attr.slice->begin[axis];
     for (int k = 0; k < node->input_count; k++) {
         if (in[k]->op != OP_SLICE || in[k]->inputs[0] != first->inputs[0])
             return flat_concat(g, node, in);
-        const SliceAttr *slice = &in[k]->attr.slice;
+        const SliceAttr *slice = in[k]->attr.slice;
         for (int i = 0; i < rank; i++)
-            if (slice->step[i] != 1 || (i != axis && slice->begin[i] != first->attr.slice.begin[i]))
+            if (slice->step[i] != 1 ||
+                (i != axis && slice->begin[i] != first->attr.slice->begin[i]))
                 return NULL;
         if (slice->begin[axis] != next) return NULL;
         next = dim_add(g->dims, next, in[k]->type.shape.dims[axis]);
     }
-    return op_slice(g, first->inputs[0], first->attr.slice.begin, first->attr.slice.step,
+    return op_slice(g, first->inputs[0], first->attr.slice->begin, first->attr.slice->step,
                     node->type.shape);
 }
 
