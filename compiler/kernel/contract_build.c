@@ -11,28 +11,13 @@ enum { DEPTH_TABLE_MAX = 4096 }; /* depth of one leaf call whose offsets are tab
 
 static int table_constant(ProductPlan *p, const Index *entry, int axis, int64_t count) {
     int64_t *data = NEW_ARRAY(p->l->arena, (size_t)count, int64_t);
-    const Index **replacement = NEW_ARRAY(p->arena, (size_t)axis + 1, const Index *);
     for (int64_t i = 0; i < count; i++) {
-        replacement[axis] = index_const(p->b->table, i);
-        if (!index_is_const(index_substitute(p->b->table, entry, replacement, axis + 1), &data[i]))
-            return -1;
+        if (!index_evaluate(entry, axis, i, &data[i])) return -1;
         if (data[i] > INT32_MAX || data[i] < INT32_MIN) abort();
     }
     Shape shape = {1, {product_constant(p, count)}};
-    KernelEntry *entry_of = p->l->entry;
-    for (int i = 0; i < entry_of->buffers.count; i++) {
-        Buffer *old = entry_of->buffers.data[i];
-        if (old->kind != BUFFER_CONSTANT || old->dtype != DTYPE_I32 ||
-            !shape_equal(&old->shape, &shape))
-            continue;
-        bool same = true;
-        for (int64_t k = 0; same && k < count; k++)
-            same = ((const int64_t *)old->data)[k] == data[k];
-        if (same) return builder_slot(p->b, old, ACCESS_READ);
-    }
-    Buffer *buffer = lowering_buffer(p->l, BUFFER_CONSTANT, DTYPE_I32, shape, "offsets");
-    buffer->data = data;
-    return builder_slot(p->b, buffer, ACCESS_READ);
+    return builder_slot(p->b, lowering_constant(p->l, DTYPE_I32, shape, data, "offsets"),
+                        ACCESS_READ);
 }
 
 /* A table of `entry` over `axis` (extent: a constant), for the leaf. */

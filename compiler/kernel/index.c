@@ -531,6 +531,39 @@ Motion index_motion(const Index *a, int axis, const Dim **stride) {
     return motion;
 }
 
+static bool atom_evaluate(const IndexAtom *a, int axis, int64_t at, int64_t *value) {
+    int64_t left = 0, right = 0;
+    if (a->left && !index_evaluate(a->left, axis, at, &left)) return false;
+    if (a->right && !index_evaluate(a->right, axis, at, &right)) return false;
+    switch (a->kind) {
+    case ATOM_AXIS: *value = at; return a->axis == axis;
+    case ATOM_FLOORDIV:
+    case ATOM_MOD: {
+        if (!dim_is_const(a->divisor, &right) || right <= 0) return false;
+        int64_t rest = left % right;
+        if (rest < 0) rest += right;
+        *value = a->kind == ATOM_MOD ? rest : (left - rest) / right;
+        return true;
+    }
+    case ATOM_MIN: *value = left < right ? left : right; return true;
+    case ATOM_MAX: *value = left > right ? left : right; return true;
+    case ATOM_VALUE: break;
+    }
+    return false;
+}
+
+bool index_evaluate(const Index *a, int axis, int64_t at, int64_t *value) {
+    int64_t sum, factor, term;
+    if (!dim_is_const(a->constant, &sum)) return false;
+    for (int i = 0; i < a->count; i++)
+        if (!dim_is_const(a->terms[i].factor, &factor) ||
+            !atom_evaluate(a->terms[i].atom, axis, at, &term) ||
+            !checked_mul(factor, term, &term) || !checked_add(sum, term, &sum))
+            return false;
+    *value = sum;
+    return true;
+}
+
 const Index *index_substitute(IndexTable *t, const Index *a, const Index *const *replacement,
                               int count) {
     const Index *sum = index_dim(t, a->constant);

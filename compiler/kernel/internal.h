@@ -155,11 +155,13 @@ typedef struct Lowering {
     Buffer **inputs;                /* by OP_INPUT index */
     VECTOR(Group *) order;          /* execution order */
     VECTOR(GroupList) cell_readers; /* by Cell.index; known when grouping has ended */
-    struct Reuse *reuse;
 } Lowering;
 
 NodeState *lowering_state(Lowering *l, const Node *n);
 Buffer *lowering_buffer(Lowering *l, BufferKind kind, DType dtype, Shape shape, const char *name);
+/* The entry's constant of these elements. */
+Buffer *lowering_constant(Lowering *l, DType dtype, Shape shape, const int64_t *data,
+                          const char *name);
 void lowering_remark(Lowering *l, RemarkKind kind, const Node *n, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* Lowers graph (inputs bound to `inputs`) so that results[i] ends in outputs[i]; the steps go to

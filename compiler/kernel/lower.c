@@ -41,6 +41,22 @@ Buffer *lowering_buffer(Lowering *l, BufferKind kind, DType dtype, Shape shape, 
     return b;
 }
 
+Buffer *lowering_constant(Lowering *l, DType dtype, Shape shape, const int64_t *data,
+                          const char *name) {
+    int64_t count = 1, extent;
+    for (int i = 0; i < shape.rank; i++) count *= dim_is_const(shape.dims[i], &extent) ? extent : 0;
+    for (int i = 0; i < l->entry->buffers.count; i++) {
+        Buffer *old = l->entry->buffers.data[i];
+        if (old->kind == BUFFER_CONSTANT && old->dtype == dtype &&
+            shape_equal(&old->shape, &shape) &&
+            !memcmp(old->data, data, (size_t)count * sizeof *data))
+            return old;
+    }
+    Buffer *buffer = lowering_buffer(l, BUFFER_CONSTANT, dtype, shape, name);
+    buffer->data = data;
+    return buffer;
+}
+
 void lowering_remark(Lowering *l, RemarkKind kind, const Node *n, const char *format, ...) {
     Text t = text_new(l->arena);
     va_list args;

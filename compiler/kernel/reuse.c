@@ -1,10 +1,11 @@
-/* Reuse: equal groups of one graph are scheduled once.
+/* Reuse: equal groups of a program are scheduled once.
  *
  * Input: a group whose buffers are known.  Output: a call step, where an equal group has been
  * scheduled before.  Groups are equal when their signatures are: a list of words that holds all
  * that a schedule may ask of the group (operators, types, attributes, which nodes are computed,
- * loaded or stored, and the buffers by order of appearance with their forms).  A schedule is a
- * function of that, so the kernel is the same and only its buffers differ. */
+ * loaded or stored, and the buffers and symbols by order of appearance with their forms).  A
+ * schedule is a function of that, so the kernel is the same and only its buffers and symbols
+ * differ. */
 #include "kernel/internal.h"
 
 #include <string.h>
@@ -15,8 +16,9 @@ typedef struct Signature {
     VECTOR(uint64_t) words;
     VECTOR(Buffer *) buffers; /* in order of appearance */
     VECTOR(uint32_t) sites;   /* likewise */
-    int count;                /* nodes met */
-    bool refused;             /* something that a signature does not describe */
+    VECTOR(const DimSymbol *) symbols;
+    int count;    /* nodes met */
+    bool refused; /* something that a signature does not describe */
 } Signature;
 
 /* How the step of a known group is made for another one. */
@@ -25,8 +27,9 @@ typedef struct Recipe {
     const uint64_t *words;
     int word_count;
     const Step *step;
-    int *places;        /* by argument: in Signature.buffers; -1: the same buffer */
+    int *places;        /* by argument: in Signature.buffers; -1: a constant of these elements */
     int *sites;         /* by site of the kernel: in Signature.sites */
+    int *symbols;       /* by symbol of the kernel: in Signature.symbols */
     const char *remark; /* about the anchor, NULL if none */
     RemarkKind remark_kind;
     struct Recipe *next;
@@ -34,6 +37,7 @@ typedef struct Recipe {
 
 struct Reuse {
     Recipe *buckets[1024];
+    Signature spare; /* whose memory the next signature takes */
 };
 
 static void put(Signature *s, uint64_t word) {
@@ -53,9 +57,62 @@ static void put_bytes(Signature *s, const void *data, size_t bytes) {
     }
 }
 
+/* By number.  Where more is known of a symbol than its bounds, no other can stand for it. */
+static void put_symbol(Signature *s, const DimSymbol *symbol) {
+    int at = 0;
+    while (at < s->symbols.count && s->symbols.data[at] != symbol) at++;
+    put(s, (uint64_t)at);
+    if (at < s->symbols.count) return;
+    vector_push(s->l->arena, &s->symbols, symbol);
+    put_pointer(s, dim_symbol_is_free(s->l->dims, symbol) ? NULL : symbol);
+    put_pointer(s, symbol->name);
+    put(s, (uint64_t)symbol->lower);
+    put(s, (uint64_t)symbol->upper);
+}
+
+static void put_symbols(Signature *s, const Dim *d) {
+    for (int i = 0; i < d->term_count; i++)
+        for (int f = 0; f < d->terms[i].factor_count; f++) {
+            const DimAtom *a = d->terms[i].factors[f].atom;
+            if (a->kind == DIM_ATOM_SYMBOL) {
+                put_symbol(s, a->symbol);
+                continue;
+            }
+            put_symbols(s, a->left);
+            put_symbols(s, a->right);
+        }
+}
+
+static bool has_symbols_only(const Dim *d) {
+    for (int i = 0; i < d->term_count; i++)
+        for (int f = 0; f < d->terms[i].factor_count; f++)
+            if (d->terms[i].factors[f].atom->kind != DIM_ATOM_SYMBOL) return false;
+    return true;
+}
+
+/* A polynomial of symbols by its structure; others are equal when they are one and their symbols
+ * are. */
+static void put_dim(Signature *s, const Dim *d) {
+    int64_t value;
+    if (!d || dim_is_const(d, &value) || !has_symbols_only(d)) {
+        put_pointer(s, d);
+        if (d) put_symbols(s, d);
+        return;
+    }
+    put(s, (uint64_t)d->term_count);
+    for (int i = 0; i < d->term_count; i++) {
+        put(s, (uint64_t)d->terms[i].coefficient);
+        put(s, (uint64_t)d->terms[i].factor_count);
+        for (int f = 0; f < d->terms[i].factor_count; f++) {
+            put(s, (uint64_t)d->terms[i].factors[f].power);
+            put_symbol(s, d->terms[i].factors[f].atom->symbol);
+        }
+    }
+}
+
 static void put_shape(Signature *s, const Shape *shape) {
     put(s, (uint64_t)shape->rank);
-    for (int i = 0; i < shape->rank; i++) put_pointer(s, shape->dims[i]);
+    for (int i = 0; i < shape->rank; i++) put_dim(s, shape->dims[i]);
 }
 
 static void put_buffer(Signature *s, Buffer *buffer) {
@@ -87,19 +144,19 @@ static void put_attributes(Signature *s, const Node *n) {
         return;
     case OP_IOTA:
     case OP_CONCAT: put(s, (uint64_t)n->attr.axis); return;
-    case OP_DIM: put_pointer(s, n->attr.dim); return;
+    case OP_DIM: put_dim(s, n->attr.dim); return;
     case OP_RANDOM: put_site(s, &n->attr.random); return;
     case OP_PERMUTE: put_bytes(s, n->attr.axes, (size_t)rank * sizeof *n->attr.axes); return;
     case OP_EXPAND:
         put_bytes(s, n->attr.axes, (size_t)n->inputs[0]->type.shape.rank * sizeof *n->attr.axes);
         return;
     case OP_SLICE:
-        put_bytes(s, n->attr.slice.begin, (size_t)rank * sizeof *n->attr.slice.begin);
-        put_bytes(s, n->attr.slice.step, (size_t)rank * sizeof *n->attr.slice.step);
+        for (int i = 0; i < rank; i++) put_dim(s, n->attr.slice->begin[i]);
+        put_bytes(s, n->attr.slice->step, (size_t)rank * sizeof *n->attr.slice->step);
         return;
     case OP_PAD:
-        put_bytes(s, n->attr.pad.low, (size_t)rank * sizeof *n->attr.pad.low);
-        put_bytes(s, n->attr.pad.high, (size_t)rank * sizeof *n->attr.pad.high);
+        for (int i = 0; i < rank; i++) put_dim(s, n->attr.pad->low[i]);
+        for (int i = 0; i < rank; i++) put_dim(s, n->attr.pad->high[i]);
         return;
     case OP_UNFOLD:
     case OP_FOLD:
@@ -107,7 +164,7 @@ static void put_attributes(Signature *s, const Node *n) {
         put(s, (uint64_t)n->attr.window.size);
         put(s, (uint64_t)n->attr.window.stride);
         put(s, (uint64_t)n->attr.window.dilation);
-        put_pointer(s, n->attr.window.extent);
+        put_dim(s, n->attr.window.extent);
         return;
     case OP_REDUCE:
         put(s, (uint64_t)n->attr.reduce.kind << 32 | n->attr.reduce.axes);
@@ -127,7 +184,7 @@ static void put_attributes(Signature *s, const Node *n) {
         return;
     case OP_DYNAMIC_SLICE:
         put(s, (uint64_t)n->attr.dynamic.axis);
-        put_pointer(s, n->attr.dynamic.extent);
+        put_dim(s, n->attr.dynamic.extent);
         return;
     case OP_IDENTITY:
     case OP_RESHAPE:
@@ -187,8 +244,8 @@ static uint64_t hash_words(const uint64_t *words, int count) {
 }
 
 static Recipe **bucket_of(Lowering *l, uint64_t hash) {
-    if (!l->reuse) l->reuse = NEW(l->arena, struct Reuse);
-    return &l->reuse->buckets[hash % (sizeof l->reuse->buckets / sizeof *l->reuse->buckets)];
+    struct Reuse *reuse = l->program->reuse;
+    return &reuse->buckets[hash % (sizeof reuse->buckets / sizeof *reuse->buckets)];
 }
 
 static void apply(Lowering *l, const Signature *s, const Recipe *r) {
@@ -196,13 +253,19 @@ static void apply(Lowering *l, const Signature *s, const Recipe *r) {
     *step = *r->step;
     int count = step->kernel->parameter_count;
     step->arguments = NEW_ARRAY(l->arena, (size_t)count, Buffer *);
-    for (int i = 0; i < count; i++)
-        step->arguments[i] =
-            r->places[i] < 0 ? r->step->arguments[i] : s->buffers.data[r->places[i]];
+    for (int i = 0; i < count; i++) {
+        const Buffer *model = r->step->arguments[i];
+        step->arguments[i] = r->places[i] >= 0 ? s->buffers.data[r->places[i]]
+                                               : lowering_constant(l, model->dtype, model->shape,
+                                                                   model->data, model->name);
+    }
     int site_count = step->kernel->sites.count;
     uint32_t *sites = NEW_ARRAY(l->arena, (size_t)site_count, uint32_t);
     for (int i = 0; i < site_count; i++) sites[i] = s->sites.data[r->sites[i]];
     step->sites = sites;
+    int symbol_count = step->kernel->symbols.count;
+    step->symbols = NEW_ARRAY(l->arena, (size_t)symbol_count, const DimSymbol *);
+    for (int i = 0; i < symbol_count; i++) step->symbols[i] = s->symbols.data[r->symbols[i]];
     vector_push(l->arena, &l->steps, step);
     if (!r->remark) return;
     Remark remark = {r->remark_kind, l->entry->entry, s->group->anchor, r->remark};
@@ -217,11 +280,13 @@ static void learn(Lowering *l, const Signature *s, uint64_t hash, int steps, int
     int count = step->kernel->parameter_count;
     Recipe *r = NEW(l->arena, Recipe);
     *r = (Recipe){.hash = hash,
-                  .words = s->words.data,
+                  .words = arena_copy(l->arena, s->words.data,
+                                      (size_t)s->words.count * sizeof *s->words.data),
                   .word_count = s->words.count,
                   .step = step,
                   .places = NEW_ARRAY(l->arena, (size_t)count, int),
-                  .sites = NEW_ARRAY(l->arena, (size_t)step->kernel->sites.count, int)};
+                  .sites = NEW_ARRAY(l->arena, (size_t)step->kernel->sites.count, int),
+                  .symbols = NEW_ARRAY(l->arena, (size_t)step->kernel->symbols.count, int)};
     for (int i = 0; i < count; i++) {
         r->places[i] = -1;
         for (int k = 0; k < s->buffers.count; k++)
@@ -230,6 +295,11 @@ static void learn(Lowering *l, const Signature *s, uint64_t hash, int steps, int
     }
     for (int i = 0; i < step->kernel->sites.count; i++)
         while (s->sites.data[r->sites[i]] != step->sites[i]) r->sites[i]++;
+    for (int i = 0; i < step->kernel->symbols.count; i++) {
+        int *at = &r->symbols[i];
+        while (*at < s->symbols.count && s->symbols.data[*at] != step->symbols[i]) ++*at;
+        if (*at == s->symbols.count) return;
+    }
     if (l->program->remarks.count > remarks) {
         const Remark *remark = &l->program->remarks.data[remarks];
         if (remark->node != s->group->anchor) return;
@@ -241,22 +311,35 @@ static void learn(Lowering *l, const Signature *s, uint64_t hash, int steps, int
     *bucket = r;
 }
 
-void reuse_or_schedule(Lowering *l, Group *group, void (*schedule)(Lowering *l, Group *group)) {
-    Signature s = {.l = l, .group = group};
-    put_group(&s);
-    if (s.refused) {
-        schedule(l, group);
-        return;
-    }
-    uint64_t hash = hash_words(s.words.data, s.words.count);
+/* Applies what is known of an equal group, or schedules this one. */
+static void find_or_schedule(Lowering *l, const Signature *s,
+                             void (*schedule)(Lowering *l, Group *group)) {
+    uint64_t hash = hash_words(s->words.data, s->words.count);
     for (const Recipe *r = *bucket_of(l, hash); r; r = r->next) {
-        if (r->hash != hash || r->word_count != s.words.count ||
-            memcmp(r->words, s.words.data, (size_t)s.words.count * sizeof *s.words.data))
+        if (r->hash != hash || r->word_count != s->words.count ||
+            memcmp(r->words, s->words.data, (size_t)s->words.count * sizeof *s->words.data))
             continue;
-        apply(l, &s, r);
+        apply(l, s, r);
         return;
     }
     int steps = l->steps.count, remarks = l->program->remarks.count;
-    schedule(l, group);
-    learn(l, &s, hash, steps, remarks);
+    schedule(l, s->group);
+    learn(l, s, hash, steps, remarks);
+}
+
+void reuse_or_schedule(Lowering *l, Group *group, void (*schedule)(Lowering *l, Group *group)) {
+    if (!l->program->reuse) l->program->reuse = NEW(l->arena, struct Reuse);
+    struct Reuse *reuse = l->program->reuse;
+    Signature s = reuse->spare;
+    reuse->spare = (Signature){0};
+    s.l = l;
+    s.group = group;
+    s.words.count = s.buffers.count = s.sites.count = s.symbols.count = s.count = 0;
+    s.refused = false;
+    put_group(&s);
+    if (s.refused)
+        schedule(l, group);
+    else
+        find_or_schedule(l, &s, schedule);
+    reuse->spare = s;
 }

@@ -52,6 +52,9 @@ bool dim_assume_bounds(DimTable *table, const Dim *d, int64_t lower, int64_t upp
 bool dim_assume_divisible(DimTable *table, const Dim *d, int64_t k);
 bool dim_assume_equal(DimTable *table, const Dim *a, const Dim *b);
 
+/* Is nothing known of the symbol but its bounds?  Then it may stand for any other such symbol. */
+bool dim_symbol_is_free(const DimTable *table, const DimSymbol *symbol);
+
 /* The normal form under the facts known now: later facts make older dims stale, and two stale dims
  * may be equal without being one pointer (dim_equal sees through that). */
 const Dim *dim_refresh(DimTable *table, const Dim *d);

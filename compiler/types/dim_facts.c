@@ -411,6 +411,18 @@ static bool mentions(const Dim *d, const DimAtom *atom) {
     return false;
 }
 
+bool dim_symbol_is_free(const DimTable *table, const DimSymbol *symbol) {
+    const AtomEntry *atom = table->symbols.data[symbol->index]->atom;
+    if (atom->resolved) return false;
+    for (int i = 0; i < table->nonnegative.count; i++)
+        if (mentions(table->nonnegative.data[i], &atom->atom)) return false;
+    for (int i = 0; i < table->zero.count; i++)
+        if (mentions(table->zero.data[i], &atom->atom)) return false;
+    for (int i = 0; i < table->divisible.count; i++)
+        if (mentions(table->divisible.data[i].dim, &atom->atom)) return false;
+    return true;
+}
+
 bool dim_assume_equal(DimTable *table, const Dim *a, const Dim *b) {
     const Dim *d = dim_sub(table, a, b);
     if (!d) return false;

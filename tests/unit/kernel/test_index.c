@@ -111,11 +111,41 @@ static void test_panels_are_injective(void **state) {
     arena_free(f.arena);
 }
 
+/* Numbers as substitution gives them. */
+static void test_evaluate(void **state) {
+    (void)state;
+    Fixture f = begin();
+    const Index *i = index_axis(f.table, 2, number(&f, 100));
+    const Index *moved =
+        index_sub(f.table, index_scale(f.table, i, number(&f, 3)), index_const(f.table, 50));
+    const Index *cases[] = {
+        moved,
+        index_floordiv(f.table, moved, number(&f, 7)),
+        index_mod(f.table, moved, number(&f, 7)),
+        index_min(f.table, moved, i),
+        index_max(f.table, index_floordiv(f.table, moved, number(&f, 4)), index_const(f.table, 9)),
+    };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++)
+        for (int64_t at = 0; at < 100; at++) {
+            const Index *by[3] = {NULL, NULL, index_const(f.table, at)};
+            int64_t expected, value;
+            assert_true(index_is_const(index_substitute(f.table, cases[c], by, 3), &expected));
+            assert_true(index_evaluate(cases[c], 2, at, &value));
+            assert_int_equal(value, expected);
+        }
+    int64_t value;
+    const Index *other = index_axis(f.table, 1, number(&f, 9));
+    assert_false(index_evaluate(index_add(f.table, i, other), 2, 0, &value));
+    assert_false(
+        index_evaluate(index_dim(f.table, dim_symbol(f.dims, name_of("N"))), 2, 0, &value));
+    arena_free(f.arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_division_of_ranges),   cmocka_unit_test(test_symbolic_extents),
         cmocka_unit_test(test_recombination),        cmocka_unit_test(test_panels),
-        cmocka_unit_test(test_panels_are_injective),
+        cmocka_unit_test(test_panels_are_injective), cmocka_unit_test(test_evaluate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -255,6 +255,18 @@ static void test_random_values(void **state) {
     }
 }
 
+static void test_free_symbols(void **state) {
+    const DimSymbol *n = dim_as_symbol(N), *t = dim_as_symbol(T), *h = dim_as_symbol(H);
+    assert_true(dim_assume_bounds(table, N, 2, 100));
+    assert_true(dim_symbol_is_free(table, n));
+    assert_true(dim_assume_bounds(table, sub(quo(T, k(2)), H), 0, INT64_MAX));
+    assert_true(dim_symbol_is_free(table, n));
+    assert_false(dim_symbol_is_free(table, t));
+    assert_false(dim_symbol_is_free(table, h));
+    assert_true(dim_assume_divisible(table, N, 4));
+    assert_false(dim_symbol_is_free(table, n));
+}
+
 static void test_shape(void **state) {
     Shape s = shape_of(3, (const Dim *[]){N, k(1), k(28)});
     Text text = text_new(arena);
@@ -281,6 +293,7 @@ int main(void) {
         TEST(test_equal_of_expressions),
         TEST(test_substitute),
         TEST(test_random_values),
+        TEST(test_free_symbols),
         TEST(test_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
