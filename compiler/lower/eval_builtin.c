@@ -372,7 +372,7 @@ static Value builtin_getattr(Lowerer *lw, const CallArguments *args, Span span) 
     Value v;
     if (args->count == 3 && !module_attribute(lw, args->values[0].as.instance, name, span, &v))
         return args->values[2];
-    return eval_attribute(lw, &args->values[0], name, span);
+    return eval_attribute(lw, &args->values[0], NULL, name, span);
 }
 static Value builtin_setattr(Lowerer *lw, const CallArguments *args, Span span) {
     if (!attribute_arguments(lw, args, "setattr", 3, 3, span)) return value_error();

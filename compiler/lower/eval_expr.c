@@ -342,14 +342,15 @@ static Value eval_node(Lowerer *lw, const Expr *e) {
     case EXPR_ATTRIBUTE: {
         Value object = eval_expr(lw, e->left);
         if (object.kind == VALUE_ERROR) return object;
-        return usable(
-            lw, eval_attribute(lw, &object, e->name, e->name_span.file ? e->name_span : e->span),
-            e->span);
+        Span place = e->name_span.file ? e->name_span : e->span;
+        return usable(lw, eval_attribute(lw, &object, e->left, e->name, place), e->span);
     }
     case EXPR_CALL: return eval_call_expr(lw, e);
     case EXPR_SUBSCRIPT: return usable(lw, eval_subscript_expr(lw, e), e->span);
     case EXPR_SLICE: return eval_slice(lw, e);
     case EXPR_UNARY: {
+        if (e->op == OPERATOR_NEG && e->right->kind == EXPR_INT && e->right->integer == INT64_MIN)
+            return value_int(INT64_MIN); /* the literal has its sign already */
         Value v = eval_expr(lw, e->right);
         return eval_unary(lw, e->op, &v, e->span);
     }
@@ -419,7 +420,23 @@ static Value tensor_or_cell_attribute(Lowerer *lw, const Value *object, Name nam
     return value_error();
 }
 
-Value eval_attribute(Lowerer *lw, const Value *object, Name name, Span span) {
+/* A library function asks its argument for what only tensors have: the user's argument is reported.
+ * false, silently, when the value is not one of the user's arguments. */
+static bool blame_argument(Lowerer *lw, const Value *object, const Expr *of) {
+    const Function *f;
+    Name name = of && of->kind == EXPR_NAME ? of->name : NULL;
+    Span place = lower_argument_place(lw, &name, &f);
+    if (!place.file) return false;
+    Diagnostic *d =
+        lower_error(lw, NN_ARGUMENT_TYPE, place, "%s takes a tensor as `%s` but receives %s",
+                    f->name->text, name->text, value_kind_name(object));
+    bool number = object->kind == VALUE_INT || object->kind == VALUE_FLOAT;
+    if (number && namespace_find(lw, library_namespace(lw, "math"), f->name))
+        diagnostic_help(d, "of a number it is math.%s(...)", f->name->text);
+    return true;
+}
+
+Value eval_attribute(Lowerer *lw, const Value *object, const Expr *of, Name name, Span span) {
     Value v;
     Suggestion s = {name->text, NULL, 0};
     switch (object->kind) {
@@ -432,6 +449,7 @@ Value eval_attribute(Lowerer *lw, const Value *object, Name name, Span span) {
     case VALUE_INSTANCE:
         if (module_attribute(lw, object->as.instance, name, span, &v)) return v;
         if (instance_attribute(lw, object->as.instance, name, span, &v)) return v;
+        if (blame_argument(lw, object, of)) return value_error();
         {
             const Instance *i = object->as.instance;
             Diagnostic *d = lower_error(lw, NN_UNKNOWN_ATTRIBUTE, span, "%s has no member `%s`",
@@ -460,6 +478,7 @@ Value eval_attribute(Lowerer *lw, const Value *object, Name name, Span span) {
     case VALUE_FUNCTION:
     case VALUE_BUILTIN:
         if (host_attribute(lw, object, name, span, &v)) return v;
+        if (blame_argument(lw, object, of)) return value_error();
         lower_error(lw, NN_UNKNOWN_ATTRIBUTE, span, "%s has no attribute `%s`",
                     value_kind_name(object), name->text);
         return value_error();
@@ -557,7 +576,7 @@ Value eval_subscript(Lowerer *lw, const Value *object, const Value *items, int c
         }
         if (object->kind == VALUE_INSTANCE) {
             if (item.kind == VALUE_STR)
-                return eval_attribute(lw, object, name_of(item.as.text), span);
+                return eval_attribute(lw, object, NULL, name_of(item.as.text), span);
             if (!eval_iterate(lw, object, span, &list)) return value_error();
             return list_subscript(lw, object, list, &item, span);
         }

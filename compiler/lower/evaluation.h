@@ -12,7 +12,8 @@ Value eval_expr(Lowerer *lw, const Expr *e);
 void eval_block(Lowerer *lw, const StmtList *body);
 /* Calls any callable value; reports and returns VALUE_ERROR on misuse. */
 Value eval_call(Lowerer *lw, const Value *callee, const CallArguments *args, Span span);
-Value eval_attribute(Lowerer *lw, const Value *object, Name name, Span span);
+/* `of` is the expression whose value `object` is, or NULL. */
+Value eval_attribute(Lowerer *lw, const Value *object, const Expr *of, Name name, Span span);
 /* Binary and unary operators on any values; tensors go to tensor_binary. */
 Value eval_binary(Lowerer *lw, Operator op, const Value *a, const Value *b, Span span);
 Value eval_unary(Lowerer *lw, Operator op, const Value *a, Span span);

@@ -76,6 +76,10 @@ struct Lowerer {
 /* The span to blame: `span` itself, or the nearest call in the user's files when it lies in the
  * prelude. */
 Span lower_blame(Lowerer *lw, Span span);
+/* Where the user wrote the argument that is *name in the running library function, however many of
+ * the library's functions passed it on by name; *name and *f become those of the outermost.  No
+ * place: the value is not an argument of the user's. */
+Span lower_argument_place(Lowerer *lw, Name *name, const Function **f);
 Diagnostic *lower_error(Lowerer *lw, DiagnosticCode code, Span span, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* Adds the story of a tensor's shape to a diagnostic. */

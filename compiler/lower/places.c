@@ -15,6 +15,20 @@ Span lower_blame(Lowerer *lw, Span span) {
     return span;
 }
 
+Span lower_argument_place(Lowerer *lw, Name *name, const Function **f) {
+    for (const Frame *frame = lw->frame; *name && frame && frame->closure; frame = frame->caller) {
+        *f = frame->closure->function;
+        const Binding *binding = NULL;
+        for (int i = 0; i < (*f)->param_count; i++)
+            if ((*f)->params[i].name == *name) binding = scope_find_binding(frame->scope, *name);
+        if (!binding || !(*f)->name_span.file || !(*f)->name_span.file->is_prelude) break;
+        Span span = binding->span;
+        if (!span.file || !span.file->is_prelude) return span;
+        *name = name_of_n(span.file->text + span.begin, span.end - span.begin);
+    }
+    return (Span){0};
+}
+
 Diagnostic *lower_error(Lowerer *lw, DiagnosticCode code, Span span, const char *format, ...) {
     va_list args;
     va_start(args, format);

@@ -1,5 +1,6 @@
 /* Scopes, library names, unknown and unused names. */
 #include "sema/internal.h"
+#include "syntax/parse.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -112,14 +113,8 @@ const char *names_closest(const char *wanted, const char *candidate, const char 
     return distance < old || (distance == old && strcmp(candidate, best) < 0) ? candidate : best;
 }
 
-static bool is_lost(const Sema *s, Name name) {
-    for (int i = 0; i < s->unit->lost_count; i++)
-        if (s->unit->lost[i] == name) return true;
-    return false;
-}
-
 void names_report_unknown(Sema *s, Name name, Span span) {
-    if (is_lost(s, name)) return;
+    if (syntax_is_lost(s->unit, name)) return;
     Diagnostic *d;
     if (!strcmp(name->text, "print")) {
         d = diagnose(s->sink, NN_PYTHON_CALL, span, "there is no print");

@@ -248,7 +248,7 @@ typedef struct SourceUnit {
     const Trivia *trivia;
     int trivia_count;
     const char *doc;  /* the file's leading doc comment or docstring */
-    const Name *lost; /* names inside STMT_ERRORs: they may have been defined there */
+    const Name *lost; /* sorted for syntax_is_lost: names inside STMT_ERRORs */
     int lost_count;
 } SourceUnit;
 

@@ -309,6 +309,7 @@ static bool python_begins(Filter *f, const Token *token) {
         diagnostic_help(d, "delete the line: nn., F., torch., init. and optim. are always there; "
                            "other files: import \"blocks.nn\" as blocks");
         skip_line(f);
+        vector_push(f->arena, f->lost, span_join(token->span, f->raw[f->at - 1].span));
         return true;
     case TOKEN_CLASS: python_class(f, token); return true;
     case TOKEN_WITH:

@@ -6,6 +6,7 @@
 #include "syntax/parse.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include "syntax/build.h"
 #include "nn_parser.h"
@@ -133,6 +134,27 @@ static void bad_number(Scanner *s, Token *token) {
     diagnose(s->sink, NN_BAD_NUMBER, token->span, "`%s` is not a number", token->text);
 }
 
+/* Does the last token follow a minus that has nothing to its left to subtract from? */
+static bool after_sign(const Scanner *s) {
+    const Token *token = &vector_last(&s->tokens);
+    if (s->tokens.count < 2 || token[-1].kind != '-') return false;
+    if (s->tokens.count == 2) return true;
+    static const int operands[] = {TOKEN_NAME, TOKEN_INT,   TOKEN_FLOAT, TOKEN_STRING,
+                                   TOKEN_TRUE, TOKEN_FALSE, TOKEN_NONE,  TOKEN_ELLIPSIS,
+                                   ')',        ']',         '}'};
+    for (size_t i = 0; i < sizeof operands / sizeof *operands; i++)
+        if (token[-2].kind == operands[i]) return false;
+    return true;
+}
+
+/* 2**63 stands only behind a sign; its token holds the negative number. */
+static bool lowest_integer(const Scanner *s, Token *token) {
+    if (!after_sign(s)) return false;
+    if (token->text[0] == '0' && strchr("0123456789_", token->text[1])) return false;
+    const char *text = arena_printf(s->arena, "-%s", token->text);
+    return text_parse_int(text, token->length + 1, &token->integer) && token->integer == INT64_MIN;
+}
+
 static void scanner_integer(Scanner *s, int length) {
     Token *token = scanner_token(s, length, TOKEN_INT);
     number_text(s, token);
@@ -143,6 +165,10 @@ static void scanner_integer(Scanner *s, int length) {
         if (text[0] == '0' && token->length > 1 && text[1] >= '0' && text[1] <= '9' &&
             zeros < token->length)
             bad_number(s, token);
+        return;
+    }
+    if (lowest_integer(s, token)) {
+        token->number = -(double)INT64_MIN;
         return;
     }
     /* malformed or too large: too large reads as a number when every digit is replaced by 0 */
@@ -450,16 +476,32 @@ static void scan_tokens(Scanner *scanner, uint32_t begin, uint32_t end) {
     scanner_token(scanner, 0, 0);
 }
 
+static int compare_names(const void *a, const void *b) {
+    uintptr_t x = (uintptr_t) * (const Name *)a, y = (uintptr_t) * (const Name *)b;
+    return (x > y) - (x < y);
+}
+
+bool syntax_is_lost(const SourceUnit *unit, Name name) {
+    return unit->lost_count &&
+           bsearch(&name, unit->lost, (size_t)unit->lost_count, sizeof name, compare_names);
+}
+
 static void collect_lost_names(Parser *parser, const TokenVector *tokens, SourceUnit *unit) {
     VECTOR(Name) lost = {0};
     for (int e = 0; e < parser->errors.count; e++) {
         Span span = parser->errors.data[e];
-        for (int i = 0; i < tokens->count; i++) {
-            const Token *token = &tokens->data[i];
-            if (token->name && token->span.begin >= span.begin && token->span.end <= span.end)
-                vector_push(parser->arena, &lost, token->name);
+        int first = 0, end = tokens->count;
+        while (first < end) {
+            int middle = first + (end - first) / 2;
+            if (tokens->data[middle].span.begin < span.begin)
+                first = middle + 1;
+            else
+                end = middle;
         }
+        for (int i = first; i < tokens->count && tokens->data[i].span.end <= span.end; i++)
+            if (tokens->data[i].name) vector_push(parser->arena, &lost, tokens->data[i].name);
     }
+    if (lost.count) qsort(lost.data, (size_t)lost.count, sizeof *lost.data, compare_names);
     unit->lost = lost.data;
     unit->lost_count = lost.count;
 }

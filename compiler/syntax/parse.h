@@ -14,6 +14,9 @@ SourceUnit *syntax_parse(Arena *arena, const SourceFile *file, DiagnosticSink *s
 SourceUnit *syntax_parse_part(Arena *arena, const SourceFile *file, uint32_t begin, uint32_t end,
                               DiagnosticSink *sink);
 
+/* Does the name stand in text that was not understood?  It may have been defined there. */
+bool syntax_is_lost(const SourceUnit *unit, Name name);
+
 /* Canonical layout of the unit: comments kept, idempotent.  Only for units without syntax errors.
  */
 void syntax_format(Text *out, const SourceUnit *unit);

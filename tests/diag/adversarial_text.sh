@@ -79,6 +79,8 @@ printf 'def f(x: %sf32%s) -> f32[N] { return x }\nexport f' "$(repeat "list[" 50
 { printf 'a = '; repeat "'x' " 300000; printf '+ b'; } | refuse strings_300000 1 "NN0301"
 { repeat "a = " 190000; printf 'b'; } | refuse targets_190000 1 "NN0301"
 repeat $'a = b\n' 90000 | refuse statements_90000 1 "NN0301"
+{ repeat $'= 1 a b c\n' 45000; repeat $'a = b\n' 45000; } | refuse lost_and_unknown_45000 1 "NN0101"
+{ repeat $'import a, b\n' 45000; repeat $'a = c\n' 45000; } | refuse imported_and_unknown_45000 1 "NN0124"
 repeat $'def f(x) { }\n' 50000 | refuse definitions_50000 1 "NN0303"
 repeat ";" 300000 | refuse semicolons_300000 1 "NN0804"
 repeat ";" 3000000 | refuse semicolons_3000000 1 "NN0113"
