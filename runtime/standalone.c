@@ -340,6 +340,10 @@ int nnc_standalone_main(int argc, char **argv, const NncStandalone *standalone) 
     const char *truth = NULL;
     int files = 0, threads = 1, status = 0;
     bool wants_description = false, options = true;
+    if (!standalone->model) {
+        fprintf(stderr, "%s: this processor lacks what the binary was built for\n", argv[0]);
+        return 3;
+    }
     program.entry = nnc_model_entry(standalone->model, standalone->entry);
     if (!program.entry || program.entry->argument_count != 1) {
         fprintf(stderr, "%s: '%s' is not an entry with one input\n", argv[0], standalone->entry);

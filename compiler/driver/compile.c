@@ -45,12 +45,15 @@ static const char *const object_flags[] = {
 typedef struct Target {
     const char *name, *backend;
     const char *emitted; /* EmitOptions.target */
-    bool native;         /* objects for the processor of this machine */
+    const char *march;   /* of objects and binaries; NULL: the C compiler's default */
 } Target;
-static const Target targets[] = {{"portable", "c", NULL, false},
-                                 {"c99", "c", "c99", false},
-                                 {"native", "c", NULL, true},
-                                 {"x86-64", "c", NULL, false}};
+static const Target targets[] = {{"portable", "c", NULL, NULL},
+                                 {"c99", "c", "c99", NULL},
+                                 {"native", "c", NULL, "-march=native"},
+                                 {"x86-64", "c", NULL, NULL},
+                                 {"x86-64-v2", "c", NULL, "-march=x86-64-v2"},
+                                 {"x86-64-v3", "c", NULL, "-march=x86-64-v3"},
+                                 {"x86-64-v4", "c", NULL, "-march=x86-64-v4"}};
 
 typedef struct Compilation {
     const CommandLine *line;
@@ -228,6 +231,7 @@ static void back_passes(Compilation *c) {
 /* ---- output ---- */
 
 static int write_file(Compilation *c, const char *path, const char *data, size_t length, int mode) {
+    nnc_leftover_files_remove(path);
     const char *error = file_write_all(c->arena, path, data, length, mode);
     if (!error) return 0;
     fprintf(stderr, "nnc: %s\n", error);
@@ -309,7 +313,7 @@ static int build_object(Compilation *c, const char *folder, bool library, const 
     for (int i = 0; i < count; i++) argv[n++] = words[i];
     for (size_t i = 0; i < sizeof object_flags / sizeof *object_flags; i++)
         argv[n++] = object_flags[i];
-    if (c->target->native) argv[n++] = "-march=native";
+    if (c->target->march) argv[n++] = c->target->march;
     const char *object = arena_printf(c->arena, "%s/model.o", folder);
     argv[n++] = arena_printf(c->arena, "%s/model.c", folder);
     argv[n++] = "-o";
@@ -425,7 +429,7 @@ static int make_executable(const Compilation *c, const char *target,
                           .labels = c->line->value[OPTION_LABELS],
                           .output = c->output,
                           .cc = c->line->value[OPTION_CC],
-                          .native = c->target->native,
+                          .march = c->target->march,
                           .verbose = c->line->given[OPTION_VERBOSE]};
     return exe_command(&options);
 }
@@ -434,12 +438,17 @@ static int read_target(Compilation *c) {
     const char *name = c->line->value[OPTION_TARGET];
     c->target = &targets[0];
     if (!name) return 0;
-    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
-        if (!strcmp(name, targets[i].name)) {
-            c->target = &targets[i];
-            return 0;
-        }
-    return options_misuse(c->line, "--target is portable, c99, native or x86-64 (exe), not `%s`",
+    bool short_name = name[0] == 'v';
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        const char *version = strstr(targets[i].name, "-v");
+        if (strcmp(name, targets[i].name) && !(short_name && version && !strcmp(name, version + 1)))
+            continue;
+        c->target = &targets[i];
+        return 0;
+    }
+    return options_misuse(c->line,
+                          "--target is portable, c99, native, x86-64, x86-64-v2, x86-64-v3 or "
+                          "x86-64-v4 (v2, v3, v4 for short), not `%s`",
                           name);
 }
 

@@ -21,8 +21,11 @@ typedef struct Variant {
     const char *name, *march, *test, *text;
 } Variant;
 
+/* The portable ones stand first, the one that runs everywhere last of them; then those that only
+ * --target names. */
 #if defined(__x86_64__)
-static const Variant portable_variants[] = {
+enum { PORTABLE_COUNT = 3 };
+static const Variant variants[] = {
     {"v4", "-march=x86-64-v4",
      "__builtin_cpu_supports(\"avx512f\")&&__builtin_cpu_supports(\"avx512bw\")&&__builtin_cpu_"
      "supports("
@@ -33,15 +36,24 @@ static const Variant portable_variants[] = {
      "\"bmi2\")",
      "x86-64 with AVX2"},
     {"v1", "-march=x86-64", "1", "any x86-64"},
+    {"v2", "-march=x86-64-v2",
+     "__builtin_cpu_supports(\"sse4.2\")&&__builtin_cpu_supports(\"popcnt\")",
+     "x86-64 with SSE4.2"},
+    {"native", "-march=native", "1", "the processor it was built on"},
 };
-static const Variant native_variant[] = {
-    {"native", "-march=native", "1", "the processor it was built on"}};
 #else
-static const Variant portable_variants[] = {
-    {"base", "-O3", "1", "any processor of this architecture"}};
-static const Variant native_variant[] = {
-    {"native", "-mcpu=native", "1", "the processor it was built on"}};
+enum { PORTABLE_COUNT = 1 };
+static const Variant variants[] = {
+    {"base", "-O3", "1", "any processor of this architecture"},
+    {"native", "-march=native", "1", "the processor it was built on"},
+};
 #endif
+
+static const Variant *find_variant(const char *march) {
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; ++i)
+        if (strcmp(variants[i].march, march) == 0) return &variants[i];
+    return NULL;
+}
 
 static const char *const model_flags[] = {
     "-std=gnu11", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-w",
@@ -358,16 +370,18 @@ static void build_target(void *user) {
 int exe_command(const ExeOptions *options) {
     Build build = {.options = options, .arena = arena_new()};
     signals_install();
-    build.localize = !options->native && process_find("objcopy");
-    build.variants = options->native ? native_variant : portable_variants;
-    build.variant_count =
-        options->native ? 1 : (int)(sizeof portable_variants / sizeof portable_variants[0]);
-    if (!options->native && !build.localize) { /* only the code that runs everywhere */
+    build.localize = !options->march && process_find("objcopy");
+    build.variants = options->march ? find_variant(options->march) : variants;
+    build.variant_count = options->march ? 1 : PORTABLE_COUNT;
+    if (!options->march && !build.localize) { /* only the code that runs everywhere */
         build.variants += build.variant_count - 1;
         build.variant_count = 1;
     }
     build.word_count = jit_compiler(options->cc, build.words_buffer, build.words, WORD_LIMIT);
-    if (build.word_count == 0) {
+    if (!build.variants) {
+        nnc_fail(&build.error, "binaries for x86-64 are built on x86-64 only");
+        build.status = driver_fail(2, &build.error);
+    } else if (build.word_count == 0) {
         nnc_fail(&build.error, "the name of the C compiler is empty or too long");
         build.status = driver_fail(2, &build.error);
     } else if (!memory_guard(build_target, &build)) {

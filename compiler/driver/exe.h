@@ -11,8 +11,8 @@ typedef struct ExeOptions {
     const char *labels;  /* a text file, one name a line; may be NULL */
     const char *output;
     const char *cc;
-    bool native; /* --target=native: this processor alone; else the best of several is chosen at
-                    start */
+    const char *march; /* a flag of the C compiler: code for this processor alone; NULL: the best of
+                          several is chosen at start */
     bool verbose;
 } ExeOptions;
 
