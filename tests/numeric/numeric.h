@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "command.h"
 #include "emit/emit.h"
 #include "nncrt_train.h"
 #include "tensor/interpret.h"
@@ -90,9 +91,8 @@ static Compiled compile_program(const char *name, const char *text, const char *
     write_text(arena_printf(c.arena, "%s/model.h", folder), &header);
     write_text(arena_printf(c.arena, "%s/model.c", folder), &source);
     char *command = arena_printf(
-        c.arena, "cd '%s' && %s -shared -fPIC -Wall -Wextra -Werror model.c -o model.so -lm",
-        folder, compiler);
-    if (system(command) != 0) fail_msg("cannot compile: %s", command);
+        c.arena, "%s -shared -fPIC -Wall -Wextra -Werror model.c -o model.so -lm", compiler);
+    if (command_run_text(folder, NULL, command) != 0) fail_msg("cannot compile: %s", command);
     c.library = dlopen(arena_printf(c.arena, "%s/model.so", folder), RTLD_NOW | RTLD_LOCAL);
     if (!c.library) fail_msg("%s", dlerror());
     const char *root = c.reference->roots.data[0]->name->text;

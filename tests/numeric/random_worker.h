@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "command.h"
 #include "emit/emit.h"
 #include "nnc_abi.h"
 #include "numeric/bound.h"
@@ -494,17 +495,16 @@ static inline bool worker_compile(Worker *w, const Program *program, const char 
     worker_write(arena_printf(w->arena, "%s/model.h", folder), &header);
     worker_write(arena_printf(w->arena, "%s/model.c", folder), &source);
     if (!w->config.compiler->command) return !w->failure;
-    char *command =
-        arena_printf(w->arena,
-                     "cd '%s' && %s%s -DNN_FORK_WORK=1 -DNN_TEAM_WORK=1 -DNN_SHARE_WORK=1 -shared "
-                     "-fPIC -Wall -Wextra -Werror -Wno-unused-parameter -Wno-psabi "
-                     "model.c -o model.so -lm >compile.log 2>&1",
-                     folder, w->config.compiler->command,
-                     !strcmp(w->config.target, "native") ? " -march=native"
-                     : c99                               ? " -std=c99"
-                                                         : "");
+    char *command = arena_printf(w->arena,
+                                 "%s%s -DNN_FORK_WORK=1 -DNN_TEAM_WORK=1 -DNN_SHARE_WORK=1 -shared "
+                                 "-fPIC -Wall -Wextra -Werror -Wno-unused-parameter -Wno-psabi "
+                                 "model.c -o model.so -lm",
+                                 w->config.compiler->command,
+                                 !strcmp(w->config.target, "native") ? " -march=native"
+                                 : c99                               ? " -std=c99"
+                                                                     : "");
     if (w->failure) return false;
-    if (system(command) != 0) {
+    if (command_run_text(folder, "compile.log", command) != 0) {
         worker_fail(w, "does not compile: see %s/compile.log", folder);
         return false;
     }

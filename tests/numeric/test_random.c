@@ -29,10 +29,13 @@ static char *folder;
 
 /* What must be loaded before anything else for gcc's sanitizers to work in a loaded library. */
 static const char *sanitizer_library(void) {
-    static char path[1024];
-    FILE *f = popen("gcc -print-file-name=libasan.so", "r");
+    static char path[1024], answer[1024];
+    if (path[0]) return path;
+    snprintf(answer, sizeof answer, "%s/libasan", folder);
+    if (command_run_text(folder, "libasan", "gcc -print-file-name=libasan.so") != 0) abort();
+    FILE *f = fopen(answer, "r");
     if (!f || !fgets(path, sizeof path, f)) abort();
-    pclose(f);
+    fclose(f);
     path[strcspn(path, "\n")] = 0;
     return path;
 }
@@ -42,13 +45,14 @@ static bool run_worker(Arena *arena, const char *file, const RandomConfig *confi
                        const char *where, bool thorough) {
     const char *log = arena_printf(arena, "%s.log", where);
     const char *text = random_config_text(arena, config);
+    const char *library = config->compiler->sanitized ? sanitizer_library() : NULL;
     fflush(stdout);
     pid_t pid = fork();
     if (pid < 0) abort();
     if (pid == 0) {
         if (!freopen(log, "w", stdout) || dup2(1, 2) < 0) _exit(9);
         if (config->compiler->sanitized) {
-            setenv("LD_PRELOAD", sanitizer_library(), 1);
+            setenv("LD_PRELOAD", library, 1);
             setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
         }
         setrlimit(RLIMIT_CPU,
@@ -322,8 +326,8 @@ int main(int argc, char **argv) {
         return 1;
     }
     int failed = run_found() + run_all();
-    if (!failed && !getenv("RANDOM_KEEP"))
-        if (system(arena_printf(arena, "rm -rf '%s'", folder))) return 1;
+    char *const remove[] = {"rm", "-rf", folder, NULL};
+    if (!failed && !getenv("RANDOM_KEEP") && command_run("/", NULL, remove) != 0) return 1;
     arena_free(arena);
     return failed != 0;
 }
