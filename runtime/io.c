@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -230,6 +231,7 @@ bool nnc_file_write(const char *path, const NncBytes *parts, int count, NncError
         if (close_checked(through) && written) return true;
         return nnc_fail(error, "cannot write '%s': %s", path, strerror(written ? errno : reason));
     }
+    nnc_leftover_files_remove(path);
     char temporary[4096];
     int fd = -1;
     for (int attempt = 0; attempt < 100 && fd < 0; ++attempt) {
@@ -241,6 +243,7 @@ bool nnc_file_write(const char *path, const NncBytes *parts, int count, NncError
         if (fd < 0 && errno != EEXIST) break;
     }
     if (fd < 0) return nnc_fail(error, "cannot create '%s': %s", temporary, strerror(errno));
+    (void)!flock(fd, LOCK_EX | LOCK_NB); /* nnc_leftover_files_remove leaves it alone */
     if (exists && S_ISREG(info.st_mode)) (void)!fchmod(fd, info.st_mode & 0777);
     bool good = write_parts(fd, parts, count);
     if (good) good = sync_fully(fd);

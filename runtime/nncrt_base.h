@@ -76,8 +76,14 @@ bool nnc_file_read(const char *path, size_t limit, NncBytes *out, NncError *erro
 
 /* Replaces a file in one step: a temporary file in the same folder (O_EXCL), all bytes, fsync,
  * close (checked), rename, fsync of the folder.  After any failure the old file is as it was and no
- * temporary file remains.  An existing file's permission bits are kept. */
+ * temporary file remains.  An existing file's permission bits are kept.  The temporary file is
+ * PATH.tmp-PROCESS-N, locked while it is written; one that a killed process left is removed. */
 bool nnc_file_write(const char *path, const NncBytes *parts, int count, NncError *error);
+/* Removes temporary files of `path` whose process is gone. */
+void nnc_leftover_files_remove(const char *path);
+/* Removes folders PREFIX PROCESS-... that are an hour old, with their files, when the process is
+ * gone. */
+void nnc_leftover_folders_remove(const char *folder, const char *prefix);
 
 /* dtypes: the numbers of nnc_abi.h (NNC_BOOL … NNC_F64). */
 enum { NNC_DTYPE_COUNT = NNC_F64 + 1 };

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -111,10 +112,17 @@ static const char *write_through(Arena *arena, const char *path, const char *dat
 }
 
 /* An errno, or 0.  No temporary file stays. */
-static int replace(const char *path, const char *temporary, const char *data, size_t length,
-                   int mode, int kept) {
-    int fd = open_retrying(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+static int replace(Arena *arena, const char *path, const char *data, size_t length, int mode,
+                   int kept) {
+    const char *temporary = NULL;
+    int fd = -1;
+    errno = EEXIST;
+    for (int attempt = 0; attempt < 100 && fd < 0 && errno == EEXIST; attempt++) {
+        temporary = arena_printf(arena, "%s.tmp-%ld-%d", path, (long)getpid(), attempt);
+        fd = open_retrying(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    }
     if (fd < 0) return errno;
+    (void)!flock(fd, LOCK_EX | LOCK_NB); /* it has an owner, who is alive (runtime/leftovers.c) */
     if (kept >= 0) (void)!fchmod(fd, (mode_t)kept);
     bool good = write_fully(fd, data, length);
     while (good && file_table.fsync(fd) != 0) good = errno == EINTR;
@@ -136,13 +144,12 @@ const char *file_write_all(Arena *arena, const char *path, const char *data, siz
     path = file_to_replace(arena, named, &kept);
     if (!path) return write_through(arena, named, data, length);
     if (file_has(arena, path, data, length)) return NULL;
-    const char *temporary = arena_printf(arena, "%s.tmp%ld", path, (long)getpid());
     sigset_t stopping, before;
     sigemptyset(&stopping);
     sigaddset(&stopping, SIGINT);
     sigaddset(&stopping, SIGTERM);
     sigprocmask(SIG_BLOCK, &stopping, &before);
-    int reason = replace(path, temporary, data, length, mode, kept);
+    int reason = replace(arena, path, data, length, mode, kept);
     sigprocmask(SIG_SETMASK, &before, NULL);
     return reason ? arena_printf(arena, "cannot write %s: %s", path, strerror(reason)) : NULL;
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 #include "base/file.h"
 #include "driver/commands.h"
+#include "nncrt.h"
 
 typedef enum Reach { REACH_NONE, REACH_GRAD, REACH_FORWARD } Reach;
 
@@ -169,6 +170,7 @@ int command_graph(const CommandLine *line) {
     Text out = text_new(line->arena);
     graph_to_dot(&out, root, entry, grad);
     const char *path = line->value[OPTION_OUTPUT];
+    if (path) nnc_leftover_files_remove(path);
     const char *error = file_write_all(line->arena, path ? path : "-", out.data, out.length, 0644);
     if (!error) return 0;
     fprintf(stderr, "nnc: %s\n", error);

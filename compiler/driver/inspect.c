@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "base/file.h"
 #include "driver/commands.h"
+#include "nncrt.h"
 #include "syntax/parse.h"
 
 enum { SOURCE_LIMIT = 64 << 20 };
@@ -163,6 +164,7 @@ static int format_file(const CommandLine *line, const char *path, Arena *arena) 
     }
     bool rewrite = line->given[OPTION_WRITE] && strcmp(path, "-") != 0;
     if (rewrite && same) return 0;
+    if (rewrite) nnc_leftover_files_remove(path);
     error = file_write_all(arena, rewrite ? path : "-", out.data, out.length, 0644);
     if (!error) return 0;
     fprintf(stderr, "nnc: %s\n", error);

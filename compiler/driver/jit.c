@@ -124,7 +124,8 @@ bool jit_make_folder(char path[4096], NncError *error) {
     char cache[4096];
     path[0] = 0;
     if (!cache_folder(cache, error)) return false;
-    int used = snprintf(path, 4096, "%s/build-XXXXXX", cache);
+    nnc_leftover_folders_remove(cache, "build-");
+    int used = snprintf(path, 4096, "%s/build-%ld-XXXXXX", cache, (long)getpid());
     bool fits = used > 0 && used < 4096;
     if (fits && mkdtemp(path)) return true;
     path[0] = 0;

@@ -1,8 +1,10 @@
 /* The seams: every I/O call fails once, writes are short, memory runs out at every allocation. */
 #include "support.h"
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 
 static int calls, fail_at;
 static NncIo real_io;
@@ -212,6 +214,90 @@ static void test_killed_while_writing(void **state) {
         nnc_release(bytes.data);
     }
     assert_true(alive > 30);
+    /* The next who writes the file removes what they left. */
+    NncError error;
+    assert_true(write_text(path, "whole", &error));
+    assert_int_equal(count_files(), 1);
+}
+
+/* The number of a process that has ended. */
+static long dead_process(void) {
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) _exit(0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    return child;
+}
+
+static const char *left_file(const char *form, long process) {
+    char name[128];
+    snprintf(name, sizeof name, form, process);
+    const char *path = in_folder(name);
+    put_file(path, "part", 4);
+    return path;
+}
+
+static void test_leftovers(void **state) {
+    long dead = dead_process();
+    NncError error;
+    assert_int_equal(access(left_file("file.tmp-%ld-0", dead), F_OK), 0);
+    left_file("file.tmp-%ld-17", dead);
+    /* All others stay: of a living process, locked by its writer, or named by somebody else. */
+    left_file("file.tmp-%ld-0", (long)getpid());
+    left_file("file.tmp-%ld-0", (long)getppid());
+    int locked = open(left_file("file.tmp-%ld-2", dead), O_RDONLY);
+    assert_int_equal(flock(locked, LOCK_EX), 0);
+    left_file("file.tmp-%ld", dead);
+    left_file("file.tmp-%ld-", dead);
+    left_file("file.tmp-%ld-0x", dead);
+    left_file("file.tmp--%ld-0", dead);
+    left_file("file.tmp- %ld-0", dead);
+    left_file("file.tmp-99999999999999999999%ld-0", dead);
+    left_file("file.tmp-0-%ld", dead);
+    left_file("file-tmp-%ld-0", dead);
+    left_file("other.tmp-%ld-0", dead);
+    left_file("file%ld", dead);
+    put_file(in_folder("target"), "keep", 4);
+    char name[64];
+    snprintf(name, sizeof name, "file.tmp-%ld-3", dead);
+    assert_int_equal(symlink("target", in_folder(name)), 0);
+    int before = count_files();
+    assert_true(write_text(in_folder("file"), "text", &error));
+    assert_int_equal(count_files(), before - 2 + 1);
+    close(locked);
+    assert_true(write_text(in_folder("file"), "text", &error));
+    assert_int_equal(count_files(), before - 3 + 1);
+    assert_true(write_text(in_folder("other"), "text", &error));
+    assert_int_equal(count_files(), before - 3 + 1); /* one more, and one less */
+}
+
+static void scratch_folder(const char *form, long process, long age) {
+    char name[64];
+    snprintf(name, sizeof name, form, process);
+    char path[512];
+    snprintf(path, sizeof path, "%s", in_folder(name));
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(name, sizeof name, form, process);
+    put_file(in_folder(strcat(name, "/model.c")), "int x;", 6);
+    struct timespec times[2] = {{time(NULL) - age, 0}, {time(NULL) - age, 0}};
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void test_left_folders(void **state) {
+    long dead = dead_process();
+    scratch_folder("build-%ld-abcdef", dead, 7200);
+    scratch_folder("build-%ld-young", dead, 60);
+    scratch_folder("build-%ld-abcdef", getpid(), 7200);
+    scratch_folder("build-x%ld", dead, 7200);
+    scratch_folder("mybuild-%ld-a", dead, 7200);
+    left_file("build-%ld-file", dead);
+    assert_int_equal(count_files(), 6);
+    nnc_leftover_folders_remove(test_folder, "build-");
+    assert_int_equal(count_files(), 5);
+    char name[64];
+    snprintf(name, sizeof name, "build-%ld-abcdef", dead);
+    assert_int_not_equal(access(in_folder(name), F_OK), 0);
+    nnc_leftover_folders_remove(in_folder("nowhere"), "build-");
 }
 
 static void test_disk_full(void **state) {
@@ -245,6 +331,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_read_fails_everywhere, set_hooks, clear_hooks),
         cmocka_unit_test_setup_teardown(test_refused_targets, set_hooks, clear_hooks),
         cmocka_unit_test_setup_teardown(test_killed_while_writing, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_leftovers, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_left_folders, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_disk_full, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_allocation_fails_everywhere, make_folder,
                                         remove_folder),
