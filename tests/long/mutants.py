@@ -1,11 +1,12 @@
 """Plants faults in a copy of the compiler, one at a time, and says which of them the tests notice.
 
 Input: COUNT and FIRST seed; a seed alone decides area, kind, place and change of its fault.  The copy is
-build/mutants/tree, built incrementally; the checkout is only read.  MUTANTS_TESTS is a regular expression of the
-tests to run, all if it is not given.  Tests run in the order of their times without a
-fault, two at a time, until one fails or takes far longer than it did.  A fault that does not compile, or that
-leaves the compiler's binary as it was, is not counted and another place is drawn.  Lines of mutants.txt name
-faults that change nothing a caller could see, with the reason.
+build/mutants/tree, built incrementally; the checkout is only read.  First every fault meets the quick tests (unit,
+diag, golden, structure), then those that passed them meet the others; MUTANTS_TESTS is a regular expression of the
+tests to run, all if it is not given.  Tests run in the order of their times without a fault, MUTANTS_JOBS at a
+time, until one fails or takes far longer than it did.  A fault that does not compile, or that leaves the compiler's
+binary as it was, is not counted and another place is drawn.  Lines of mutants.txt name faults that change nothing
+a caller could see, with the reason.  MUTANTS_SEEDS names seeds to try instead of COUNT from FIRST on.
 Output: a line for each fault, and `mutants: N planted, M caught, ...` at the end.
 """
 import concurrent.futures
@@ -27,11 +28,15 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 WORK = os.environ.get("MUTANTS_WORK", ROOT + "/build/mutants")
 TREE = WORK + "/tree"
 BUILD = TREE + "/build/mutants"
-JOBS = os.cpu_count() or 1
+JOBS = int(os.environ.get("MUTANTS_JOBS", os.cpu_count() or 1))
 # Their subject is failing memory and files, broken bytes and the text of the tree itself, not a wrong compiler.
 LEFT_OUT = re.compile(r"fuzz_|faults_|meta_(layers|names|style)|runtime_test_(crash|damage|mutations)")
 SELECTED = re.compile(os.environ.get("MUTANTS_TESTS", ""))
+QUICK = re.compile(r"(unit|diag|golden|structure)_")
+RANDOM_PROGRAMS = os.environ.get("RANDOM_COUNT", "200")
 AREAS = (("compiler/**/*.c", 14), ("templates/*.h", 4), ("compiler/prelude/*.nn", 2))
+# A compiler with a fault may ask for memory or write without end.
+BOUNDED = ["prlimit", "--as=%d" % (8 << 30), "--fsize=%d" % (1 << 30), "--core=0"]
 FLIPPED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 OFF = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
 OPERAND = r"[A-Za-z_]\w*(?:(?:->|\.)\w+|\[\w+\])*"
@@ -229,7 +234,7 @@ def copy_tree():
 def build(tests):
     """The compiler, and the programs of the tests."""
     targets = {os.path.relpath(t["command"][0], BUILD) for t in tests if t["command"][0].startswith(BUILD)}
-    return run(["ninja", "-C", BUILD, "bin/nnc", "nnc_broken_interpreter"] + sorted(targets), 900)
+    return run(["ninja", "-C", BUILD, "-j", str(JOBS), "bin/nnc", "nnc_broken_interpreter"] + sorted(targets), 900)
 
 
 def find_tests():
@@ -238,7 +243,7 @@ def find_tests():
     tests = []
     for test in json.loads(listed.stdout)["tests"]:
         properties = {p["name"]: p["value"] for p in test.get("properties", [])}
-        environment = dict(os.environ, RANDOM_JOBS="1")
+        environment = dict(os.environ, RANDOM_JOBS="1", RANDOM_COUNT=RANDOM_PROGRAMS)
         environment.update(e.split("=", 1) for e in properties.get("ENVIRONMENT", []))
         if not LEFT_OUT.search(test["name"]) and SELECTED.search(test["name"]):
             tests.append({"name": test["name"], "command": test["command"], "environment": environment,
@@ -258,7 +263,7 @@ def run_tests(tests, limits):
             if not test:
                 return
             began = time.monotonic()
-            status, output = run(test["command"], limits(test["name"]), cwd=test["folder"], env=test["environment"])
+            status, output = run(BOUNDED + test["command"], limits(test["name"]), cwd=test["folder"], env=test["environment"])
             times[test["name"]] = time.monotonic() - began
             if status not in (0, 77):
                 caught.append((test["name"], "hangs" if status == -1 else "fails", output))
@@ -270,16 +275,23 @@ def run_tests(tests, limits):
 
 
 def prepare():
-    """The copy, built and passing; its tests from the fastest to the slowest, and their times."""
+    """The copy, built, and its tests."""
     os.makedirs(TREE, exist_ok=True)
     copy_tree()
     configure = ["cmake", "-S", TREE, "-B", BUILD, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release"]
     if shutil.which("ccache"):
         configure.append("-DCMAKE_C_COMPILER_LAUNCHER=ccache")
     status, output = run(configure)
-    tests = [] if status else find_tests()
-    if tests:
-        status, output = build(tests)
+    if not status:
+        status, output = run(["ninja", "-C", BUILD, "-j", str(JOBS)])
+    if status:
+        sys.exit(output[-4000:])
+    return find_tests()
+
+
+def time_tests(tests):
+    """Those of the tests that pass without a fault, from the fastest to the slowest, and their times."""
+    status, output = build(tests)
     if status:
         sys.exit(output[-4000:])
     seen = WORK + "/times.json"
@@ -323,36 +335,62 @@ def known_equivalents():
     return known
 
 
-def plant(seed, tests, times, whole, known):
-    """Plants the first fault of the seed that builds and matters; ("caught by ...", "equivalent ...", "SURVIVED")."""
+def find_fault(seed, tests, whole):
+    """The first fault of the seed that builds and makes another binary."""
     for fault in draw(seed):
         write(fault.file, fault.text)
         try:
             status, _ = build(tests)
-            if status or digest(BUILD + "/bin/nnc") == whole:
-                continue
-            if (fault.file, fault.before, fault.after) in known:
-                return fault, "equivalent: " + known[fault.file, fault.before, fault.after]
-            caught, _ = run_tests(tests, lambda name: 20 + 8 * times[name])
-            return fault, "%s of %s" % (caught[1], caught[0]) if caught else "SURVIVED"
+            if not status and digest(BUILD + "/bin/nnc") != whole:
+                return fault
         finally:
             write(fault.file, fault.original)
+
+
+def try_fault(fault, tests, times):
+    """What the tests say of a compiler with the fault: "fails of TEST", "hangs of TEST", "SURVIVED"."""
+    write(fault.file, fault.text)
+    try:
+        if build(tests)[0]:
+            return "fails of building the tests"
+        caught, _ = run_tests(tests, lambda name: 30 + 10 * times[name])
+        if caught and caught[1] == "hangs":  # twice: the machine may have been busy
+            again = [t for t in tests if t["name"] == caught[0]]
+            rest = tests[tests.index(again[0]) + 1:]
+            caught = run_tests(again, lambda name: 60 + 20 * times[name])[0] or \
+                run_tests(rest, lambda name: 60 + 20 * times[name])[0]
+        return "%s of %s" % (caught[1], caught[0]) if caught else "SURVIVED"
+    finally:
+        write(fault.file, fault.original)
+
+
+def try_faults(seeds, faults, tests, known):
+    """Plants the fault of every seed before the tests: {seed: what became of it}; faults are found when not known."""
+    tests, times = time_tests(tests)
+    whole, results = digest(BUILD + "/bin/nnc"), {}
+    for seed in seeds:
+        began = time.monotonic()
+        fault = faults[seed] = faults.get(seed) or find_fault(seed, tests, whole)
+        reason = known.get((fault.file, fault.before, fault.after))
+        results[seed] = "equivalent: " + reason if reason else try_fault(fault, tests, times)
+        print("%s: %s (%d s)" % (fault, results[seed], time.monotonic() - began), flush=True)
+    return results
 
 
 def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 50
     first = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    tests, times = prepare()
-    whole, known = digest(BUILD + "/bin/nnc"), known_equivalents()
-    caught, equivalent, survivors = 0, 0, []
-    for seed in range(first, first + count):
-        began = time.monotonic()
-        fault, what = plant(seed, tests, times, whole, known)
-        print("%s: %s (%d s)" % (fault, what, time.monotonic() - began), flush=True)
-        equivalent += what.startswith("equivalent")
-        caught += what.startswith(("fails", "hangs"))
-        if what == "SURVIVED":
-            survivors.append(seed)
+    seeds = list(map(int, os.environ.get("MUTANTS_SEEDS", "").split())) or list(range(first, first + count))
+    count = len(seeds)
+    tests, known, faults, results = prepare(), known_equivalents(), {}, {}
+    for part in ([t for t in tests if QUICK.match(t["name"])], [t for t in tests if not QUICK.match(t["name"])]):
+        left = [s for s in seeds if results.get(s, "SURVIVED") == "SURVIVED"]
+        if left and part:
+            print("%d faults before %d tests" % (len(left), len(part)), flush=True)
+            results.update(try_faults(left, faults, part, known))
+    caught = sum(w.startswith(("fails", "hangs")) for w in results.values())
+    equivalent = sum(w.startswith("equivalent") for w in results.values())
+    survivors = [s for s in seeds if results.get(s) == "SURVIVED"]
     matter = count - equivalent
     print("mutants: %d planted, %d caught, %d equivalent, %d survived%s: %.0f %% of those that matter" %
           (count, caught, equivalent, len(survivors),
