@@ -3,17 +3,28 @@
 
 #include <string.h>
 
+/* Past the next end of a line from p on; NULL: none. */
+static const char *next_line(const char *p, const char *end, bool returns) {
+    if (!returns) {
+        const char *newline = memchr(p, '\n', (size_t)(end - p));
+        return newline ? newline + 1 : NULL;
+    }
+    for (; p < end; p++)
+        if (*p == '\n' || (*p == '\r' && p[1] != '\n')) return p + 1;
+    return NULL;
+}
+
 SourceFile *source_new(Arena *arena, const char *path, const char *text, size_t length) {
     SourceFile *file = NEW(arena, SourceFile);
-    char *copy = arena_strndup(arena, text, length);
+    const char *copy = arena_strndup(arena, text, length), *end = copy + length;
+    bool returns = length && memchr(copy, '\r', length);
     int lines = 1;
-    for (size_t i = 0; i < length; i++)
-        if (copy[i] == '\n' || (copy[i] == '\r' && copy[i + 1] != '\n')) lines++;
+    for (const char *p = copy; (p = next_line(p, end, returns)); lines++) {
+    }
     uint32_t *starts = NEW_ARRAY(arena, (size_t)lines, uint32_t);
     int line = 1;
-    for (size_t i = 0; i < length; i++)
-        if (copy[i] == '\n' || (copy[i] == '\r' && copy[i + 1] != '\n'))
-            starts[line++] = (uint32_t)i + 1;
+    for (const char *p = copy; (p = next_line(p, end, returns));)
+        starts[line++] = (uint32_t)(p - copy);
     *file = (SourceFile){.path = arena_strdup(arena, path),
                          .text = copy,
                          .length = length,

@@ -108,8 +108,10 @@ static void scanner_word(Scanner *s, int length) {
         diagnose(s->sink, NN_TOO_LONG, token->span, "the name has %d characters, at most %d may be",
                  length, NAME_LIMIT);
     token->name = name_of_n(s->file->text + token->span.begin, (size_t)length);
+    const char *text = token->name->text;
     for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
-        if (!strcmp(keywords[i].word, token->name->text)) token->kind = keywords[i].kind;
+        if (keywords[i].word[0] == text[0] && !strcmp(keywords[i].word, text))
+            token->kind = keywords[i].kind;
 }
 
 static void number_text(Scanner *s, Token *token) {

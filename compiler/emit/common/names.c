@@ -79,9 +79,12 @@ static const char library_functions[] =
     "wctrans wctype wmemchr wmemcmp wmemcpy wmemmove wmemset wprintf write wscanf ";
 
 static bool is_word_of(const char *words, const char *text, size_t length) {
-    for (const char *at = words; (at = strchr(at, ' ')) && at[1]; at++)
-        if (!strncmp(at + 1, text, length) && at[1 + length] == ' ') return true;
-    return false;
+    enum { LONGEST = 20 };
+    char wanted[LONGEST + 3] = " ";
+    if (length > LONGEST) return false;
+    memcpy(wanted + 1, text, length);
+    memcpy(wanted + 1 + length, " ", 2);
+    return strstr(words, wanted) != NULL;
 }
 
 static bool ends_in(const char *text, size_t length, const char *end) {
