@@ -134,7 +134,7 @@ bool contract_is_loops(const Lowering *l, const Node *n) {
 /* ---- plans ---- */
 
 const Dim *product_constant(ProductPlan *p, int64_t v) {
-    return dim_const(p->b->dims, v);
+    return dim_const(p->l->dims, v);
 }
 
 const Dim *product_ceil_div(ProductPlan *p, const Dim *a, int64_t b) {
@@ -321,6 +321,8 @@ static double leaf_cycles(double rows, double vectors) {
     return cycles;
 }
 
+#define CONTIGUOUS_STORE 0.2 /* cycles per element */
+
 /* Cycles per element for what is stored, when the vector goes along the column (or the row): its
  * stride in memory. */
 static double store_cost_along(ProductPlan *p, int axis) {
@@ -340,7 +342,7 @@ static double store_cost_along(ProductPlan *p, int axis) {
             Motion move = index_motion(offset, axis, &stride);
             bool reads = buffer->kind == BUFFER_CELL;
             bool contiguous = move == MOTION_NONE || (move == MOTION_STRIDE && dim_is(stride, 1));
-            cost += (contiguous ? 0.2 : 2.5) * (reads ? 2 : 1);
+            cost += (contiguous ? CONTIGUOUS_STORE : 2.5) * (reads ? 2 : 1);
         }
     }
     return cost;
@@ -392,8 +394,6 @@ static ProductPlan *product_new(Lowering *l, Group *group, int row_side, int col
     p->l = l;
     p->group = group;
     p->n = n;
-    p->b = builder_new(l->program, arena);
-    p->gen = gen_new(l, p->b, group);
     p->dtype = n->type.dtype == DTYPE_F64 ? DTYPE_F64 : DTYPE_F32;
     p->outer = s.batch;
     p->rows = s.side[row_side];
@@ -499,26 +499,43 @@ static double blocks(double total, double size) {
     return (double)(int64_t)((total + size - 1) / size);
 }
 
-static void product_cost(ProductPlan *p) {
+/* How a product is cut, and what its parts cost. */
+typedef struct Cutting {
+    int64_t rows_tile, row_block, panel;
+    double store;   /* of an element */
+    double rows;    /* of reading a row for a panel, beyond the leaf's own loads */
+    double columns; /* of reading a column for a tile, likewise */
+} Cutting;
+
+static double cutting_cost(const ProductPlan *p, const Cutting *c) {
     double rows = (double)dim_hint(p->row_total), columns = (double)dim_hint(p->column_total);
     double outer = labels_hint(&p->outer),
            depth = labels_hint(&p->depth) * labels_hint(&p->depth_outer);
     double calls = labels_hint(&p->depth_outer);
-    double row_blocks = blocks(rows, (double)p->row_block);
-    double row_tiles = blocks(rows, (double)p->rows_tile);
-    double panels = blocks(columns, (double)p->panel);
-    double last = columns - (panels - 1) * (double)p->panel;
-    double cycles = leaf_cycles(rows, (double)p->panel / VECTOR_HINT) * (panels - 1) +
+    double row_blocks = blocks(rows, (double)c->row_block);
+    double row_tiles = blocks(rows, (double)c->rows_tile);
+    double panels = blocks(columns, (double)c->panel);
+    double last = columns - (panels - 1) * (double)c->panel;
+    double cycles = leaf_cycles(rows, (double)c->panel / VECTOR_HINT) * (panels - 1) +
                     leaf_cycles(rows, blocks(last, VECTOR_HINT));
-    p->cost = outer * depth * cycles + outer * calls * panels * row_blocks * 60;
-    p->cost += outer * rows * columns * store_cost(p);
-    if (p->a.path != OPERAND_DIRECT) p->cost += outer * panels * rows * depth * p->a.pack_cost;
-    if (p->b_side.path != OPERAND_DIRECT)
-        p->cost += outer * row_tiles * columns * depth * p->b_side.pack_cost;
-    if (p->a.path == OPERAND_DIRECT && !p->a.across) p->cost += outer * calls * panels * rows * 8;
+    double cost = outer * depth * cycles + outer * calls * panels * row_blocks * 60;
+    cost += outer * rows * columns * c->store;
+    cost += outer * panels * rows * c->rows;
+    cost += outer * row_tiles * columns * c->columns;
     /* Few tiles leave threads without work. */
     double tiles = outer * row_tiles * panels;
-    if (p->cost > PARALLEL_CYCLES) p->cost *= 1 + 1 / tiles;
+    return cost > PARALLEL_CYCLES ? cost * (1 + 1 / tiles) : cost;
+}
+
+static void product_cost(ProductPlan *p) {
+    double depth = labels_hint(&p->depth) * labels_hint(&p->depth_outer);
+    Cutting c = {p->rows_tile, p->row_block, p->panel, store_cost(p), 0, 0};
+    if (p->a.path != OPERAND_DIRECT)
+        c.rows = depth * p->a.pack_cost;
+    else if (!p->a.across)
+        c.rows = labels_hint(&p->depth_outer) * 8;
+    if (p->b_side.path != OPERAND_DIRECT) c.columns = depth * p->b_side.pack_cost;
+    p->cost = cutting_cost(p, &c);
 }
 
 static void product_probe(ProductPlan *p) {
@@ -531,50 +548,139 @@ static void product_probe(ProductPlan *p) {
     product_operand(p, &p->b_side);
 }
 
+/* The columns are packed once for many blocks of rows. */
+static void share_panel(ProductPlan *p) {
+    p->shared_panel = true;
+    p->rows_tile = at_most(p->row_total, ROWS_SHARED);
+    if (p->rows_tile < p->row_block) p->row_block = p->rows_tile;
+}
+
+/* Depth goes in chunks that fit the caches, with all rows of a tile in each. */
+static void cut_depth(ProductPlan *p, bool rows_packed) {
+    int64_t e;
+    p->rows_tile = p->row_block = at_most(p->row_total, ROWS_PACKED);
+    if (rows_packed && dim_hint(p->column_total) >= 2 * PANEL_MAX) p->panel = 2 * PANEL_MAX;
+    if (!dim_is_const(p->depth_total, &e) || e > 2 * DEPTH_PACKED) p->chunk = DEPTH_PACKED;
+}
+
+/* Is a panel of all the depth small enough to be packed whole? */
+static bool panel_is_small(const ProductPlan *p) {
+    int64_t e;
+    for (int i = 0; i < p->depth_outer.count; i++)
+        if (!dim_is(p->depth_outer.extent[i], 1)) return false;
+    return dim_is_const(p->depth_total, &e) && e > 0 && e <= DEPTH_SHARED;
+}
+
+/* How an operand is read does not depend on how the product is cut. */
 static void product_make(ProductPlan *p) {
     product_probe(p);
-    bool a = p->a.path != OPERAND_DIRECT, b = p->b_side.path != OPERAND_DIRECT, whole = true;
-    if (a || b) {
-        int64_t e;
-        for (int i = 0; i < p->depth_outer.count; i++)
-            whole = whole && dim_is(p->depth_outer.extent[i], 1);
-        if (!a && whole && dim_is_const(p->depth_total, &e) && e > 0 && e <= DEPTH_SHARED) {
-            /* The columns are packed once for many blocks of rows. */
-            p->shared_panel = true;
-            p->rows_tile = at_most(p->row_total, ROWS_SHARED);
-            if (p->rows_tile < p->row_block) p->row_block = p->rows_tile;
-        } else {
-            /* Depth goes in chunks that fit the caches, with all rows of a tile in each. */
-            p->rows_tile = p->row_block = at_most(p->row_total, ROWS_PACKED);
-            if (a && dim_hint(p->column_total) >= 2 * PANEL_MAX) p->panel = 2 * PANEL_MAX;
-            if (!dim_is_const(p->depth_total, &e) || e > 2 * DEPTH_PACKED) p->chunk = DEPTH_PACKED;
-        }
-        product_probe(p);
-    }
+    bool a = p->a.path != OPERAND_DIRECT, b = p->b_side.path != OPERAND_DIRECT;
+    if (!a && b && panel_is_small(p))
+        share_panel(p);
+    else if (a || b)
+        cut_depth(p, a);
     product_cost(p);
+}
+
+/* ---- the choice ---- */
+
+/* What every element's stores cost at least. */
+static double least_store_cost(const ProductPlan *p) {
+    double cost = 0;
+    for (int i = 0; i < p->group->members.count; i++) {
+        NodeState *s = lowering_state(p->l, p->group->members.data[i]);
+        for (int k = -1; k < s->targets.count; k++) {
+            const Buffer *buffer = k < 0 ? s->buffer : s->targets.data[k];
+            if (buffer && (k < 0 || buffer != s->buffer))
+                cost += CONTIGUOUS_STORE * (buffer->kind == BUFFER_CELL ? 2 : 1);
+        }
+    }
+    return cost;
+}
+
+/* A bound on the cost before any offset is known: the least of all cuttings, operands for free. */
+static double product_bound(const ProductPlan *p, double store) {
+    ProductPlan cut[4] = {*p, *p, *p, *p};
+    share_panel(&cut[1]);
+    cut_depth(&cut[2], false);
+    cut_depth(&cut[3], true);
+    double least = -1;
+    for (int i = 0; i < 4; i++) {
+        if (i == 1 && !panel_is_small(p)) continue;
+        Cutting c = {cut[i].rows_tile, cut[i].row_block, cut[i].panel, store, 0, 0};
+        double cost = cutting_cost(p, &c);
+        if (least < 0 || cost < least) least = cost;
+    }
+    return least;
+}
+
+typedef struct Candidate {
+    int row_side, label;
+    double bound;
+    bool tried;
+} Candidate;
+
+/* What a plan decides. */
+typedef struct Choice {
+    int row_side, label;
+    int64_t rows_tile, row_block, panel, chunk;
+    bool shared_panel;
+} Choice;
+
+/* The cheapest, the first of equals. */
+static Choice choose_product(Lowering *l, Group *group) {
+    Candidate list[2 * (CONTRACT_MAX_LABELS + 1)];
+    Sorted s = sort_labels(group->anchor);
+    Arena *trial = arena_new();
+    int count = 0, best = -1;
+    for (int row_side = 0; row_side < 2; row_side++) {
+        int columns = s.side[1 - row_side].count;
+        for (int label = -1; label < (columns > 1 ? columns : 0); label++) {
+            const ProductPlan *p = product_new(l, group, row_side, label, trial);
+            list[count++] =
+                (Candidate){row_side, label, product_bound(p, least_store_cost(p)), false};
+        }
+    }
+    Choice choice = {0};
+    double cost = 0;
+    for (;;) {
+        int next = -1;
+        for (int i = 0; i < count; i++)
+            if (!list[i].tried && (next < 0 || list[i].bound < list[next].bound)) next = i;
+        if (next < 0 || (best >= 0 && list[next].bound > cost)) break;
+        Candidate *c = &list[next];
+        c->tried = true;
+        arena_free(trial);
+        trial = arena_new();
+        ProductPlan *p = product_new(l, group, c->row_side, c->label, trial);
+        product_make(p);
+        if (best >= 0 && (p->cost > cost || (p->cost == cost && next > best))) continue;
+        best = next;
+        cost = p->cost;
+        choice = (Choice){c->row_side, c->label, p->rows_tile,   p->row_block,
+                          p->panel,    p->chunk, p->shared_panel};
+    }
+    arena_free(trial);
+    return choice;
+}
+
+static ProductPlan *plan_product(Lowering *l, Group *group) {
+    void **noted = reuse_plan(l, group);
+    const Choice *known = noted ? *noted : NULL;
+    Choice c = known ? *known : choose_product(l, group);
+    if (noted && !known) *noted = arena_copy(l->arena, &c, sizeof c);
+    ProductPlan *p = product_new(l, group, c.row_side, c.label, l->arena);
+    p->rows_tile = c.rows_tile;
+    p->row_block = c.row_block;
+    p->panel = c.panel;
+    p->chunk = c.chunk;
+    p->shared_panel = c.shared_panel;
+    return p;
 }
 
 void schedule_contract(Lowering *l, Group *group) {
     const Node *n = group->anchor;
-    Sorted s = sort_labels(n);
-    int best_side = 0, best_label = -1;
-    double best_cost = -1;
-    for (int row_side = 0; row_side < 2; row_side++) {
-        int columns = s.side[1 - row_side].count;
-        for (int label = -1; label < (columns > 1 ? columns : 0); label++) {
-            Arena *trial = arena_new();
-            ProductPlan *p = product_new(l, group, row_side, label, trial);
-            product_make(p);
-            if (best_cost < 0 || p->cost < best_cost) {
-                best_side = row_side;
-                best_label = label;
-                best_cost = p->cost;
-            }
-            arena_free(trial);
-        }
-    }
-    ProductPlan *best = product_new(l, group, best_side, best_label, l->arena);
-    product_make(best);
+    ProductPlan *best = plan_product(l, group);
     product_build(best);
     const char *path, *what = group_what(l, group, &path);
     Builder *b = best->b;

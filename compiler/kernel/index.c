@@ -564,36 +564,39 @@ bool index_evaluate(const Index *a, int axis, int64_t at, int64_t *value) {
     return true;
 }
 
-const Index *index_substitute(IndexTable *t, const Index *a, const Index *const *replacement,
-                              int count) {
-    const Index *sum = index_dim(t, a->constant);
+static bool axis_is_replaced(const Index *a, const Index *const *replacement, int count) {
     for (int i = 0; i < a->count; i++) {
         const IndexAtom *atom = a->terms[i].atom;
-        const Index *value = NULL;
-        switch (atom->kind) {
-        case ATOM_AXIS:
-            value = atom->axis < count && replacement[atom->axis] ? replacement[atom->axis]
-                                                                  : of_atom(t, atom);
-            break;
-        case ATOM_FLOORDIV:
-            value = index_floordiv(t, index_substitute(t, atom->left, replacement, count),
-                                   atom->divisor);
-            break;
-        case ATOM_MOD:
-            value =
-                index_mod(t, index_substitute(t, atom->left, replacement, count), atom->divisor);
-            break;
-        case ATOM_MIN:
-            value = index_min(t, index_substitute(t, atom->left, replacement, count),
-                              index_substitute(t, atom->right, replacement, count));
-            break;
-        case ATOM_MAX:
-            value = index_max(t, index_substitute(t, atom->left, replacement, count),
-                              index_substitute(t, atom->right, replacement, count));
-            break;
-        case ATOM_VALUE: value = of_atom(t, atom); break;
-        }
-        sum = index_add(t, sum, index_scale(t, value, a->terms[i].factor));
+        if (atom->kind == ATOM_AXIS && atom->axis < count && replacement[atom->axis]) return true;
+        if (atom->left && axis_is_replaced(atom->left, replacement, count)) return true;
+        if (atom->right && axis_is_replaced(atom->right, replacement, count)) return true;
     }
-    return sum;
+    return false;
+}
+
+static const Index *substitute_atom(IndexTable *t, const IndexAtom *atom,
+                                    const Index *const *replacement, int count) {
+    const Index *left = atom->left ? index_substitute(t, atom->left, replacement, count) : NULL;
+    const Index *right = atom->right ? index_substitute(t, atom->right, replacement, count) : NULL;
+    switch (atom->kind) {
+    case ATOM_AXIS:
+        return atom->axis < count && replacement[atom->axis] ? replacement[atom->axis]
+                                                             : of_atom(t, atom);
+    case ATOM_FLOORDIV: return index_floordiv(t, left, atom->divisor);
+    case ATOM_MOD: return index_mod(t, left, atom->divisor);
+    case ATOM_MIN: return index_min(t, left, right);
+    case ATOM_MAX: return index_max(t, left, right);
+    case ATOM_VALUE: break;
+    }
+    return of_atom(t, atom);
+}
+
+const Index *index_substitute(IndexTable *t, const Index *a, const Index *const *replacement,
+                              int count) {
+    if (!axis_is_replaced(a, replacement, count)) return a;
+    Sum sum = {.constant = a->constant};
+    for (int i = 0; i < a->count; i++)
+        sum_index(t, &sum, substitute_atom(t, a->terms[i].atom, replacement, count),
+                  a->terms[i].factor);
+    return sum_done(t, &sum);
 }

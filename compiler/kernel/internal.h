@@ -236,6 +236,9 @@ const Index *index_flatten(IndexTable *table, const Index *const *indices, const
 /* ---- schedules ---- */
 /* reuse.c: the step of an equal group that was scheduled before, or `schedule`. */
 void reuse_or_schedule(Lowering *l, Group *group, void (*schedule)(Lowering *l, Group *group));
+/* Where a product's plan is kept for those of the same operands and stores, whatever is computed in
+ * between; empty (NULL) before the first.  NULL: there is no such place. */
+void **reuse_plan(Lowering *l, Group *group);
 void schedule_loops(Lowering *l, Group *group);
 void schedule_contract(Lowering *l, Group *group);
 void schedule_prefix(Lowering *l, Group *group);

@@ -35,8 +35,18 @@ typedef struct Recipe {
     struct Recipe *next;
 } Recipe;
 
+/* What a product's plan was, for the next one of the same operands and stores. */
+typedef struct PlanNote {
+    uint64_t hash;
+    const uint64_t *words;
+    int word_count;
+    void *plan;
+    struct PlanNote *next;
+} PlanNote;
+
 struct Reuse {
     Recipe *buckets[1024];
+    PlanNote *plans[256];
     Signature spare; /* whose memory the next signature takes */
 };
 
@@ -243,6 +253,14 @@ static uint64_t hash_words(const uint64_t *words, int count) {
     return hash;
 }
 
+static const uint64_t *copy_words(const Signature *s) {
+    return arena_copy(s->l->arena, s->words.data, (size_t)s->words.count * sizeof *s->words.data);
+}
+
+static bool same_words(const Signature *s, const uint64_t *words, int count) {
+    return s->words.count == count && !memcmp(words, s->words.data, (size_t)count * sizeof *words);
+}
+
 static Recipe **bucket_of(Lowering *l, uint64_t hash) {
     struct Reuse *reuse = l->program->reuse;
     return &reuse->buckets[hash % (sizeof reuse->buckets / sizeof *reuse->buckets)];
@@ -280,8 +298,7 @@ static void learn(Lowering *l, const Signature *s, uint64_t hash, int steps, int
     int count = step->kernel->parameter_count;
     Recipe *r = NEW(l->arena, Recipe);
     *r = (Recipe){.hash = hash,
-                  .words = arena_copy(l->arena, s->words.data,
-                                      (size_t)s->words.count * sizeof *s->words.data),
+                  .words = copy_words(s),
                   .word_count = s->words.count,
                   .step = step,
                   .places = NEW_ARRAY(l->arena, (size_t)count, int),
@@ -316,9 +333,7 @@ static void find_or_schedule(Lowering *l, const Signature *s,
                              void (*schedule)(Lowering *l, Group *group)) {
     uint64_t hash = hash_words(s->words.data, s->words.count);
     for (const Recipe *r = *bucket_of(l, hash); r; r = r->next) {
-        if (r->hash != hash || r->word_count != s->words.count ||
-            memcmp(r->words, s->words.data, (size_t)s->words.count * sizeof *s->words.data))
-            continue;
+        if (r->hash != hash || !same_words(s, r->words, r->word_count)) continue;
         apply(l, s, r);
         return;
     }
@@ -327,7 +342,8 @@ static void find_or_schedule(Lowering *l, const Signature *s,
     learn(l, s, hash, steps, remarks);
 }
 
-void reuse_or_schedule(Lowering *l, Group *group, void (*schedule)(Lowering *l, Group *group)) {
+/* An empty signature, in memory that the one before has left. */
+static Signature signature_begin(Lowering *l, Group *group) {
     if (!l->program->reuse) l->program->reuse = NEW(l->arena, struct Reuse);
     struct Reuse *reuse = l->program->reuse;
     Signature s = reuse->spare;
@@ -336,10 +352,42 @@ void reuse_or_schedule(Lowering *l, Group *group, void (*schedule)(Lowering *l, 
     s.group = group;
     s.words.count = s.buffers.count = s.sites.count = s.symbols.count = s.count = 0;
     s.refused = false;
+    return s;
+}
+
+void **reuse_plan(Lowering *l, Group *group) {
+    Signature s = signature_begin(l, group);
+    l->stamp++;
+    put_node(&s, group->anchor);
+    for (int m = 0; m < group->members.count; m++) {
+        NodeState *state = lowering_state(l, group->members.data[m]);
+        put_buffer(&s, state->buffer);
+        put(&s, (uint64_t)state->targets.count);
+        for (int i = 0; i < state->targets.count; i++) put_buffer(&s, state->targets.data[i]);
+    }
+    PlanNote *note = NULL;
+    if (!s.refused) {
+        struct Reuse *reuse = l->program->reuse;
+        uint64_t hash = hash_words(s.words.data, s.words.count);
+        PlanNote **bucket = &reuse->plans[hash % (sizeof reuse->plans / sizeof *reuse->plans)];
+        for (note = *bucket; note; note = note->next)
+            if (note->hash == hash && same_words(&s, note->words, note->word_count)) break;
+        if (!note) {
+            note = NEW(l->arena, PlanNote);
+            *note = (PlanNote){hash, copy_words(&s), s.words.count, NULL, *bucket};
+            *bucket = note;
+        }
+    }
+    l->program->reuse->spare = s;
+    return note ? &note->plan : NULL;
+}
+
+void reuse_or_schedule(Lowering *l, Group *group, void (*schedule)(Lowering *l, Group *group)) {
+    Signature s = signature_begin(l, group);
     put_group(&s);
     if (s.refused)
         schedule(l, group);
     else
         find_or_schedule(l, &s, schedule);
-    reuse->spare = s;
+    l->program->reuse->spare = s;
 }
