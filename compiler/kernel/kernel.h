@@ -106,7 +106,7 @@ typedef enum StmtKind {
  * register is scalar after the loop; lanes outside a partial group do not take part.  Inside an
  * enclosing vector loop it is lane-wise. MAX, MIN: NaN wins; neutral -inf/+inf (floats),
  * lowest/highest (integers), false/true (bool).  ANY, ALL: bool. ARGMAX, ARGMIN: reg holds the best
- * value, reg_index (i64) its position; the first wins, NaN wins over numbers; ACCUMULATE gives
+ * value, reg_index (i64 or i32) its position; the first wins, NaN wins over numbers; ACCUMULATE gives
  * value and position; positions arrive in increasing order per lane.  Neutral: position -1. */
 typedef struct Accumulator {
     ReduceKind kind;

@@ -202,12 +202,12 @@ static void emit_phase(Loops *x, int level) {
             regs[s] = builder_register(b, dtype, op_info(n->op)->name);
             b->register_depth.data[regs[s]] = first_scope + s - 1;
             if (arg) {
-                position_reg = builder_register(b, DTYPE_I64, "position");
+                position_reg = builder_register(b, n->type.dtype, "position");
                 b->register_depth.data[position_reg] = first_scope + s - 1;
             }
             builder_accumulator(b, b->scopes[first_scope + s].loop, kind, regs[s], position_reg);
         }
-        const Expr *position = arg ? expr_index(b, x->at[x->reduced[0]], DTYPE_I64) : NULL;
+        const Expr *position = arg ? expr_index(b, x->at[x->reduced[0]], n->type.dtype) : NULL;
         if (opened) {
             builder_accumulate(b, kind, regs[opened - 1], value, position);
             value = expr_register(b, arg ? position_reg : regs[0]);

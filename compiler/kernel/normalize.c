@@ -3,8 +3,9 @@
  * Results that are sources get a node of their own, so that each result is computed by some kernel.
  * A product whose windows are then summed back (FOLD of stride 1 of a CONTRACT: the gradient of a
  * convolution's input) becomes a product of the padded operand's windows with the other operand
- * turned round, which never stores the windows. Input: a simplified graph.  Output: a new graph
- * with equal results. */
+ * turned round, which never stores the windows.  Positions (ARGMAX, ARGMIN of an axis of known
+ * extent) are i32 where they are computed and compared: a quarter of the lanes' work and half of
+ * the bytes of i64.  Input: a simplified graph.  Output: a new graph with equal results. */
 #include "kernel/internal.h"
 
 static bool needs_own_node(const Node *n) {
@@ -76,6 +77,53 @@ static Node *windowed_product(Graph *g, const Node *fold, const Node *product) {
     return NULL;
 }
 
+/* ---- positions in i32 ---- */
+
+static bool fits_i32(const Dim *extent) {
+    int64_t e;
+    return dim_is_const(extent, &e) && e <= INT32_MAX;
+}
+
+/* ARGMAX, ARGMIN as an i32 that is then converted; NULL where its values may be too large. */
+static Node *narrow_position(Graph *g, const Node *n, Node *x) {
+    if (n->attr.reduce.kind != REDUCE_ARGMAX && n->attr.reduce.kind != REDUCE_ARGMIN) return NULL;
+    for (int i = 0; i < x->type.shape.rank; i++)
+        if (n->attr.reduce.axes >> i & 1 && !fits_i32(x->type.shape.dims[i])) return NULL;
+    Node *position = op_reduce(g, n->attr.reduce.kind, x, n->attr.reduce.axes);
+    position->type.dtype = DTYPE_I32;
+    return op_cast(g, position, DTYPE_I64);
+}
+
+/* An i64 node whose values are known to fit, as i32; NULL: it is not known. */
+static Node *narrowed(Graph *g, Node *x) {
+    const TensorType type = {DTYPE_I32, x->type.shape};
+    switch ((int)x->op) {
+    case OP_CAST: return x->inputs[0]->type.dtype == DTYPE_I32 ? x->inputs[0] : NULL;
+    case OP_IOTA:
+        return fits_i32(x->type.shape.dims[x->attr.axis]) ? op_iota(g, x->attr.axis, type) : NULL;
+    case OP_CONST: {
+        const int64_t value = x->attr.constant.integer;
+        bool fits = !x->attr.constant.data && value >= INT32_MIN && value <= INT32_MAX;
+        return fits ? op_const_int(g, value, type) : NULL;
+    }
+    case OP_EXPAND:
+    case OP_RESHAPE:
+    case OP_PERMUTE: {
+        Node *inner = narrowed(g, x->inputs[0]);
+        return inner ? op_like(g, x, &inner) : NULL;
+    }
+    default: return NULL;
+    }
+}
+
+static Node *narrow_comparison(Graph *g, const Node *n, Node *const *operands) {
+    if (!op_is_elementwise(n->op) || n->input_count != 2 || n->type.dtype != DTYPE_BOOL ||
+        operands[0]->type.dtype != DTYPE_I64)
+        return NULL;
+    Node *a = narrowed(g, operands[0]), *b = a ? narrowed(g, operands[1]) : NULL;
+    return b ? op_binary(g, n->op, a, b) : NULL;
+}
+
 Graph *graph_normalize(Arena *arena, const Graph *graph) {
     Graph *g = graph_new(arena, graph->dims);
     int top = 0;
@@ -101,6 +149,10 @@ Graph *graph_normalize(Arena *arena, const Graph *graph) {
         Node *made = NULL;
         if (n->op == OP_FOLD && uses[n->inputs[0]->id] == 1)
             made = windowed_product(g, n, operands[0]);
+        else if (n->op == OP_REDUCE)
+            made = narrow_position(g, n, operands[0]);
+        else
+            made = narrow_comparison(g, n, operands);
         copy[n->id] = made ? made : op_like(g, n, operands);
     }
     for (int i = 0; i < graph->results.count; i++) {

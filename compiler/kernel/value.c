@@ -191,12 +191,31 @@ static DType accumulator_type(DType dtype) {
     return dtype == DTYPE_F16 || dtype == DTYPE_BF16 ? DTYPE_F32 : dtype;
 }
 
+/* Of a reduction of `kind`, the member that reduces the same by `wanted`: a loop for the position
+ * of the best element gives its value too. */
+static const Node *twin_of(const Gen *g, const Node *n, ReduceKind kind, ReduceKind wanted) {
+    if (n->op != OP_REDUCE || n->attr.reduce.kind != kind || !g->group) return NULL;
+    for (int i = 0; i < g->group->members.count; i++) {
+        const Node *m = g->group->members.data[i];
+        if (m->op == OP_REDUCE && m->inputs[0] == n->inputs[0] && m->attr.reduce.kind == wanted &&
+            m->attr.reduce.axes == n->attr.reduce.axes)
+            return m;
+    }
+    return NULL;
+}
+
 /* An inner loop over the window: the value needs members of the group only at their own index, so a
  * dependence on a register of an inner scope cannot arise at an outer one. */
 static const Expr *gen_window(Gen *g, const Node *n, const Index *const *indices) {
     Builder *b = g->b;
     const Node *x = n->inputs[0];
     const Shape *s = &x->type.shape;
+    const Node *position_of = twin_of(g, n, REDUCE_MAX, REDUCE_ARGMAX);
+    if (!position_of) position_of = twin_of(g, n, REDUCE_MIN, REDUCE_ARGMIN);
+    if (position_of && !g->guard && !g->pure && !g->dry) {
+        gen_value(g, position_of, indices);
+        return memo_find(g, n, indices)->value;
+    }
     Scope saved[MAX_SCOPES];
     int saved_depth;
     enter_scope(g, indices, n->type.shape.rank, saved, &saved_depth);
@@ -216,7 +235,7 @@ static const Expr *gen_window(Gen *g, const Node *n, const Index *const *indices
         int64_t extent = 0;
         int axis = builder_axis(b, "w", s->dims[i]);
         regs[loops] = builder_register(b, dtype, "window");
-        positions[loops] = arg ? builder_register(b, DTYPE_I64, "position") : -1;
+        positions[loops] = arg ? builder_register(b, n->type.dtype, "position") : -1;
         Stmt *loop = builder_open(b, axis, NULL, NULL, BIND_SEQ);
         if (dim_is_const(s->dims[i], &extent) && extent <= 8) loop->binding = BIND_UNROLL;
         builder_accumulator(b, loop, kind, regs[loops], positions[loops]);
@@ -244,7 +263,7 @@ static const Expr *gen_window(Gen *g, const Node *n, const Index *const *indices
         if (arg) {
             int a = 0;
             while (!(axes >> a & 1)) a++;
-            position = expr_index(b, at[a], DTYPE_I64);
+            position = expr_index(b, at[a], n->type.dtype);
         }
     }
     value = expr_cast(b, value, dtype);
@@ -253,8 +272,13 @@ static const Expr *gen_window(Gen *g, const Node *n, const Index *const *indices
         builder_close(b);
         value = expr_register(b, regs[i]);
     }
-    if (arg) value = expr_register(b, positions[0]);
     leave_scope(g, saved, saved_depth);
+    if (arg) {
+        const Node *best = twin_of(g, n, REDUCE_ARGMAX, REDUCE_MAX);
+        if (!best) best = twin_of(g, n, REDUCE_ARGMIN, REDUCE_MIN);
+        if (best && !g->guard) gen_set(g, best, indices, expr_cast(b, value, best->type.dtype));
+        value = expr_register(b, positions[0]);
+    }
     return expr_cast(b, value, n->type.dtype);
 }
 

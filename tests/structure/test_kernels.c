@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "structure/programs.h"
 
@@ -146,6 +147,28 @@ static void test_equal_layers_share_kernels(void **state) {
     assert_in_range(kernels[1], 1, 3);
 }
 
+/* A pool's largest element and its position come from one loop, and positions are i32. */
+static void test_pool_and_its_position(void **state) {
+    Arena *arena = *state;
+    const Plan *plan =
+        plan_of_text(arena, "test.nn",
+                     "train T {\n"
+                     "    self.conv = nn.Conv2d(1, 4, 3)\n"
+                     "    self.optimizer = optim.SGD(self.conv.parameters(), lr=1e-2)\n"
+                     "    def step(self, x: f32[N, 1, 12, 12]) -> (loss: f32) {\n"
+                     "        loss = F.max_pool2d(self.conv(x), 2).square().mean()\n"
+                     "        self.optimizer.zero_grad()\n"
+                     "        loss.backward()\n"
+                     "        self.optimizer.step()\n"
+                     "        return loss\n    }\n}\n");
+    Text text = text_new(arena);
+    kernel_program_print(&text, plan->kernels);
+    assert_non_null(strstr(text.data, "argmax="));
+    assert_null(strstr(strstr(text.data, "argmax=") + 1, "argmax="));
+    assert_null(strstr(text.data, " max="));
+    assert_null(strstr(text.data, "i64"));
+}
+
 /* ---- the programs ---- */
 
 static void test_contraction_paths(void **state) {
@@ -204,6 +227,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_rows_are_one_kernel, setup, teardown),
         cmocka_unit_test_setup_teardown(test_entries_share_kernels, setup, teardown),
         cmocka_unit_test_setup_teardown(test_equal_layers_share_kernels, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pool_and_its_position, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contraction_paths, setup, teardown),
         cmocka_unit_test_setup_teardown(test_arena_near_lower_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(test_steps_of_programs, setup, teardown),

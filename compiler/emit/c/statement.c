@@ -87,15 +87,17 @@ static void declare_accumulator(Writer *w, const Accumulator *a, bool lanes) {
         writer_line(w, "%s %s = %s;", scalar_type(t), name, first);
     if (!is_arg(a->kind)) return;
     w->register_is_vector[a->reg_index] = lanes;
+    const DType position = register_dtype(w, a->reg_index);
+    const char *at = w->register_names[a->reg_index], *l = lane_name(position);
     if (lanes)
-        writer_line(w, "nnv_i64 %s = nnv_splat_i64(-1);", w->register_names[a->reg_index]);
+        writer_line(w, "nnv_%s %s = nnv_splat_%s(-1);", l, at, l);
     else
-        writer_line(w, "int64_t %s = -1;", w->register_names[a->reg_index]);
+        writer_line(w, "%s %s = -1;", scalar_type(position), at);
 }
 
 /* The condition that (value, position) replaces (best, at): first wins, NaN wins over numbers. */
-static const char *arg_better(Writer *w, ReduceKind kind, bool lanes, DType t, const char *value,
-                              const char *best, const char *at) {
+static const char *arg_better(Writer *w, ReduceKind kind, bool lanes, DType t, DType position,
+                              const char *value, const char *best, const char *at) {
     const char *better = kind == REDUCE_ARGMAX ? "gt" : "lt", *l = lane_name(t);
     if (t == DTYPE_BOOL && lanes) {
         better = kind == REDUCE_ARGMAX ? "lt" : "gt";
@@ -104,9 +106,10 @@ static const char *arg_better(Writer *w, ReduceKind kind, bool lanes, DType t, c
     if (lanes)
         return writer_format(
             w,
-            "(nnv_lt_i64(%s, nnv_splat_i64(0)) | nnv_%s_%s(%s, %s) | (nnv_ne_%s(%s, %s) & "
+            "(nnv_lt_%s(%s, nnv_splat_%s(0)) | nnv_%s_%s(%s, %s) | (nnv_ne_%s(%s, %s) & "
             "nnv_eq_%s(%s, %s)))",
-            at, better, l, value, best, l, value, value, l, best, best);
+            lane_name(position), at, lane_name(position), better, l, value, best, l, value, value,
+            l, best, best);
     return writer_format(w, "%s < 0 || %s %s %s || (%s != %s && %s == %s)", at, value,
                          kind == REDUCE_ARGMAX ? ">" : "<", best, value, value, best, best);
 }
@@ -132,6 +135,7 @@ static void write_accumulate(Writer *w, const Stmt *s) {
     if (is_arg(s->combine)) {
         const Accumulator *a = find_accumulator(w->kernel->body, s->reg);
         const char *at = w->register_names[a->reg_index];
+        const DType p = register_dtype(w, a->reg_index);
         const char *position =
             lanes ? writer_vector(w, s->position) : writer_scalar(w, s->position);
         int n = w->next_temporary++;
@@ -139,14 +143,15 @@ static void write_accumulate(Writer *w, const Stmt *s) {
         if (lanes) {
             writer_line(w, "const nnv_%s %s = %s;", lane_name(t), v, value);
             writer_line(w, "const nnv_bool t%d_better = %s%s;", n,
-                        arg_better(w, s->combine, true, t, v, name, at),
+                        arg_better(w, s->combine, true, t, p, v, name, at),
                         masked ? " & nnv_below(nn_n)" : "");
             writer_line(w, "%s = nnv_select_%s(t%d_better, %s, %s);", name, lane_name(t), n, v,
                         name);
-            writer_line(w, "%s = nnv_select_i64(t%d_better, %s, %s);", at, n, position, at);
+            writer_line(w, "%s = nnv_select_%s(t%d_better, %s, %s);", at, lane_name(p), n, position,
+                        at);
         } else {
             writer_line(w, "const %s %s = %s;", scalar_type(t), v, value);
-            writer_line(w, "if (%s) {", arg_better(w, s->combine, false, t, v, name, at));
+            writer_line(w, "if (%s) {", arg_better(w, s->combine, false, t, p, v, name, at));
             writer_line(w, "    %s = %s;", name, v);
             writer_line(w, "    %s = %s;", at, position);
             writer_line(w, "}");
@@ -169,18 +174,20 @@ static void fold_accumulator(Writer *w, const Accumulator *a, const char *lanes_
     w->register_is_vector[a->reg] = false;
     if (is_arg(a->kind)) {
         const char *at = w->register_names[a->reg_index];
+        const DType position = register_dtype(w, a->reg_index);
         w->register_is_vector[a->reg_index] = false;
         const char *get = t == DTYPE_BOOL ? writer_format(w, "-NN_GET(%s, nn_l)", lanes_name)
                                           : writer_format(w, "NN_GET(%s, nn_l)", lanes_name);
         writer_line(w, "%s %s = %s;", scalar_type(t), name, neutral(w, a->kind, t));
-        writer_line(w, "int64_t %s = -1;", at);
+        writer_line(w, "%s %s = -1;", scalar_type(position), at);
         writer_line(w, "for (int nn_l = 0; nn_l < NN_LANES; nn_l++) {");
         writer_line(w, "    const %s nn_v = %s;", scalar_type(t), get);
-        writer_line(w, "    const int64_t nn_p = NN_GET(%s, nn_l);", lanes_at);
+        writer_line(w, "    const %s nn_p = NN_GET(%s, nn_l);", scalar_type(position), lanes_at);
         writer_line(w,
                     "    if (nn_p >= 0 && (%s || (nn_p < %s && (nn_v == %s || (nn_v != nn_v && %s "
                     "!= %s))))) {",
-                    arg_better(w, a->kind, false, t, "nn_v", name, at), at, name, name, name);
+                    arg_better(w, a->kind, false, t, position, "nn_v", name, at), at, name, name,
+                    name);
         writer_line(w, "        %s = nn_v;", name);
         writer_line(w, "        %s = nn_p;", at);
         writer_line(w, "    }");
