@@ -32,7 +32,7 @@ JOBS = int(os.environ.get("MUTANTS_JOBS", os.cpu_count() or 1))
 # Their subject is failing memory and files, broken bytes and the text of the tree itself, not a wrong compiler.
 LEFT_OUT = re.compile(r"fuzz_|faults_|meta_(layers|names|style)|runtime_test_(crash|damage|mutations)")
 SELECTED = re.compile(os.environ.get("MUTANTS_TESTS", ""))
-QUICK = re.compile(r"(unit|diag|golden|structure)_")
+QUICK = re.compile(r"(unit|diag|golden|structure)_(?!adversarial)")
 RANDOM_PROGRAMS = os.environ.get("RANDOM_COUNT", "200")
 AREAS = (("compiler/**/*.c", 14), ("templates/*.h", 4), ("compiler/prelude/*.nn", 2))
 # A compiler with a fault may ask for memory or write without end.
@@ -232,9 +232,12 @@ def copy_tree():
 
 
 def build(tests):
-    """The compiler, and the programs of the tests."""
-    targets = {os.path.relpath(t["command"][0], BUILD) for t in tests if t["command"][0].startswith(BUILD)}
-    return run(["ninja", "-C", BUILD, "-j", str(JOBS), "bin/nnc", "nnc_broken_interpreter"] + sorted(targets), 900)
+    """What the tests run: programs of their own, or the compiler."""
+    targets = set()
+    for program in (test["command"][0] for test in tests):
+        own = program.startswith(BUILD)
+        targets.update([os.path.relpath(program, BUILD)] if own else ["bin/nnc", "nnc_broken_interpreter"])
+    return run(["ninja", "-C", BUILD, "-j", str(JOBS)] + sorted(targets), 900)
 
 
 def find_tests():
@@ -252,8 +255,8 @@ def find_tests():
 
 
 def run_tests(tests, limits):
-    """Runs until one fails: (name, "fails" or "hangs", output), or None if all pass; times by name."""
-    times, caught, lock = {}, [], threading.Lock()
+    """Builds and runs until one fails: (name, "fails" or "hangs", output), or None if all pass; times by name."""
+    times, caught, lock, building = {}, [], threading.Lock(), threading.Lock()
     queue = iter(tests)
 
     def work():
@@ -261,6 +264,11 @@ def run_tests(tests, limits):
             with lock:
                 test = None if caught else next(queue, None)
             if not test:
+                return
+            with building:
+                status, output = build([test])
+            if status:
+                caught.append((test["name"], "fails", output))
                 return
             began = time.monotonic()
             status, output = run(BOUNDED + test["command"], limits(test["name"]), cwd=test["folder"], env=test["environment"])
@@ -320,8 +328,11 @@ def digest(path):
 
 
 def write(file, text):
-    with open(TREE + "/" + file, "w") as f:
-        f.write(text)
+    with open(TREE + "/" + file, "r+") as f:
+        if f.read() != text:
+            f.seek(0)
+            f.truncate()
+            f.write(text)
 
 
 def known_equivalents():
@@ -335,24 +346,24 @@ def known_equivalents():
     return known
 
 
-def find_fault(seed, tests, whole):
-    """The first fault of the seed that builds and makes another binary."""
+def find_fault(seed, whole):
+    """The first fault of the seed that builds and makes another binary; it is in its place."""
     for fault in draw(seed):
         write(fault.file, fault.text)
-        try:
-            status, _ = build(tests)
-            if not status and digest(BUILD + "/bin/nnc") != whole:
-                return fault
-        finally:
-            write(fault.file, fault.original)
+        status, _ = run(["ninja", "-C", BUILD, "-j", str(JOBS), "bin/nnc"], 900)
+        if not status and digest(BUILD + "/bin/nnc") != whole:
+            return fault
+        write(fault.file, fault.original)
 
 
 def try_fault(fault, tests, times):
-    """What the tests say of a compiler with the fault: "fails of TEST", "hangs of TEST", "SURVIVED"."""
+    """What the tests say of a compiler with the fault: "fails of TEST", "hangs of TEST", "SURVIVED".
+
+    Those of the fault's own layer come first."""
+    layer = "unit_%s_" % fault.file.split("/")[1]
+    tests = sorted(tests, key=lambda t: not t["name"].startswith(layer))
     write(fault.file, fault.text)
     try:
-        if build(tests)[0]:
-            return "fails of building the tests"
         caught, _ = run_tests(tests, lambda name: 30 + 10 * times[name])
         if caught and caught[1] == "hangs":  # twice: the machine may have been busy
             again = [t for t in tests if t["name"] == caught[0]]
@@ -370,8 +381,10 @@ def try_faults(seeds, faults, tests, known):
     whole, results = digest(BUILD + "/bin/nnc"), {}
     for seed in seeds:
         began = time.monotonic()
-        fault = faults[seed] = faults.get(seed) or find_fault(seed, tests, whole)
+        fault = faults[seed] = faults.get(seed) or find_fault(seed, whole)
         reason = known.get((fault.file, fault.before, fault.after))
+        if reason:
+            write(fault.file, fault.original)
         results[seed] = "equivalent: " + reason if reason else try_fault(fault, tests, times)
         print("%s: %s (%d s)" % (fault, results[seed], time.monotonic() - began), flush=True)
     return results

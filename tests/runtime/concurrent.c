@@ -10,6 +10,12 @@
 
 enum { ARGUMENTS = 8, DIM = 37 };
 
+#ifndef EACH_STEP
+#define EACH_STEP 0 /* 1: code that ignores NNC_CONCURRENT */
+#endif
+
+static int forks; /* of the entry's last calls */
+
 typedef struct Run {
     const nnc_model *model;
     const nnc_entry_info *entry;
@@ -76,14 +82,26 @@ static void close_run(Run *r) {
     free(r->context.weights), free(r->context.state), free(r->context.workspace);
 }
 
+/* The pool's own. */
+static nnc_parallel pool_parallel;
+
+static void counted_parallel(void *user, int64_t n, nnc_task task, void *arg) {
+    if (n < 2) die("a fork for one task", "parallel");
+    forks++;
+    pool_parallel(user, n, task, arg);
+}
+
 static void attach(nnc_context *c, NncPool *pool, int concurrent) {
     nnc_pool_attach(pool, c);
+    pool_parallel = c->parallel;
+    if (c->parallel) c->parallel = counted_parallel;
     c->flags = concurrent ? NNC_CONCURRENT : 0;
 }
 
 static void call(Run *r, int calls) {
     nnc_context *c = &r->context;
     if (r->model->init(c, 7, NULL)) die("init", r->entry->name);
+    forks = 0;
     for (int i = 0; i < calls; i++)
         if (r->entry->call(c, r->dims, (const void *const *)r->arguments, r->results))
             die(c->message ? c->message : "call", r->entry->name);
@@ -136,9 +154,14 @@ int main(int argc, char **argv) {
                 open_run(&serial, model, &model->entries[e]);
                 open_run(&other, model, &model->entries[e]);
                 attach(&other.context, pool, concurrent);
+                if (sizes[t] == 1) other.context.parallel = counted_parallel;
+                serial.context.threads = 8; /* nobody is there to run them */
                 call(&serial, calls);
                 call(&other, calls);
                 compare(&serial, &other, how);
+                if (sizes[t] == 1 ? forks > 0 : forks == 0) die("forks or does not", how);
+                if (concurrent && !EACH_STEP && forks > calls)
+                    die("more than one fork a call", how);
                 refused += refuse(&other, &serial);
                 close_run(&serial), close_run(&other);
                 compared++;

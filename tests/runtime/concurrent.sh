@@ -1,7 +1,7 @@
 # Threads that walk an entry's steps together: the same bits as serially, and no data race that ThreadSanitizer sees.
 . "$SOURCE_DIR/tests/runtime/common.bash"
 flags="-I. -iquote $SOURCE_DIR/templates -iquote $SOURCE_DIR/runtime -Wall -Wextra -Wno-unknown-pragmas"
-runtime="$SOURCE_DIR/runtime/pool.c $SOURCE_DIR/runtime/array.c $SOURCE_DIR/runtime/io.c"
+runtime="$SOURCE_DIR/runtime/pool.c $SOURCE_DIR/runtime/array.c $SOURCE_DIR/runtime/io.c $SOURCE_DIR/runtime/leftovers.c"
 # So that the steps of small models are shared, too, and waiting threads give their processor away at once.
 small="-DNN_FORK_WORK=1 -DNN_TEAM_WORK=1 -DNN_SHARE_WORK=64 -DNN_SPINS=4"
 
@@ -22,4 +22,4 @@ fi
 # The same text as C++, and as plain C without GNU builtins (which forks once a step).
 g++ -fsyntax-only -w -xc++ model.c || fail "model.c is not C++"
 "$NNC" --target=c99 "$here/models/team.nn" -o model.c || fail "emitting c99"
-try plain 5 -O1 -DMODEL=Team_model
+try plain 5 -O1 -DMODEL=Team_model -DEACH_STEP=1
