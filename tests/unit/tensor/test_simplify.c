@@ -283,6 +283,41 @@ static void test_equal_scans_are_one(void **state) {
     }
 }
 
+/* Every rule works alone, and only when it is asked for. */
+static void test_rules_are_apart(void **state) {
+    (void)state;
+    for (unsigned rules = 0; rules <= SIMPLIFY_ALL; rules++) {
+        Arena *arena = arena_new();
+        names_init(arena);
+        Graph *g = read(arena, "rules",
+                        "%x: f32[2] = input x\n%xs: f32[3, 2] = input xs\n"
+                        "%c = call %x name=f wrt=[0] {\n%0: f32[2] = input a\n%1 = tanh %0\n"
+                        "return %1\n} vjp {\n%0: f32[2] = input a\n%1: f32[2] = input y\n"
+                        "return %1\n}\n"
+                        "%c0: f32[2] = proj %c index=0\n"
+                        "%one: f32[2] = const 1.0\n%two: f32[2] = const 2.0\n"
+                        "%three = add %one, %two\n"
+                        "%n = neg %x\n%nn = neg %n\n%p = exp %x\n%q = exp %x\n"
+                        "%s = scan %x, %x, %xs carries=2 sequences=1 invariants=0 length=3 {\n"
+                        "%a: f32[2] = input a\n%b: f32[2] = input b\n%e: f32[2] = input e\n"
+                        "%na = mul %a, %e\n%nb = sin %b\nreturn %na, %nb\n}\n"
+                        "%last: f32[2] = proj %s index=0\n"
+                        "return %c0, %three, %nn, %p, %q, %last\n");
+        assert_null(graph_verify(g, arena));
+        g = simplify_graph(g, rules, NULL, 0);
+        assert_null(graph_verify(g, arena));
+        assert_int_equal(count_op(g, OP_CALL), rules & SIMPLIFY_CALLS ? 0 : 1);
+        assert_int_equal(count_op(g, OP_TANH), rules & SIMPLIFY_CALLS ? 1 : 0);
+        assert_int_equal(count_op(g, OP_ADD), rules & SIMPLIFY_CONSTANTS ? 0 : 1);
+        assert_int_equal(count_op(g, OP_NEG), rules & SIMPLIFY_IDENTITIES ? 0 : 2);
+        assert_int_equal(count_op(g, OP_EXP), rules & SIMPLIFY_MERGE ? 1 : 2);
+        const Node *scan = find_op(g, OP_SCAN);
+        assert_non_null(scan);
+        assert_int_equal(scan->attr.scan.carries, rules & SIMPLIFY_SCANS ? 1 : 2);
+        arena_free(arena);
+    }
+}
+
 /* Roots that are no results follow their nodes; inputs that no one reads stay. */
 static void test_roots(void **state) {
     (void)state;
@@ -305,6 +340,7 @@ int main(void) {
         cmocka_unit_test(test_scan_is_trimmed),
         cmocka_unit_test(test_products_leave_the_loop),
         cmocka_unit_test(test_equal_scans_are_one),
+        cmocka_unit_test(test_rules_are_apart),
         cmocka_unit_test(test_roots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
