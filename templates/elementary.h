@@ -56,19 +56,7 @@ NN_INLINE nnv_f32 nnv_sqrt_f32(nnv_f32 x) {
     return x;
 #endif
 }
-/* x, but the bound where x is beyond it; NaN stays: the instruction gives its second operand. */
-#if NN_LANES == 16 && defined(__clang__)
-#define NN_FIRST_IF(instruction, compare, a, b) __builtin_ia32_##instruction##512(a, b, 4)
-#elif NN_LANES == 16
-#define NN_FIRST_IF(instruction, compare, a, b)                                                    \
-    __builtin_ia32_##instruction##512_mask(a, b, a, -1, 4)
-#elif NN_LANES == 8
-#define NN_FIRST_IF(instruction, compare, a, b) __builtin_ia32_##instruction##256(a, b)
-#elif NN_LANES == 4 && defined(__SSE__)
-#define NN_FIRST_IF(instruction, compare, a, b) __builtin_ia32_##instruction(a, b)
-#else
-#define NN_FIRST_IF(instruction, compare, a, b) nnv_select_f32(nnv_##compare##_f32(a, b), a, b)
-#endif
+/* x, but the bound where x is beyond it; NaN stays. */
 NN_INLINE nnv_f32 nnv_at_most_f32(float bound, nnv_f32 x) {
     return NN_FIRST_IF(minps, lt, nnv_splat_f32(bound), x);
 }

@@ -338,15 +338,28 @@ NN_INLINE void nnv_scatter_n_bool(uint8_t *p, nnv_i64 at, nnv_bool v, int64_t n)
 }
 
 /* ---- maximum, minimum: NaN wins over numbers ---- */
+/* a where it is beyond b, otherwise b, NaN or not: what the instructions do. */
+#if NN_LANES == 16 && defined(__clang__)
+#define NN_FIRST_IF(instruction, compare, a, b) __builtin_ia32_##instruction##512(a, b, 4)
+#elif NN_LANES == 16
+#define NN_FIRST_IF(instruction, compare, a, b)                                                    \
+    __builtin_ia32_##instruction##512_mask(a, b, a, -1, 4)
+#elif NN_LANES == 8
+#define NN_FIRST_IF(instruction, compare, a, b) __builtin_ia32_##instruction##256(a, b)
+#elif NN_LANES == 4 && defined(__SSE__)
+#define NN_FIRST_IF(instruction, compare, a, b) __builtin_ia32_##instruction(a, b)
+#else
+#define NN_FIRST_IF(instruction, compare, a, b) nnv_select_f32(nnv_##compare##_f32(a, b), a, b)
+#endif
 NN_INLINE float nns_maximum_f32(float a, float b) { return a > b || a != a ? a : b; }
 NN_INLINE float nns_minimum_f32(float a, float b) { return a < b || a != a ? a : b; }
 NN_INLINE double nns_maximum_f64(double a, double b) { return a > b || a != a ? a : b; }
 NN_INLINE double nns_minimum_f64(double a, double b) { return a < b || a != a ? a : b; }
 NN_INLINE nnv_f32 nnv_maximum_f32(nnv_f32 a, nnv_f32 b) {
-    return nnv_select_f32(nnv_gt_f32(a, b) | nnv_ne_f32(a, a), a, b);
+    return nnv_select_f32(nnv_ne_f32(a, a), a, NN_FIRST_IF(maxps, gt, a, b));
 }
 NN_INLINE nnv_f32 nnv_minimum_f32(nnv_f32 a, nnv_f32 b) {
-    return nnv_select_f32(nnv_lt_f32(a, b) | nnv_ne_f32(a, a), a, b);
+    return nnv_select_f32(nnv_ne_f32(a, a), a, NN_FIRST_IF(minps, lt, a, b));
 }
 NN_INLINE nnv_f64 nnv_maximum_f64(nnv_f64 a, nnv_f64 b) {
     return nnv_select_f64(nnv_gt_f64(a, b) | nnv_ne_f64(a, a), a, b);

@@ -151,6 +151,7 @@
                      int64_t a_depth, const int32_t *a_depths, const S *b, int64_t b_panel,     \
                      int64_t b_depth, const int32_t *b_depths, int padded, int accumulate) {    \
         int64_t j = 0;                                                                          \
+        if (padded && rows <= 2) columns = (columns + 15) / 16 * 16;                            \
         if (padded) columns = (columns + NN_LANES - 1) / NN_LANES * NN_LANES;                   \
         if (columns > t_row) columns = t_row;                                                   \
         if (rows == 1)                                                                          \

@@ -84,12 +84,8 @@ static bool labels_one(const Labels *list) {
     return true;
 }
 
-typedef struct Sorted {
-    Labels batch, side[2], depth;
-} Sorted;
-
-static Sorted sort_labels(const Node *n) {
-    Sorted s = {0};
+LabelGroups contract_sort_labels(const Node *n) {
+    LabelGroups s = {0};
     int8_t order[CONTRACT_MAX_LABELS];
     int count = contract_labels(n, order);
     for (int i = 0; i < count; i++) {
@@ -106,7 +102,7 @@ static Sorted sort_labels(const Node *n) {
 }
 
 bool contract_is_loops(const Lowering *l, const Node *n) {
-    Sorted s = sort_labels(n);
+    LabelGroups s = contract_sort_labels(n);
     if (n->type.dtype != DTYPE_F32 && n->type.dtype != DTYPE_F64 && n->type.dtype != DTYPE_F16 &&
         n->type.dtype != DTYPE_BF16)
         return true;
@@ -142,6 +138,12 @@ const Dim *product_ceil_div(ProductPlan *p, const Dim *a, int64_t b) {
                                  product_constant(p, b)));
 }
 
+Shape product_columns_shape(const ProductPlan *p) {
+    Shape s = labels_shape(&p->columns);
+    if (p->pitch) s.dims[s.rank - 1] = dim_const(p->b->dims, p->pitch);
+    return s;
+}
+
 void product_indices_at(ProductPlan *p, int side, const Index *row, const Index *column,
                         const Index *depth, const Index **out) {
     const Node *n = p->n;
@@ -152,7 +154,7 @@ void product_indices_at(ProductPlan *p, int side, const Index *row, const Index 
     const Index *flats[5] = {NULL, NULL, row, column, depth};
     for (int k = 0; k < 5; k++) {
         const Index *at[CONTRACT_MAX_LABELS];
-        Shape shape = labels_shape(lists[k]);
+        Shape shape = k == 3 ? product_columns_shape(p) : labels_shape(lists[k]);
         if (k == 0)
             for (int i = 0; i < shape.rank; i++) at[i] = p->outer_at[i];
         else if (k == 1)
@@ -202,8 +204,7 @@ static const Index *probe_across(ProductPlan *p, bool is_row) {
                                  product_constant(p, PANEL_COLUMNS)));
 }
 
-/* The stride of `offset` along an axis: NULL when it moves otherwise. */
-static const Dim *stride_along(ProductPlan *p, const Index *offset, int axis) {
+const Dim *product_stride_along(ProductPlan *p, const Index *offset, int axis) {
     const Dim *stride;
     switch (index_motion(offset, axis, &stride)) {
     case MOTION_NONE: return product_constant(p, 0);
@@ -225,13 +226,13 @@ static bool operand_direct(ProductPlan *p, Operand *o, const Index *offset) {
     const Index *origin = product_without(p, across0, p->depth_axis);
     if (offset != index_sub(t, index_add(t, across0, depth0), origin)) return false;
     o->base = origin;
-    o->across = stride_along(p, offset, across_axis);
-    o->depth = stride_along(p, offset, p->depth_axis);
+    o->across = product_stride_along(p, offset, across_axis);
+    o->depth = product_stride_along(p, offset, p->depth_axis);
     o->across_entry = index_sub(t, depth0, origin);
     o->depth_entry = index_sub(t, across0, origin);
     if (is_row) return true;
     o->panel = p->panel_axis < 0 ? product_constant(p, PANEL_COLUMNS)
-                                 : stride_along(p, offset, p->panel_axis);
+                                 : product_stride_along(p, offset, p->panel_axis);
     if (!o->across || !o->panel) return false;
     return dim_is(p->column_total, 1) || dim_is(o->across, 1);
 }
@@ -263,9 +264,9 @@ static bool operand_copied(ProductPlan *p, Operand *o) {
         index_add(t, is_row ? p->row_begin : p->column_begin, builder_axis_index(p->b, axis));
     const Index *offset = operand_offset(p, o, across, depth, &o->slot, &panels);
     if (!offset) return false;
-    o->across = stride_along(p, offset, axis);
-    o->along = stride_along(p, offset, p->depth_place_axis);
-    o->block = stride_along(p, offset, p->depth_block_axis);
+    o->across = product_stride_along(p, offset, axis);
+    o->along = product_stride_along(p, offset, p->depth_place_axis);
+    o->block = product_stride_along(p, offset, p->depth_block_axis);
     if (!o->across || !o->along || !o->block) return false;
     const Index *origin = product_without(p, offset, axis);
     origin = product_without(p, origin, p->depth_place_axis);
@@ -286,10 +287,10 @@ void product_operand(ProductPlan *p, Operand *o) {
     o->turned = false;
     o->path = OPERAND_VALUES;
     if (!offset) return;
-    const Dim *stride = stride_along(p, offset, is_row ? p->row_axis : p->column_axis);
+    const Dim *stride = product_stride_along(p, offset, is_row ? p->row_axis : p->column_axis);
     if (stride && (dim_is(stride, 0) || dim_is(stride, 1))) {
         o->pack_cost = 0.2;
-    } else if (!is_row && (stride = stride_along(p, offset, p->depth_axis)) != NULL &&
+    } else if (!is_row && (stride = product_stride_along(p, offset, p->depth_axis)) != NULL &&
                dim_is(stride, 1)) {
         o->turned = true;
         o->pack_cost = 1.2;
@@ -333,7 +334,9 @@ static double store_cost_along(ProductPlan *p, int axis) {
     product_indices_at(p, 2, row, column, NULL, at);
     double cost = 0;
     for (int i = 0; i < p->group->members.count; i++) {
-        NodeState *s = lowering_state(p->l, p->group->members.data[i]);
+        const Node *n = p->group->members.data[i];
+        const NodeState *s = lowering_state(p->l, n);
+        if (!shape_equal(&n->type.shape, &p->n->type.shape)) continue;
         for (int k = -1; k < s->targets.count; k++) {
             const Buffer *buffer = k < 0 ? s->buffer : s->targets.data[k];
             if (!buffer || (k >= 0 && buffer == s->buffer)) continue;
@@ -369,7 +372,9 @@ int64_t product_forced_panel(ProductPlan *p) {
             return layout->axes[0].divide;
     }
     for (int i = 0; i < p->group->members.count; i++) {
-        NodeState *s = lowering_state(p->l, p->group->members.data[i]);
+        const Node *n = p->group->members.data[i];
+        const NodeState *s = lowering_state(p->l, n);
+        if (!shape_equal(&n->type.shape, &p->n->type.shape)) continue;
         for (int k = 0; k < s->targets.count; k++) {
             const Layout *layout = s->targets.data[k]->layout;
             if (layout && c->out[layout->axes[0].axis] == p->columns.name[0])
@@ -385,21 +390,27 @@ static int64_t at_most(const Dim *total, int64_t limit) {
     return e ? e : 1;
 }
 
-static ProductPlan *product_new(Lowering *l, Group *group, int row_side, int column_label,
-                                Arena *arena) {
+/* Which operand's labels are rows, and which of the other's are columns: the one at `label` (-1:
+ * all), or with `bands` that and all later ones. */
+typedef struct Sides {
+    int row_side, label;
+    bool bands;
+} Sides;
+
+static ProductPlan *product_new(Lowering *l, Group *group, Sides sides, Arena *arena) {
     ProductPlan *p = NEW(arena, ProductPlan);
     p->arena = arena;
     const Node *n = group->anchor;
-    Sorted s = sort_labels(n);
+    LabelGroups s = contract_sort_labels(n);
     p->l = l;
     p->group = group;
     p->n = n;
     p->dtype = n->type.dtype == DTYPE_F64 ? DTYPE_F64 : DTYPE_F32;
     p->outer = s.batch;
-    p->rows = s.side[row_side];
-    const Labels *columns = &s.side[1 - row_side];
+    p->rows = s.side[sides.row_side];
+    const Labels *columns = &s.side[1 - sides.row_side];
     for (int i = 0; i < columns->count; i++) {
-        if (column_label < 0 || i == column_label)
+        if (sides.label < 0 || i == sides.label || (sides.bands && i > sides.label))
             labels_add(&p->columns, n, columns->name[i]);
         else
             labels_add(&p->outer, n, columns->name[i]);
@@ -419,10 +430,12 @@ static ProductPlan *product_new(Lowering *l, Group *group, int row_side, int col
     p->column_total = dim_need(shape_elements(l->dims, &shape));
     shape = labels_shape(&p->depth);
     p->depth_total = dim_need(shape_elements(l->dims, &shape));
-    p->a = (Operand){.node = n->inputs[row_side], .side = row_side};
-    p->b_side = (Operand){.node = n->inputs[1 - row_side], .side = 1 - row_side};
+    p->a = (Operand){.node = n->inputs[sides.row_side], .side = sides.row_side};
+    p->b_side = (Operand){.node = n->inputs[1 - sides.row_side], .side = 1 - sides.row_side};
     p->panel = dim_is_const(p->column_total, &e) ? panel_width(e) : PANEL_MAX;
+    p->step = p->panel;
     p->row_block = p->rows_tile = at_most(p->row_total, ROWS_MAX);
+    if (sides.bands) product_bands(p);
     return p;
 }
 
@@ -431,11 +444,15 @@ void product_tiles(ProductPlan *p) {
     IndexTable *t = b->table;
     for (int i = 0; i < p->outer.count; i++)
         p->outer_at[i] = builder_tile(b, "b", p->outer.extent[i]);
-    const Index *panel = builder_tile(b, "panel", product_ceil_div(p, p->column_total, p->panel));
+    const Index *panel = builder_tile(b, "panel", product_ceil_div(p, p->column_total, p->step));
     const Index *rows = builder_tile(b, "rows", product_ceil_div(p, p->row_total, p->rows_tile));
-    p->column_begin = index_scale(t, panel, product_constant(p, p->panel));
+    p->band_index = panel;
+    p->column_begin = index_scale(t, panel, product_constant(p, p->step));
     p->column_end = index_min(t, index_dim(t, p->column_total),
-                              index_add(t, p->column_begin, index_const(t, p->panel)));
+                              index_add(t, p->column_begin, index_const(t, p->step)));
+    int64_t width;
+    if (p->pitch && dim_is_const(p->columns.extent[p->columns.count - 1], &width))
+        p->column_end = index_sub(t, p->column_end, index_const(t, p->pitch - width));
     p->tile_row_begin = index_scale(t, rows, product_constant(p, p->rows_tile));
     p->tile_row_end = index_min(t, index_dim(t, p->row_total),
                                 index_add(t, p->tile_row_begin, index_const(t, p->rows_tile)));
@@ -501,7 +518,7 @@ static double blocks(double total, double size) {
 
 /* How a product is cut, and what its parts cost. */
 typedef struct Cutting {
-    int64_t rows_tile, row_block, panel;
+    int64_t rows_tile, row_block, step;
     double store;   /* of an element */
     double rows;    /* of reading a row for a panel, beyond the leaf's own loads */
     double columns; /* of reading a column for a tile, likewise */
@@ -514,9 +531,9 @@ static double cutting_cost(const ProductPlan *p, const Cutting *c) {
     double calls = labels_hint(&p->depth_outer);
     double row_blocks = blocks(rows, (double)c->row_block);
     double row_tiles = blocks(rows, (double)c->rows_tile);
-    double panels = blocks(columns, (double)c->panel);
-    double last = columns - (panels - 1) * (double)c->panel;
-    double cycles = leaf_cycles(rows, (double)c->panel / VECTOR_HINT) * (panels - 1) +
+    double panels = blocks(columns, (double)c->step);
+    double last = columns - (panels - 1) * (double)c->step;
+    double cycles = leaf_cycles(rows, blocks((double)c->step, VECTOR_HINT)) * (panels - 1) +
                     leaf_cycles(rows, blocks(last, VECTOR_HINT));
     double cost = outer * depth * cycles + outer * calls * panels * row_blocks * 60;
     cost += outer * rows * columns * c->store;
@@ -529,7 +546,7 @@ static double cutting_cost(const ProductPlan *p, const Cutting *c) {
 
 static void product_cost(ProductPlan *p) {
     double depth = labels_hint(&p->depth) * labels_hint(&p->depth_outer);
-    Cutting c = {p->rows_tile, p->row_block, p->panel, store_cost(p), 0, 0};
+    Cutting c = {p->rows_tile, p->row_block, p->step, store_cost(p), 0, 0};
     if (p->a.path != OPERAND_DIRECT)
         c.rows = depth * p->a.pack_cost;
     else if (!p->a.across)
@@ -558,8 +575,9 @@ static void share_panel(ProductPlan *p) {
 /* Depth goes in chunks that fit the caches, with all rows of a tile in each. */
 static void cut_depth(ProductPlan *p, bool rows_packed) {
     int64_t e;
-    p->rows_tile = p->row_block = at_most(p->row_total, ROWS_PACKED);
-    if (rows_packed && dim_hint(p->column_total) >= 2 * PANEL_MAX) p->panel = 2 * PANEL_MAX;
+    if (!p->band) p->rows_tile = p->row_block = at_most(p->row_total, ROWS_PACKED);
+    if (!p->band && rows_packed && dim_hint(p->column_total) >= 2 * PANEL_MAX)
+        p->step = p->panel = 2 * PANEL_MAX;
     if (!dim_is_const(p->depth_total, &e) || e > 2 * DEPTH_PACKED) p->chunk = DEPTH_PACKED;
 }
 
@@ -588,7 +606,9 @@ static void product_make(ProductPlan *p) {
 static double least_store_cost(const ProductPlan *p) {
     double cost = 0;
     for (int i = 0; i < p->group->members.count; i++) {
-        NodeState *s = lowering_state(p->l, p->group->members.data[i]);
+        const Node *n = p->group->members.data[i];
+        const NodeState *s = lowering_state(p->l, n);
+        if (!shape_equal(&n->type.shape, &p->n->type.shape)) continue;
         for (int k = -1; k < s->targets.count; k++) {
             const Buffer *buffer = k < 0 ? s->buffer : s->targets.data[k];
             if (buffer && (k < 0 || buffer != s->buffer))
@@ -607,7 +627,7 @@ static double product_bound(const ProductPlan *p, double store) {
     double least = -1;
     for (int i = 0; i < 4; i++) {
         if (i == 1 && !panel_is_small(p)) continue;
-        Cutting c = {cut[i].rows_tile, cut[i].row_block, cut[i].panel, store, 0, 0};
+        Cutting c = {cut[i].rows_tile, cut[i].row_block, cut[i].step, store, 0, 0};
         double cost = cutting_cost(p, &c);
         if (least < 0 || cost < least) least = cost;
     }
@@ -615,30 +635,35 @@ static double product_bound(const ProductPlan *p, double store) {
 }
 
 typedef struct Candidate {
-    int row_side, label;
+    Sides sides;
     double bound;
     bool tried;
 } Candidate;
 
 /* What a plan decides. */
 typedef struct Choice {
-    int row_side, label;
-    int64_t rows_tile, row_block, panel, chunk;
+    Sides sides;
+    int64_t rows_tile, row_block, panel, step, chunk;
     bool shared_panel;
 } Choice;
 
 /* The cheapest, the first of equals. */
 static Choice choose_product(Lowering *l, Group *group) {
-    Candidate list[2 * (CONTRACT_MAX_LABELS + 1)];
-    Sorted s = sort_labels(group->anchor);
+    Candidate list[4 * (CONTRACT_MAX_LABELS + 1)];
+    LabelGroups s = contract_sort_labels(group->anchor);
+    const Windows *w = &group->windows;
     Arena *trial = arena_new();
     int count = 0, best = -1;
     for (int row_side = 0; row_side < 2; row_side++) {
         int columns = s.side[1 - row_side].count;
-        for (int label = -1; label < (columns > 1 ? columns : 0); label++) {
-            const ProductPlan *p = product_new(l, group, row_side, label, trial);
-            list[count++] =
-                (Candidate){row_side, label, product_bound(p, least_store_cost(p)), false};
+        /* -1: all; 0 .. columns - 1: one; then bands, of at least two labels. */
+        for (int k = -1; k < (columns > 1 ? 2 * columns - 1 : 0); k++) {
+            Sides sides = {row_side, k < columns ? k : k - columns, k >= columns};
+            if (w->shape.rank && (k >= 0 || row_side == w->side)) break;
+            if (w->shape.rank) sides = (Sides){row_side, w->first, true};
+            const ProductPlan *p = product_new(l, group, sides, trial);
+            if (sides.bands && !p->band) continue;
+            list[count++] = (Candidate){sides, product_bound(p, least_store_cost(p)), false};
         }
     }
     Choice choice = {0};
@@ -652,13 +677,15 @@ static Choice choose_product(Lowering *l, Group *group) {
         c->tried = true;
         arena_free(trial);
         trial = arena_new();
-        ProductPlan *p = product_new(l, group, c->row_side, c->label, trial);
+        ProductPlan *p = product_new(l, group, c->sides, trial);
         product_make(p);
+        /* A pitch is of memory that is read in place. */
+        if (p->band && !w->shape.rank && p->b_side.path != OPERAND_DIRECT) continue;
         if (best >= 0 && (p->cost > cost || (p->cost == cost && next > best))) continue;
         best = next;
         cost = p->cost;
-        choice = (Choice){c->row_side, c->label, p->rows_tile,   p->row_block,
-                          p->panel,    p->chunk, p->shared_panel};
+        choice = (Choice){c->sides, p->rows_tile, p->row_block,   p->panel,
+                          p->step,  p->chunk,     p->shared_panel};
     }
     arena_free(trial);
     return choice;
@@ -669,10 +696,11 @@ static ProductPlan *plan_product(Lowering *l, Group *group) {
     const Choice *known = noted ? *noted : NULL;
     Choice c = known ? *known : choose_product(l, group);
     if (noted && !known) *noted = arena_copy(l->arena, &c, sizeof c);
-    ProductPlan *p = product_new(l, group, c.row_side, c.label, l->arena);
+    ProductPlan *p = product_new(l, group, c.sides, l->arena);
     p->rows_tile = c.rows_tile;
     p->row_block = c.row_block;
     p->panel = c.panel;
+    p->step = c.step;
     p->chunk = c.chunk;
     p->shared_panel = c.shared_panel;
     return p;
@@ -684,7 +712,8 @@ void schedule_contract(Lowering *l, Group *group) {
     product_build(best);
     const char *path, *what = group_what(l, group, &path);
     Builder *b = best->b;
-    const Dim *flops = dim_mul(l->dims, best->row_total, best->column_total);
+    Shape columns = labels_shape(&best->columns);
+    const Dim *flops = dim_mul(l->dims, best->row_total, shape_elements(l->dims, &columns));
     flops = dim_mul(l->dims, flops, dim_mul(l->dims, best->depth_total, dim_const(l->dims, 2)));
     for (int i = 0; i < best->outer.count; i++)
         flops = dim_mul(l->dims, flops, best->outer.extent[i]);

@@ -14,6 +14,10 @@ typedef struct Labels {
     const Dim *extent[CONTRACT_MAX_LABELS];
 } Labels;
 
+typedef struct LabelGroups {
+    Labels batch, side[2], depth; /* in both operands; in one; summed */
+} LabelGroups;
+
 /* How an operand reaches the leaf. */
 typedef enum OperandPath {
     OPERAND_DIRECT, /* in place */
@@ -50,8 +54,14 @@ typedef struct ProductPlan {
     /* A tile has rows_tile rows, worked on row_block at a time, and `panel` columns; chunk: depth
      * of one call of the leaf, 0: the whole. */
     int64_t rows_tile, row_block, panel, chunk;
+    /* Columns by bands: the columns of a tile are `band` positions of their first label with all
+     * those of the later ones, of which the last goes in rows of `pitch` (as memory does; what is
+     * beyond its extent is computed and not used).  band 0: a tile is any run of columns. */
+    int64_t band, pitch;
+    int64_t step;      /* columns from a tile to the next; at most `panel` */
     bool shared_panel; /* the columns are packed once a tile, for all its blocks of rows */
     const Index *outer_at[CONTRACT_MAX_LABELS], *depth_outer_at[CONTRACT_MAX_LABELS];
+    const Index *band_index;                    /* which band the tile is */
     const Index *tile_row_begin, *tile_row_end; /* of the tile */
     const Index *row_begin, *row_end;           /* of the block */
     const Index *column_begin, *column_end, *depth_begin, *depth_end;
@@ -64,13 +74,18 @@ typedef struct ProductPlan {
 } ProductPlan;
 
 /* contract.c */
+LabelGroups contract_sort_labels(const Node *n);
 Shape labels_shape(const Labels *list);
+/* In which flat positions of columns count: the last extent is the pitch, if there is one. */
+Shape product_columns_shape(const ProductPlan *p);
 const Dim *product_constant(ProductPlan *p, int64_t v);
 const Dim *product_ceil_div(ProductPlan *p, const Dim *a, int64_t b);
 /* The operand's (or result's: side 2) indices when the flat positions of the three groups are
  * given; those of a NULL group are left alone. */
 void product_indices_at(ProductPlan *p, int side, const Index *row, const Index *column,
                         const Index *depth, const Index **out);
+/* The stride of an offset along an axis: NULL when it moves otherwise. */
+const Dim *product_stride_along(ProductPlan *p, const Index *offset, int axis);
 const Index *product_without(ProductPlan *p, const Index *a, int axis);
 void product_tiles(ProductPlan *p);           /* tile axes, and what they say of rows and columns */
 void product_rows(ProductPlan *p, bool open); /* the loop over blocks of rows */
@@ -80,6 +95,13 @@ void product_operand(ProductPlan *p, Operand *o);
  * writes; 0: none. */
 int64_t product_forced_panel(ProductPlan *p);
 bool product_stores_along_rows(ProductPlan *p);
+
+/* bands.c */
+/* Does the group store something of the result's own shape? */
+bool product_stores_result(const ProductPlan *p);
+/* Sets what says of bands; the columns are the operand's labels from one on.  Without effect where
+ * an extent is unknown. */
+void product_bands(ProductPlan *p);
 
 /* contract_build.c */
 void product_build(ProductPlan *p);

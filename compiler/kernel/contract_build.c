@@ -171,21 +171,16 @@ static void zero_tile(ProductPlan *p, int tile, const Index *rows) {
     builder_close(b);
 }
 
-/* Stores what is computed from the product at one element. */
-static void store_element(ProductPlan *p, const Index *row, const Index *column,
-                          const Expr *product) {
+/* Stores the members of one shape at one element. */
+static void store_members(ProductPlan *p, const Shape *shape, const Index *const *at) {
     Builder *b = p->b;
     Group *g = p->group;
-    const Index *at[SHAPE_MAX_RANK];
-    product_indices_at(p, 2, row, column, NULL, at);
-    product = expr_cast(b, product, p->n->type.dtype);
-    gen_set(p->gen, p->n, at, builder_let_here(b, product, "product"));
     const Expr **values = NEW_ARRAY(p->b->arena, (size_t)g->members.count, const Expr *);
     /* All values before all stores: a store may change what another value reads. */
     for (int pass = 0; pass < 2; pass++) {
         for (int m = 0; m < g->members.count; m++) {
             Node *n = g->members.data[m];
-            if (!lowering_needs_store(p->l, n)) continue;
+            if (!lowering_needs_store(p->l, n) || !shape_equal(&n->type.shape, shape)) continue;
             if (pass)
                 gen_store(p->gen, n, at, values[m]);
             else
@@ -194,12 +189,27 @@ static void store_element(ProductPlan *p, const Index *row, const Index *column,
     }
 }
 
+/* Stores what is computed from the product at one element. */
+static void store_element(ProductPlan *p, const Index *row, const Index *column,
+                          const Expr *product) {
+    const Index *at[SHAPE_MAX_RANK];
+    product_indices_at(p, 2, row, column, NULL, at);
+    product = expr_cast(p->b, product, p->n->type.dtype);
+    gen_set(p->gen, p->n, at, builder_let_here(p->b, product, "product"));
+    store_members(p, &p->n->type.shape, at);
+}
+
 static const Expr *tile_element(ProductPlan *p, int tile, const Index *row, const Index *column) {
     IndexTable *t = p->b->table;
     const Index *at[2] = {index_sub(t, row, p->row_begin), index_sub(t, column, p->column_begin)};
     if (dim_is(p->row_total, 1)) at[0] = index_const(t, 0);
     return expr_load(p->b, tile, at, 2);
 }
+
+typedef struct TilePlace {
+    ProductPlan *plan;
+    int tile;
+} TilePlace;
 
 /* Panel by panel, as stored panels lie. */
 static void epilogue_by_panels(ProductPlan *p, int tile, const Index *columns) {
@@ -259,8 +269,67 @@ static void epilogue_by_rows(ProductPlan *p, int tile, const Index *columns) {
     while (opened--) builder_close(b);
 }
 
+/* Where the product's element at `indices` lies in the tile. */
+static const Expr *tile_at(Gen *g, const Node *n, const Index *const *indices) {
+    const TilePlace *place = g->place_user;
+    const ProductPlan *p = place->plan;
+    const Labels *lists[2] = {&p->rows, &p->columns};
+    const Index *flat[2];
+    for (int k = 0; k < 2; k++) {
+        const Index *at[CONTRACT_MAX_LABELS];
+        const Shape shape = k ? product_columns_shape(p) : labels_shape(&p->rows);
+        for (int i = 0; i < shape.rank; i++)
+            for (int r = 0; r < n->type.shape.rank; r++)
+                if (n->attr.contract.out[r] == lists[k]->name[i]) at[i] = indices[r];
+        flat[k] = index_flatten(g->b->table, at, &shape);
+    }
+    return expr_cast(g->b, tile_element(place->plan, place->tile, flat[0], flat[1]), n->type.dtype);
+}
+
+/* The members of one shape, whole rows of the last label at a time: the result's own, or those that
+ * read its windows. */
+static void store_band(ProductPlan *p, const Shape *shape, const int64_t *strides) {
+    Builder *b = p->b;
+    IndexTable *t = b->table;
+    const int8_t *out = p->n->attr.contract.out;
+    int r = builder_axis(b, "m", p->row_total), opened = 1;
+    builder_open(b, r, p->row_begin, p->row_end, BIND_SEQ);
+    const Index *row = dim_is(p->row_total, 1) ? index_const(t, 0) : builder_axis_index(b, r);
+    const Index *at[SHAPE_MAX_RANK];
+    product_indices_at(p, 2, row, NULL, NULL, at);
+    for (int i = 0; i < p->columns.count; i++, opened++) {
+        int axis = 0;
+        while (out[axis] != p->columns.name[i]) axis++;
+        const Dim *extent = shape->dims[axis];
+        int c = builder_axis(b, "n", extent);
+        const Index *begin = NULL, *end = NULL;
+        if (i == 0) {
+            const int64_t band = p->band / strides[axis];
+            begin = index_scale(t, p->band_index, product_constant(p, band));
+            end = index_min(t, index_dim(t, extent), index_add(t, begin, index_const(t, band)));
+        }
+        builder_open(b, c, begin, end, i == p->columns.count - 1 ? BIND_VECTOR : BIND_SEQ);
+        at[axis] = dim_is(extent, 1) ? index_const(t, 0) : builder_axis_index(b, c);
+    }
+    store_members(p, shape, at);
+    while (opened--) builder_close(b);
+}
+
+static void epilogue_by_bands(ProductPlan *p, int tile) {
+    static const int64_t ones[SHAPE_MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1};
+    TilePlace place = {p, tile};
+    p->gen->place = tile_at;
+    p->gen->place_user = &place;
+    const Windows *w = &p->group->windows;
+    if (product_stores_result(p)) store_band(p, &p->n->type.shape, ones);
+    if (w->shape.rank) store_band(p, &w->shape, w->stride);
+    p->gen->place = NULL;
+}
+
 static void epilogue(ProductPlan *p, int tile, const Index *columns) {
-    if (product_forced_panel(p))
+    if (p->band)
+        epilogue_by_bands(p, tile);
+    else if (product_forced_panel(p))
         epilogue_by_panels(p, tile, columns);
     else
         epilogue_by_rows(p, tile, columns);

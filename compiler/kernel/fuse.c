@@ -327,6 +327,7 @@ static bool legal(Lowering *l, Group *g, Node *n) {
     }
     for (int i = 0; i < g->members.count; i++) {
         Node *m = g->members.data[i];
+        if (g->kind == GROUP_CONTRACT && !shape_equal(&m->type.shape, &g->space)) continue;
         if (g->kind == GROUP_CONTRACT || m->type.shape.rank == g->space.rank)
             gen_set(gen, m, full, expr_const(b, m->type.dtype, 0));
         else
@@ -401,8 +402,8 @@ static bool fits(Lowering *l, Group *g, Node *n, const char **why) {
     if (g->kind == GROUP_CONTRACT) {
         *why = "a reduction needs whole rows, and a tile of the product holds a part of them";
         if (anchored(n)) return false;
-        *why = "another shape than the product's result";
-        if (!shape_equal(&n->type.shape, &g->space)) return false;
+        Windows windows;
+        if (!shape_equal(&n->type.shape, &g->space)) return windows_fit(l, g, n, &windows, why);
     } else if (n->op == OP_CONTRACT) {
         *why = "a small product runs through an iteration space of its own";
         return false;
@@ -537,6 +538,9 @@ static void place(Lowering *l, Node *n) {
     if (home && home->kind == GROUP_LOOPS && n->op == OP_REDUCE && anchored(n))
         home->reduced = n->attr.reduce.axes;
     if (l->program->options.remarks) remark_refusals(l, &deps, n, home, why);
+    const char *unused;
+    if (home && home->kind == GROUP_CONTRACT && !shape_equal(&n->type.shape, &home->space))
+        windows_fit(l, home, n, &home->windows, &unused);
     if (!home) home = new_group(l, n);
     s->group = home;
     vector_push(l->arena, &home->members, n);

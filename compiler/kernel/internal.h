@@ -103,11 +103,21 @@ typedef enum GroupKind {
     GROUP_SCAN
 } GroupKind;
 
+/* Members of a CONTRACT group that read windows of its result (bands.c): their shape, and per axis
+ * the stride of windows in the result, in which windows do not overlap.  Columns of the product are
+ * the labels `first` and later of operand `side`; `axis` is that of label `first`.  rank 0: none. */
+typedef struct Windows {
+    Shape shape;
+    int64_t stride[SHAPE_MAX_RANK];
+    int side, first, axis;
+} Windows;
+
 typedef struct Group {
     int id;
     GroupKind kind;
     Node *anchor;           /* what is not LOOPS: the node that names the schedule */
     Shape space;            /* LOOPS: the full iteration space; CONTRACT: the result's shape */
+    Windows windows;        /* CONTRACT */
     uint32_t reduced;       /* LOOPS: axes of `space` that reductions of the group sum over */
     VECTOR(Node *) members; /* in id order: reductions, anchor, stored nodes */
     VECTOR(struct Group *) needs; /* groups whose values it reads */
@@ -193,6 +203,10 @@ bool node_is_inline_scatter(const Node *n);
 bool node_is_reduction(const Node *n); /* of a LOOPS group: REDUCE, or a CONTRACT by plain loops */
 bool contract_is_loops(const Lowering *l, const Node *n); /* too small for the leaf */
 
+/* bands.c: how n, of another shape than the product's result, reads it; false and a reason: not so
+ * that the group can compute it. */
+bool windows_fit(Lowering *l, Group *g, Node *n, Windows *out, const char **why);
+
 /* Labels of a contraction: those of the result in order, then the summed ones in order of
  * appearance. */
 int contract_labels(const Node *n, int8_t *order);
@@ -208,7 +222,8 @@ typedef struct Memo {
     const Expr *value;
     struct Memo *next;
 } Memo;
-typedef struct Gen {
+typedef struct Gen Gen;
+struct Gen {
     Builder *b;
     Lowering *l;
     Group *group;
@@ -219,7 +234,11 @@ typedef struct Gen {
     bool pure; /* expressions only: no registers, so that an index shows on what it depends */
     const Index *const *space;      /* dry: the current point of the group's space */
     VECTOR(const Cell *) elsewhere; /* dry: cells read at another point than `space` */
-} Gen;
+    /* CONTRACT: the value of the anchor `n` at any element of the tile; NULL: it is known only
+     * where gen_set says. */
+    const Expr *(*place)(Gen *g, const Node *n, const Index *const *indices);
+    void *place_user;
+};
 Gen *gen_new(Lowering *l, Builder *b, Group *group);
 const Expr *gen_value(Gen *g, const Node *n, const Index *const *indices);
 /* Says that node n at these indices is `value` (a register, a scratch element). */

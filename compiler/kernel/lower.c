@@ -167,7 +167,8 @@ static bool reads_in_place(Lowering *l, Group *g, const Cell *cell, Arena *trial
         }
         return !r.found;
     }
-    if (g->kind != GROUP_LOOPS && g->kind != GROUP_CONTRACT) return false;
+    if ((g->kind != GROUP_LOOPS && g->kind != GROUP_CONTRACT) || g->windows.shape.rank)
+        return false;
     if (g->reduced && cell->type.shape.rank != g->space.rank) {
         /* A row value is written once per row, after every inner loop: reading it there is reading
          * it in place. */

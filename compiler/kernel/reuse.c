@@ -359,6 +359,12 @@ void **reuse_plan(Lowering *l, Group *group) {
     Signature s = signature_begin(l, group);
     l->stamp++;
     put_node(&s, group->anchor);
+    const Windows *w = &group->windows;
+    put(&s, (uint64_t)w->shape.rank);
+    for (int i = 0; i < w->shape.rank; i++) {
+        put_dim(&s, w->shape.dims[i]);
+        put(&s, (uint64_t)w->stride[i]);
+    }
     for (int m = 0; m < group->members.count; m++) {
         NodeState *state = lowering_state(l, group->members.data[m]);
         put_buffer(&s, state->buffer);

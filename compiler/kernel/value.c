@@ -204,6 +204,14 @@ static const Node *twin_of(const Gen *g, const Node *n, ReduceKind kind, ReduceK
     return NULL;
 }
 
+/* select(x <= 0, 0, x) */
+static bool is_relu(const Expr *e) {
+    if (e->kind != EXPR_OP || e->op != OP_SELECT || e->args[0]->kind != EXPR_OP) return false;
+    const Expr *test = e->args[0], *zero = e->args[1];
+    return test->op == OP_LE && test->args[0] == e->args[2] && test->args[1] == zero &&
+           zero->kind == EXPR_CONST && dtype_is_float(e->dtype) && zero->number == 0;
+}
+
 /* An inner loop over the window: the value needs members of the group only at their own index, so a
  * dependence on a register of an inner scope cannot arise at an outer one. */
 static const Expr *gen_window(Gen *g, const Node *n, const Index *const *indices) {
@@ -267,6 +275,9 @@ static const Expr *gen_window(Gen *g, const Node *n, const Index *const *indices
         }
     }
     value = expr_cast(b, value, dtype);
+    /* relu rises and keeps NaN: that of the best is the best of all. */
+    const Expr *relu = (kind == REDUCE_MAX || kind == REDUCE_MIN) && is_relu(value) ? value : NULL;
+    if (relu) value = relu->args[2];
     for (int i = loops - 1; i >= 0; i--) {
         builder_accumulate(b, kind, regs[i], value, position);
         builder_close(b);
@@ -278,6 +289,11 @@ static const Expr *gen_window(Gen *g, const Node *n, const Index *const *indices
         if (!best) best = twin_of(g, n, REDUCE_ARGMIN, REDUCE_MIN);
         if (best && !g->guard) gen_set(g, best, indices, expr_cast(b, value, best->type.dtype));
         value = expr_register(b, positions[0]);
+    }
+    if (relu) {
+        const Expr *zero = relu->args[1], *test[2] = {value, zero};
+        const Expr *choice[3] = {expr_op(b, OP_LE, DTYPE_BOOL, test, 2), zero, value};
+        value = expr_op(b, OP_SELECT, dtype, choice, 3);
     }
     return expr_cast(b, value, n->type.dtype);
 }
@@ -406,6 +422,11 @@ const Expr *gen_value(Gen *g, const Node *n, const Index *const *indices) {
          */
         follow = g->group->kind == GROUP_LOOPS ? !node_is_reduction(n)
                                                : n != g->group->anchor && n->op != OP_PROJ;
+        if (!follow && g->place && n == g->group->anchor) {
+            value = g->place(g, n, indices);
+            memo_add(g, n, g->guard, indices, value);
+            return value;
+        }
         if (!follow) {
             g->illegal = true;
             return zero_of(g, n->type.dtype);
