@@ -193,6 +193,8 @@ static void sum_index(IndexTable *t, Sum *s, const Index *a, const Dim *factor) 
         sum_term(t, s, dim_need(dim_mul(t->dims, a->terms[i].factor, factor)), a->terms[i].atom);
 }
 
+static const Index *of_atom(IndexTable *t, const IndexAtom *atom);
+
 /* f*(x mod d) and (f*d)*floor(x / d), whatever normal form the quotient has, join to f*x. */
 static bool sum_recombine(IndexTable *t, Sum *s) {
     for (int j = 0; j < s->terms.count; j++) {
@@ -216,8 +218,39 @@ static bool sum_recombine(IndexTable *t, Sum *s) {
     return false;
 }
 
+/* With x, k, m and A, which holds floor(x / k) once: f*(x mod k) + (f*k)*(A mod m) is
+ * f*((k*A + x mod k) mod (k*m)), since x mod k is less than k. */
+static bool sum_join_mods(IndexTable *t, Sum *s) {
+    for (int j = 0; j < s->terms.count; j++) {
+        const IndexAtom *low = s->terms.data[j].atom;
+        if (low->kind != ATOM_MOD) continue;
+        const Dim *f = s->terms.data[j].factor;
+        const Dim *wanted = dim_mul(t->dims, f, low->divisor);
+        const Index *quotient = index_floordiv(t, low->left, low->divisor);
+        if (quotient->count != 1 || !dim_is(quotient->terms[0].factor, 1)) continue;
+        for (int i = 0; i < s->terms.count; i++) {
+            const IndexAtom *high = s->terms.data[i].atom;
+            if (high->kind != ATOM_MOD || s->terms.data[i].factor != wanted) continue;
+            bool holds = false;
+            for (int k = 0; k < high->left->count; k++)
+                holds = holds || (high->left->terms[k].atom == quotient->terms[0].atom &&
+                                  dim_is(high->left->terms[k].factor, 1));
+            const Dim *modulus = dim_mul(t->dims, low->divisor, high->divisor);
+            if (!holds || !modulus) continue;
+            const Index *joined = index_mod(
+                t, index_add(t, index_scale(t, high->left, low->divisor), of_atom(t, low)),
+                modulus);
+            sum_term(t, s, dim_need(dim_neg(t->dims, wanted)), high);
+            sum_term(t, s, dim_need(dim_neg(t->dims, f)), low);
+            sum_index(t, s, joined, f);
+            return true;
+        }
+    }
+    return false;
+}
+
 static const Index *sum_done(IndexTable *t, Sum *s) {
-    while (sum_recombine(t, s)) {
+    while (sum_recombine(t, s) || sum_join_mods(t, s)) {
     }
     return intern(t, s->constant, s->terms.data, s->terms.count);
 }

@@ -51,6 +51,28 @@ static void test_symbolic_extents(void **state) {
     arena_free(f.arena);
 }
 
+/* So is a run of it that begins at a multiple of the last extent, in which the mods have split. */
+static void test_recombination_of_a_run(void **state) {
+    (void)state;
+    Fixture f = begin();
+    Shape s = {3, {number(&f, 16), number(&f, 6), number(&f, 6)}};
+    const Index *tile = index_axis(f.table, 0, number(&f, 6)),
+                *place = index_axis(f.table, 1, number(&f, 96));
+    const Index *v = index_add(f.table, index_scale(f.table, tile, number(&f, 96)), place);
+    const Index *at[3] = {
+        index_floordiv(f.table, v, number(&f, 36)),
+        index_mod(f.table, index_floordiv(f.table, v, number(&f, 6)), number(&f, 6)),
+        index_mod(f.table, v, number(&f, 6))};
+    assert_ptr_equal(index_offset(f.table, NULL, &s, at), v);
+    /* Of another value's quotient nothing is known. */
+    const Index *other = index_axis(f.table, 2, number(&f, 96));
+    const Index *apart = index_add(
+        f.table, index_scale(f.table, index_mod(f.table, other, number(&f, 6)), number(&f, 6)),
+        at[2]);
+    assert_int_equal(apart->count, 2);
+    arena_free(f.arena);
+}
+
 /* (v / 12, v / 4 % 3, v % 4) of a row-major [N, 3, 4] is v again. */
 static void test_recombination(void **state) {
     (void)state;
@@ -143,9 +165,13 @@ static void test_evaluate(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_division_of_ranges),   cmocka_unit_test(test_symbolic_extents),
-        cmocka_unit_test(test_recombination),        cmocka_unit_test(test_panels),
-        cmocka_unit_test(test_panels_are_injective), cmocka_unit_test(test_evaluate),
+        cmocka_unit_test(test_division_of_ranges),
+        cmocka_unit_test(test_symbolic_extents),
+        cmocka_unit_test(test_recombination),
+        cmocka_unit_test(test_recombination_of_a_run),
+        cmocka_unit_test(test_panels),
+        cmocka_unit_test(test_panels_are_injective),
+        cmocka_unit_test(test_evaluate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
