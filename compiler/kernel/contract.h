@@ -70,6 +70,7 @@ typedef struct ProductPlan {
     int row_axis, panel_axis, column_axis, columns_axis;
     int depth_axis, depth_block_axis, depth_place_axis;
     Operand a, b_side;
+    int tile; /* slot of the scratch tile, once made: slots of scratch are never 0 */
     double cost;
 } ProductPlan;
 
@@ -103,7 +104,17 @@ bool product_stores_result(const ProductPlan *p);
  * an extent is unknown. */
 void product_bands(ProductPlan *p);
 
+/* contract_ones.c */
+enum { TILE_OUTER = -1 }; /* in the place of a tile: product_outer gives its elements */
+const Expr *product_outer(ProductPlan *p, const Index *row, const Index *column);
+/* Branches for extents that turn out to be one; leaves the branch of the general way open, if there
+ * are any. */
+void product_open_general(ProductPlan *p, const Index *columns);
+
 /* contract_build.c */
+int product_tile(ProductPlan *p); /* scratch for one block of rows */
+/* What is computed from the block's elements, which lie in the tile. */
+void product_epilogue(ProductPlan *p, int tile, const Index *columns);
 void product_build(ProductPlan *p);
 
 #endif

@@ -201,6 +201,7 @@ static void store_element(ProductPlan *p, const Index *row, const Index *column,
 
 static const Expr *tile_element(ProductPlan *p, int tile, const Index *row, const Index *column) {
     IndexTable *t = p->b->table;
+    if (tile == TILE_OUTER) return product_outer(p, row, column);
     const Index *at[2] = {index_sub(t, row, p->row_begin), index_sub(t, column, p->column_begin)};
     if (dim_is(p->row_total, 1)) at[0] = index_const(t, 0);
     return expr_load(p->b, tile, at, 2);
@@ -326,7 +327,7 @@ static void epilogue_by_bands(ProductPlan *p, int tile) {
     p->gen->place = NULL;
 }
 
-static void epilogue(ProductPlan *p, int tile, const Index *columns) {
+void product_epilogue(ProductPlan *p, int tile, const Index *columns) {
     if (p->band)
         epilogue_by_bands(p, tile);
     else if (product_forced_panel(p))
@@ -412,9 +413,10 @@ static Mma *new_mma(ProductPlan *p, int tile, const Index *rows, const Index *co
     return mma;
 }
 
-static int new_tile(ProductPlan *p) {
+int product_tile(ProductPlan *p) {
+    if (p->tile) return p->tile;
     Shape shape = {2, {product_constant(p, p->row_block), product_constant(p, p->panel)}};
-    return builder_scratch(p->b, "tile", p->dtype, shape);
+    return p->tile = builder_scratch(p->b, "tile", p->dtype, shape);
 }
 
 /* The columns packed once, then block after block of rows. */
@@ -429,7 +431,7 @@ static void build_shared_panel(ProductPlan *p, const Index *columns) {
     product_rows(p, true);
     product_operand(p, &p->a);
     const Index *rows = index_sub(b->table, p->row_end, p->row_begin);
-    int tile = new_tile(p);
+    int tile = product_tile(p);
     Mma *mma = new_mma(p, tile, rows, columns, depth);
     mma->b_slot = panel.b_slot;
     mma->b_base = panel.b_base;
@@ -438,7 +440,7 @@ static void build_shared_panel(ProductPlan *p, const Index *columns) {
     mma->b_padded = true;
     read_rows(p, mma, rows, depth);
     builder_leaf(b, STMT_MMA)->mma = mma;
-    epilogue(p, tile, columns);
+    product_epilogue(p, tile, columns);
     while (b->depth > depth0) builder_close(b);
 }
 
@@ -467,10 +469,10 @@ static void build_block(ProductPlan *p, const Index *columns) {
     IndexTable *t = b->table;
     product_rows(p, true);
     const Index *rows = index_sub(t, p->row_end, p->row_begin);
-    int tile = new_tile(p), depth0 = b->depth;
+    int tile = product_tile(p), depth0 = b->depth;
     if (dim_is(whole_depth(p), 0)) {
         zero_tile(p, tile, rows);
-        epilogue(p, tile, columns);
+        product_epilogue(p, tile, columns);
         while (b->depth) builder_close(b);
         return;
     }
@@ -492,7 +494,7 @@ static void build_block(ProductPlan *p, const Index *columns) {
     read_rows(p, mma, rows, depth);
     builder_leaf(b, STMT_MMA)->mma = mma;
     while (b->depth > depth0) builder_close(b);
-    epilogue(p, tile, columns);
+    product_epilogue(p, tile, columns);
     while (b->depth) builder_close(b);
 }
 
@@ -501,10 +503,12 @@ void product_build(ProductPlan *p) {
     p->gen = gen_new(p->l, p->b, p->group);
     product_tiles(p);
     const Index *columns = index_sub(p->b->table, p->column_end, p->column_begin);
+    product_open_general(p, columns);
     if (p->shared_panel)
         build_shared_panel(p, columns);
     else
         build_block(p, columns);
+    while (p->b->depth) builder_close(p->b);
     for (int m = 0; m < p->group->members.count; m++)
         builder_describe(p->b, p->group->members.data[m]);
 }

@@ -28,12 +28,13 @@ typedef struct Stmt Stmt;
 /* A conjunction of tests; no tests: true. */
 typedef enum TestKind {
     TEST_RANGE,   /* lower <= value < upper; a NULL bound is not tested */
+    TEST_OUTSIDE, /* value < lower or value >= upper; of a STMT_IF only */
     TEST_DIVIDES, /* value % modulus == 0 (value may be negative) */
 } TestKind;
 typedef struct Test {
     TestKind kind;
     const Index *value;
-    const Dim *lower, *upper; /* RANGE */
+    const Dim *lower, *upper; /* RANGE, OUTSIDE */
     int64_t modulus;          /* DIVIDES */
 } Test;
 typedef struct Guard {
@@ -106,8 +107,9 @@ typedef enum StmtKind {
  * register is scalar after the loop; lanes outside a partial group do not take part.  Inside an
  * enclosing vector loop it is lane-wise. MAX, MIN: NaN wins; neutral -inf/+inf (floats),
  * lowest/highest (integers), false/true (bool).  ANY, ALL: bool. ARGMAX, ARGMIN: reg holds the best
- * value, reg_index (i64 or i32) its position; the first wins, NaN wins over numbers; ACCUMULATE gives
- * value and position; positions arrive in increasing order per lane.  Neutral: position -1. */
+ * value, reg_index (i64 or i32) its position; the first wins, NaN wins over numbers; ACCUMULATE
+ * gives value and position; positions arrive in increasing order per lane.  Neutral: position -1.
+ */
 typedef struct Accumulator {
     ReduceKind kind;
     int reg, reg_index; /* reg_index: -1 unless ARGMAX, ARGMIN */

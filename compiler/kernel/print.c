@@ -81,6 +81,7 @@ static void print_guard(Printer *p, const Guard *g) {
             text_printf(p->out, ") %% %lld == 0", (long long)t->modulus);
             continue;
         }
+        if (t->kind == TEST_OUTSIDE) text_append(p->out, "not ");
         if (t->lower) {
             print_dim(p, t->lower);
             text_append(p->out, " <= ");

@@ -124,6 +124,11 @@ static void test_text(Writer *w, Text *t, const Test *test) {
         text_printf(t, "(%s) %% %lld == 0", value, (long long)test->modulus);
         return;
     }
+    if (test->kind == TEST_OUTSIDE) {
+        text_printf(t, "(%s < %s || %s >= %s)", value, writer_dim(w, test->lower), value,
+                    writer_dim(w, test->upper));
+        return;
+    }
     if (test->lower) text_printf(t, "%s >= %s", value, writer_dim(w, test->lower));
     if (test->lower && test->upper) text_append(t, " && ");
     if (test->upper) text_printf(t, "%s < %s", value, writer_dim(w, test->upper));

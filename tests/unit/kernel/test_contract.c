@@ -35,6 +35,24 @@ static void test_linear_in_all_directions(void **state) {
     arena_free(a);
 }
 
+/* With one sample: the gradient of w is an outer product and that of x runs along w as it lies;
+ * neither copies an operand or goes by way of the leaf. */
+static void test_one_sample(void **state) {
+    (void)state;
+    Arena *a = arena_new();
+    const KernelEntry *e = entry_of(kernels_of(a, linear), 0);
+    assert_null(strstr(e->steps.data[0]->kernel->text, "if 1 <= "));
+    for (int i = 1; i < 3; i++) {
+        const char *text = e->steps.data[i]->kernel->text;
+        const char *one = strstr(text, "    if 1 <= N < 2\n");
+        const char *general = strstr(text, "    if not 1 <= N < 2\n");
+        assert_true(one && general && one < general);
+        assert_true(strstr(text, "mma.") > general);
+        assert_true(strstr(text, "pack.") > general);
+    }
+    arena_free(a);
+}
+
 static void test_optimizer_state_follows_its_parameter(void **state) {
     (void)state;
     Arena *a = arena_new();
@@ -119,6 +137,7 @@ static void test_small_products_are_loops(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear_in_all_directions),
+        cmocka_unit_test(test_one_sample),
         cmocka_unit_test(test_optimizer_state_follows_its_parameter),
         cmocka_unit_test(test_gathered_table_is_not_packed),
         cmocka_unit_test(test_convolution_reads_windows_by_offsets),
