@@ -645,6 +645,8 @@ typedef struct Choice {
     Sides sides;
     int64_t rows_tile, row_block, panel, step, chunk;
     bool shared_panel;
+    OperandPath row_path, column_path;
+    const Dim *along; /* of the columns, where they are copied */
 } Choice;
 
 /* The cheapest, the first of equals. */
@@ -684,8 +686,12 @@ static Choice choose_product(Lowering *l, Group *group) {
         if (best >= 0 && (p->cost > cost || (p->cost == cost && next > best))) continue;
         best = next;
         cost = p->cost;
-        choice = (Choice){c->sides, p->rows_tile, p->row_block,   p->panel,
-                          p->step,  p->chunk,     p->shared_panel};
+        choice =
+            (Choice){c->sides,        p->rows_tile,
+                     p->row_block,    p->panel,
+                     p->step,         p->chunk,
+                     p->shared_panel, p->a.path,
+                     p->b_side.path,  p->b_side.path == OPERAND_COPIED ? p->b_side.along : NULL};
     }
     arena_free(trial);
     return choice;
@@ -703,6 +709,9 @@ static ProductPlan *plan_product(Lowering *l, Group *group) {
     p->step = c.step;
     p->chunk = c.chunk;
     p->shared_panel = c.shared_panel;
+    p->a.path = c.row_path;
+    p->b_side.path = c.column_path;
+    p->b_side.along = c.along;
     return p;
 }
 
