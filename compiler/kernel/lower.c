@@ -305,6 +305,12 @@ static void copy_buffer(Lowering *l, Buffer *from, Buffer *to) {
     for (int i = 0; i < steps.count; i++) vector_push(l->arena, &l->steps, steps.data[i]);
 }
 
+/* It lies where its loop leaves it, which is known when the loop is scheduled. */
+static bool is_final_carry(const Node *n) {
+    return n->op == OP_PROJ && n->inputs[0]->op == OP_SCAN &&
+           n->attr.index < n->inputs[0]->attr.scan.carries;
+}
+
 void lower_graph(KernelProgram *program, KernelEntry *entry, const Graph *graph, Buffer **inputs,
                  Buffer **outputs, StepList *steps) {
     Lowering *l = NEW(program->arena, Lowering);
@@ -349,7 +355,7 @@ void lower_graph(KernelProgram *program, KernelEntry *entry, const Graph *graph,
     fuse_decide(l);
     note_cells(l);
 
-    VECTOR(Rotation) copies = {0};
+    VECTOR(int) copies = {0}; /* results that are moved into cells at the end */
     for (int i = 0; i < l->graph->results.count; i++) {
         Buffer *out = outputs[i];
         if (out->kind != BUFFER_CELL) continue;
@@ -364,10 +370,9 @@ void lower_graph(KernelProgram *program, KernelEntry *entry, const Graph *graph,
                             "%s is computed into a temporary and copied: its old value is read "
                             "elsewhere, at other elements or later",
                             out->cell->name->text);
-        if (!s->buffer)
+        if (!s->buffer && !is_final_carry(n))
             s->buffer = lowering_buffer(l, BUFFER_TEMPORARY, n->type.dtype, n->type.shape, "next");
-        Rotation r = {s->buffer, out};
-        vector_push(l->arena, &copies, r);
+        vector_push(l->arena, &copies, i);
     }
     give_buffers(l);
     for (int i = 0; i < l->groups.count; i++) l->groups.data[i]->mark = 0;
@@ -378,8 +383,10 @@ void lower_graph(KernelProgram *program, KernelEntry *entry, const Graph *graph,
         if (l->steps.count > before)
             remark_together(l, l->order.data[i], l->steps.data[l->steps.count - 1]);
     }
-    for (int i = 0; i < copies.count; i++)
-        copy_buffer(l, copies.data[i].current, copies.data[i].next);
+    for (int i = 0; i < copies.count; i++) {
+        int result = copies.data[i];
+        copy_buffer(l, lowering_state(l, l->graph->results.data[result])->buffer, outputs[result]);
+    }
     for (int i = 0; i < l->steps.count; i++) vector_push(l->arena, steps, l->steps.data[i]);
 }
 

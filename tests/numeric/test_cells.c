@@ -10,6 +10,9 @@ static const char text[] = "root Net train {\n"
                            "cell m.fc.weight: f32[70, 40] optimizer\n"
                            "cell lr: f32 scalar default=0.25\n"
                            "cell h: f32[N, 40] state\n"
+                           "cell last: f32[40] buffer\n"
+                           "cell final: f32[40] buffer\n"
+                           "cell kept: f32[40] buffer\n"
                            "entry train step symbol=Net_step random {\n"
                            "dims N\n"
                            "%0: f32[N, 40] = input x\n"
@@ -41,12 +44,28 @@ static const char text[] = "root Net train {\n"
                            "%26 = add %6, %25\n"
                            "%27: f32[N, 40] = random site=9\n"
                            "%28 = mul %11, %27\n"
-                           "return loss=%15, y=%14\n"
+                           "%32: f32[40] = cell last\n"
+                           "%33: f32[40] = cell kept\n"
+                           "%34 = scan %32, %33, %0 carries=2 sequences=1 invariants=0 length=N {\n"
+                           "%0: f32[40] = input c\n"
+                           "%1: f32[40] = input k\n"
+                           "%2: f32[40] = input e\n"
+                           "%3 = mul %0, %2\n"
+                           "%4 = add %3, %1\n"
+                           "%5 = tanh %4\n"
+                           "return %5, %0\n"
+                           "}\n"
+                           "%35: f32[40] = proj %34 index=0\n"
+                           "%36: f32[40] = proj %34 index=1\n"
+                           "return loss=%15, y=%14, last=%35, before=%36\n"
                            "write fc.weight=%22\n"
                            "write count=%26\n"
                            "write running=%24\n"
                            "write m.fc.weight=%19\n"
                            "write h=%28\n"
+                           "write last=%35\n"
+                           "write final=%35\n"
+                           "write kept=%36\n"
                            "}\n"
                            "entry infer read symbol=Net_read {\n"
                            "dims N\n"
@@ -65,6 +84,7 @@ static const char text[] = "root Net train {\n"
                            "%4: f32[70, 40] = const 0\n"
                            "%5: f32[N, 40] = const 0.125\n"
                            "%6: f32 = const 0.25\n"
+                           "%7: f32[40] = const 0.5\n"
                            "return\n"
                            "write fc.weight=%0\n"
                            "write fc.bias=%1\n"
@@ -73,6 +93,9 @@ static const char text[] = "root Net train {\n"
                            "write m.fc.weight=%4\n"
                            "write h=%5\n"
                            "write lr=%6\n"
+                           "write last=%7\n"
+                           "write final=%7\n"
+                           "write kept=%7\n"
                            "}\n"
                            "}\n";
 
@@ -167,7 +190,8 @@ static void test_steps(void **state) {
         float loss = 0;
         float *y = calloc((size_t)n * 70 + 1, 4), *x = calloc((size_t)n * 40 + 1, 4);
         const void *arguments[] = {x};
-        void *results[] = {&loss, y};
+        float last[40], before[40];
+        void *results[] = {&loss, y, last, before};
         assert_int_equal(step->call(&ctx, &n, arguments, results), NNC_E_STATE);
         guarded_free(ctx.workspace, ctx.workspace_bytes, "workspace");
 
@@ -195,7 +219,7 @@ static void test_steps(void **state) {
         ctx.workspace = guarded_alloc(ctx.workspace_bytes, 0);
         float *y2 = calloc((size_t)other * 70, 4), *x2 = calloc((size_t)other * 40, 4);
         const void *arguments2[] = {x2};
-        void *results2[] = {&loss, y2};
+        void *results2[] = {&loss, y2, last, before};
         assert_int_equal(step->call(&ctx, &other, arguments2, results2), NNC_E_STATE);
         assert_non_null(ctx.message);
         guarded_free(ctx.workspace, ctx.workspace_bytes, "workspace");
