@@ -1,7 +1,7 @@
 /* Lanes: the vector unit that generated code is written for.
  *
  * NN_LANES is the number of lanes of every vector, whatever the element type: 16 with AVX-512, 8 with
- * AVX2, 4 with any other GNU vectors, 1 without them.  A vector is nnv_f32, nnv_i64, ...; a boolean
+ * AVX2, 4 with any other GNU vectors, 1 without them and on a GPU.  A vector is nnv_f32, nnv_i64, ...; a boolean
  * vector nnv_bool holds 0 or -1 in lanes of 32 bits.  f16 and bf16 live in nnv_f32 and are rounded.
  * A partial load fills the lanes from n on with zeros; a partial store leaves memory from n on alone.
  * Horizontal reductions use one fixed tree.  The nns_ functions are the scalar forms. */
@@ -17,7 +17,18 @@
 #pragma GCC diagnostic ignored "-Wtype-limits"
 #pragma GCC diagnostic ignored "-Wtautological-compare"
 #endif
-#if defined(__GNUC__) && !defined(NN_NO_VECTORS)
+#if defined(__CUDACC__)
+#pragma nv_diag_suppress 186 /* the same as the last two */
+#endif
+#if defined(NN_CUDA)
+#define NN_INLINE static __host__ __device__ __forceinline__ __attribute__((unused))
+#define NN_NOINLINE
+#define NN_RESTRICT __restrict__
+#define NN_ALIGNED
+#define NN_UNROLL NN_UNROLL_DEVICE
+#define NN_LIKELY(x) (x)
+#define NN_LANES 1
+#elif defined(__GNUC__) && !defined(NN_NO_VECTORS)
 #define NN_INLINE static inline __attribute__((always_inline, unused))
 #define NN_NOINLINE __attribute__((noinline))
 #define NN_RESTRICT __restrict__

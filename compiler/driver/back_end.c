@@ -16,7 +16,8 @@ static bool stopped(const BackEnd *b) {
 
 static void build_kernels(BackEnd *b) {
     const PipelineOptions *asked = &b->pipeline->options;
-    KernelOptions options = {.remarks = b->remarks != 0, .fence_count = asked->no_fuse_count};
+    KernelOptions options = {
+        .remarks = b->remarks != 0, .fence_count = asked->no_fuse_count, .gpu = b->backend->gpu};
     Fence *fences = NEW_ARRAY(b->arena, (size_t)options.fence_count + 1, Fence);
     for (int i = 0; i < options.fence_count; i++)
         fences[i] = (Fence){asked->no_fuse[i].first, asked->no_fuse[i].last};
@@ -43,13 +44,26 @@ static void build_plan(BackEnd *b) {
     print_text(&text);
 }
 
+/* Diagnostics for what the target has no schedule for, at the user's lines. */
+static bool refused(BackEnd *b) {
+    DiagnosticSink *sink = diagnostics_new(b->arena);
+    for (int i = 0; i < b->kernels->refusals.count; i++) {
+        const Refusal *r = &b->kernels->refusals.data[i];
+        diagnose(sink, NN_TARGET_LACKS, r->node->span, "%s has no kernel for --target=%s yet (%s)",
+                 r->what, b->backend->name, r->entry->symbol);
+    }
+    b->errors = diagnostics_errors(sink);
+    diagnostics_print(sink, stderr, b->pipeline->options.form, b->pipeline->options.color);
+    return b->errors > 0;
+}
+
 void back_end_run(BackEnd *b) {
     b->header = text_new(b->arena);
     b->source = text_new(b->arena);
     build_kernels(b);
-    if (stopped(b)) return;
+    if (stopped(b) || refused(b)) return;
     build_plan(b);
-    if (stopped(b) || !b->backend) return;
+    if (stopped(b) || b->ends_with_plan) return;
     const char *slash = strrchr(b->pipeline->file, '/');
     b->options.source_name = slash ? slash + 1 : b->pipeline->file;
     b->options.version = NNC_VERSION;

@@ -15,12 +15,14 @@ typedef struct BackEnd {
     const Pipeline *pipeline; /* its file, and --no-fuse */
     PassControl *passes;      /* NULL: nothing is asked of single passes */
     unsigned remarks;         /* 1 << RemarkKind of those to print */
-    const Backend *backend;   /* NULL: ends with the plan */
-    EmitOptions options;      /* version and source_name are filled in here */
+    const Backend *backend;
+    bool ends_with_plan; /* nothing is emitted */
+    EmitOptions options; /* version and source_name are filled in here */
     /* results */
     const KernelProgram *kernels;
     const Plan *plan;
     Text header, source;
+    int errors; /* the target has no form for something; nothing was emitted */
 } BackEnd;
 
 void back_end_run(BackEnd *b);

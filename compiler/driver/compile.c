@@ -30,18 +30,17 @@ typedef enum EmitKind {
 static const struct {
     const char *name;
     EmitKind kind;
-} kinds[] = {{"c", EMIT_C},     {"header", EMIT_HEADER},   {"exe", EMIT_EXE},
-             {"obj", EMIT_OBJ}, {"lib", EMIT_LIB},         {"ast", EMIT_AST},
-             {"ir", EMIT_IR},   {"kernels", EMIT_KERNELS}, {"plan", EMIT_PLAN},
-             {"dot", EMIT_DOT}};
+} kinds[] = {{"c", EMIT_C},       {"cuda", EMIT_C},  {"header", EMIT_HEADER},
+             {"exe", EMIT_EXE},   {"obj", EMIT_OBJ}, {"lib", EMIT_LIB},
+             {"ast", EMIT_AST},   {"ir", EMIT_IR},   {"kernels", EMIT_KERNELS},
+             {"plan", EMIT_PLAN}, {"dot", EMIT_DOT}};
 enum { EMIT_CODE = EMIT_C | EMIT_HEADER | EMIT_OBJ | EMIT_LIB, WORD_LIMIT = 64 };
 
 static const char *const object_flags[] = {
     "-std=gnu11", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-w",
     "-fPIC",      "-c"};
 
-/* What --target may name.  All of today's are one backend; they differ in what it is told, or in
- * the flags of the C compiler. */
+/* What --target may name: a backend, what it is told, and the flags of the C compiler. */
 typedef struct Target {
     const char *name, *backend;
     const char *emitted; /* EmitOptions.target */
@@ -53,7 +52,8 @@ static const Target targets[] = {{"portable", "c", NULL, NULL},
                                  {"x86-64", "c", NULL, NULL},
                                  {"x86-64-v2", "c", NULL, "-march=x86-64-v2"},
                                  {"x86-64-v3", "c", NULL, "-march=x86-64-v3"},
-                                 {"x86-64-v4", "c", NULL, "-march=x86-64-v4"}};
+                                 {"x86-64-v4", "c", NULL, "-march=x86-64-v4"},
+                                 {"cuda", "cuda", NULL, NULL}};
 
 typedef struct Compilation {
     const CommandLine *line;
@@ -62,6 +62,8 @@ typedef struct Compilation {
     PassControl passes;
     unsigned kinds;
     unsigned remarks; /* 1 << RemarkKind of those to print */
+    bool cuda;        /* --emit names it */
+    bool no_graph;    /* --cuda-graph=off */
     const Target *target;
     const char *output, *stem; /* -o, or NULL; the name without folder and extension */
     bool stream;               /* -o is standard output, a device or a pipe */
@@ -80,14 +82,16 @@ static int read_kinds(Compilation *c) {
     while (*text) {
         size_t length = strcspn(text, ",");
         unsigned found = 0;
+        c->cuda = c->cuda || (length == 4 && !strncmp(text, "cuda", length));
         for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
             if (strlen(kinds[i].name) == length && !strncmp(kinds[i].name, text, length))
                 found = kinds[i].kind;
         if (!found)
-            return options_misuse(
-                c->line,
-                "--emit=%.*s: the kinds are c, header, exe, obj, lib, ast, ir, kernels, plan, dot",
-                (int)length, text);
+            return options_misuse(c->line,
+                                  "--emit=%.*s: the kinds are c, cuda, header, exe, obj, lib, ast, "
+                                  "ir, kernels, plan, "
+                                  "dot",
+                                  (int)length, text);
         c->kinds |= found;
         text += length + (text[length] == ',');
     }
@@ -208,24 +212,27 @@ static int middle_passes(Compilation *c) {
     return status;
 }
 
-static void back_passes(Compilation *c) {
+static int back_passes(Compilation *c) {
     bool code = (c->kinds & EMIT_CODE) != 0;
     BackEnd back = {.arena = c->arena,
                     .program = c->pipeline.program,
                     .pipeline = &c->pipeline,
                     .passes = &c->passes,
                     .remarks = c->remarks,
-                    .backend = code ? backend_find(c->target->backend) : NULL,
+                    .backend = backend_find(c->target->backend),
+                    .ends_with_plan = !code,
                     .options = {.header_name = c->header_name,
                                 .file_name = c->source_name,
                                 .target = c->target->emitted,
                                 .info = !c->line->given[OPTION_NO_INFO],
+                                .no_graph = c->no_graph,
                                 .instrument = c->line->given[OPTION_INSTRUMENT]}};
     back_end_run(&back);
     c->kernels = back.kernels;
     c->plan = back.plan;
     c->header = back.header;
     c->source = back.source;
+    return back.errors ? EXIT_MODEL : 0;
 }
 
 /* ---- output ---- */
@@ -259,6 +266,10 @@ static const char *source_path(const Compilation *c) {
     return c->output && !c->stream && c->kinds & EMIT_C
                ? c->output
                : sibling(c, backend_find(c->target->backend)->extension);
+}
+
+static const char *header_path(const Compilation *c) {
+    return sibling(c, backend_find(c->target->backend)->header_extension);
 }
 
 static const char *without_folder(const char *path) {
@@ -353,7 +364,7 @@ static void build_and_write(void *user) {
     const char *path = named ? c->output : sibling(c, library ? ".a" : ".o");
     building->status = write_file(c, path, data, length, 0644);
     if (!building->status && !(named && c->stream))
-        building->status = write_file(c, sibling(c, ".h"), c->header.data, c->header.length, 0644);
+        building->status = write_file(c, header_path(c), c->header.data, c->header.length, 0644);
 }
 
 static int write_object(Compilation *c, bool library) {
@@ -385,7 +396,7 @@ static int write_code(Compilation *c) {
         return write_file(c, c->output, out.data, out.length, 0644);
     }
     if (!status && c->kinds & EMIT_HEADER)
-        status = write_file(c, c->kinds & EMIT_C || !c->output ? sibling(c, ".h") : c->output,
+        status = write_file(c, c->kinds & EMIT_C || !c->output ? header_path(c) : c->output,
                             c->header.data, c->header.length, 0644);
     if (!status && c->kinds & EMIT_C)
         status = write_file(c, source_path(c), c->source.data, c->source.length, 0644);
@@ -410,8 +421,8 @@ static int produce(Compilation *c) {
             for (int i = 0; i < root->entries.count; i++)
                 graph_to_dot(&text, root, root->entries.data[i], true);
         }
-    if (c->remarks || c->kinds & (EMIT_CODE | EMIT_KERNELS | EMIT_PLAN)) back_passes(c);
-    if (c->passes.stopped) return 0;
+    if (c->remarks || c->kinds & (EMIT_CODE | EMIT_KERNELS | EMIT_PLAN)) status = back_passes(c);
+    if (status || c->passes.stopped) return status;
     if (c->kinds & EMIT_KERNELS) kernel_program_print(&text, c->kernels);
     if (c->kinds & EMIT_PLAN) plan_print(&text, c->plan);
     if (text.length) status = write_between(c, &text);
@@ -434,9 +445,37 @@ static int make_executable(const Compilation *c, const char *target,
     return exe_command(&options);
 }
 
+/* Asked for by --emit, or by the name of the output. */
+static bool wants_cuda(const Compilation *c) {
+    size_t length = c->output ? strlen(c->output) : 0;
+    return c->cuda || (length > 3 && !strcmp(c->output + length - 3, ".cu"));
+}
+
+static int read_graph(Compilation *c) {
+    const char *graph = c->line->value[OPTION_CUDA_GRAPH];
+    c->no_graph = graph && !strcmp(graph, "off");
+    if (graph && !c->no_graph && strcmp(graph, "on"))
+        return options_misuse(c->line, "--cuda-graph is on or off, not `%s`", graph);
+    return 0;
+}
+
+static int check_cuda(Compilation *c) {
+    if (c->kinds & (EMIT_EXE | EMIT_OBJ | EMIT_LIB))
+        return options_misuse(c->line,
+                              "--target=cuda gives the text of a model: exe, obj and lib do "
+                              "not go with it");
+    if (c->line->given[OPTION_INSTRUMENT])
+        return options_misuse(c->line, "--instrument does not go with --target=cuda");
+    return read_graph(c);
+}
+
 static int read_target(Compilation *c) {
     const char *name = c->line->value[OPTION_TARGET];
+    bool cuda = wants_cuda(c);
     c->target = &targets[0];
+    if (cuda && name && strcmp(name, "cuda"))
+        return options_misuse(c->line, "CUDA code and --target=%s do not go together", name);
+    if (cuda) name = "cuda";
     if (!name) return 0;
     bool short_name = name[0] == 'v';
     for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
@@ -444,11 +483,11 @@ static int read_target(Compilation *c) {
         if (strcmp(name, targets[i].name) && !(short_name && version && !strcmp(name, version + 1)))
             continue;
         c->target = &targets[i];
-        return 0;
+        return strcmp(name, "cuda") ? 0 : check_cuda(c);
     }
     return options_misuse(c->line,
-                          "--target is portable, c99, native, x86-64, x86-64-v2, x86-64-v3 or "
-                          "x86-64-v4 (v2, v3, v4 for short), not `%s`",
+                          "--target is portable, c99, native, x86-64, x86-64-v2, x86-64-v3, "
+                          "x86-64-v4 (v2, v3, v4 for short) or cuda, not `%s`",
                           name);
 }
 
@@ -483,7 +522,7 @@ int command_compile(const CommandLine *line) {
         c->stem = !strcmp(file, "-")  ? "model"
                   : dot && dot > base ? arena_strndup(c->arena, base, (size_t)(dot - base))
                                       : base;
-        c->header_name = without_folder(sibling(c, ".h"));
+        c->header_name = without_folder(header_path(c));
         c->source_name = without_folder(source_path(c));
         c->header = text_new(c->arena);
         c->source = text_new(c->arena);

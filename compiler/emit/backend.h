@@ -10,6 +10,8 @@
 typedef struct Backend {
     const char *name;      /* as the table of targets names it */
     const char *extension; /* of the source file */
+    const char *header_extension;
+    bool gpu; /* wants kernels whose axes are bound to blocks and threads (KernelOptions) */
     void (*header)(const Plan *plan, const EmitOptions *options, Text *header);
     void (*source)(const Plan *plan, const EmitOptions *options, Text *source);
 } Backend;

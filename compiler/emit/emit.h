@@ -16,15 +16,16 @@ typedef struct EmitOptions {
     const char *target;      /* NULL: whatever the C compiler is told; "c99": no GNU vectors */
     bool info;               /* tables: <root>_model() and what it needs */
     bool instrument;         /* reports every kernel to the context's profile; <entry>_kernels() */
+    const char *family; /* in names of functions and types: "" or "_cuda"; set by the backend */
+    bool no_graph;      /* CUDA: an entry launches its kernels one by one */
 } EmitOptions;
 
 /* The header is the same for all backends up to the prefix of names. */
 void emit_header(const Plan *plan, const EmitOptions *options, Text *header);
 /* Backend C: one source file. */
 void emit_c(const Plan *plan, const EmitOptions *options, Text *source);
-/* One kernel as CUDA text with its device functions: a tile is a block, a vector loop its threads.
- * false when the kernel uses a leaf (products, sorting) or an operator that has no CUDA form yet.
- * Nothing but a unit test asks for it: there is no backend "cuda". */
-bool emit_cuda_kernel(const Plan *plan, const Kernel *kernel, Text *source);
+/* Backend CUDA: kernels that were made for a GPU (KernelOptions.gpu), and host code in C++. */
+void emit_cuda_header(const Plan *plan, const EmitOptions *options, Text *header);
+void emit_cuda(const Plan *plan, const EmitOptions *options, Text *source);
 
 #endif

@@ -230,7 +230,8 @@ Stmt *builder_open(Builder *b, int axis, const Index *begin, const Index *end, B
     loop->begin = begin ? begin : index_const(b->table, 0);
     loop->end = end ? end : index_dim(b->table, b->kernel->axes.data[axis].extent);
     loop->binding = binding;
-    b->scopes[++b->depth] = (Scope){loop, loop};
+    b->scopes[b->depth + 1] = (Scope){loop, loop, b->scopes[b->depth].floor};
+    b->depth++;
     b->axis_depth.data[axis] = b->depth;
     return loop;
 }
@@ -239,7 +240,8 @@ void builder_open_if(Builder *b, const Guard *guard) {
     if (b->depth + 1 >= MAX_SCOPES) abort();
     Stmt *branch = new_stmt(b, STMT_IF);
     branch->guard = guard;
-    b->scopes[++b->depth] = (Scope){branch, branch};
+    b->scopes[b->depth + 1] = (Scope){branch, branch, b->depth + 1};
+    b->depth++;
 }
 
 void builder_close(Builder *b) {
@@ -304,6 +306,7 @@ int builder_expr_depth(Builder *b, const Expr *e) {
 const Expr *builder_let(Builder *b, const Expr *value, const char *name) {
     if (value->kind == EXPR_REGISTER || value->kind == EXPR_CONST) return value;
     int depth = builder_expr_depth(b, value);
+    if (depth < b->scopes[b->depth].floor) depth = b->scopes[b->depth].floor;
     if (depth > b->depth) abort();
     int reg = builder_register(b, value->dtype, name);
     b->register_depth.data[reg] = depth;
@@ -341,10 +344,15 @@ int builder_slot(Builder *b, Buffer *buffer, Access access) {
 }
 
 int builder_scratch(Builder *b, const char *name, DType dtype, Shape shape) {
+    return builder_scratch_in(b, SPACE_WORKER, name, dtype, shape);
+}
+
+int builder_scratch_in(Builder *b, Space space, const char *name, DType dtype, Shape shape) {
     Slot slot = {.dtype = dtype,
                  .shape = shape,
                  .access = ACCESS_UPDATE,
                  .scratch = true,
+                 .space = space,
                  .name = arena_printf(b->arena, "%s%d", name, b->scratch.count)};
     vector_push(b->arena, &b->scratch, slot);
     vector_push(b->arena, &b->slot_depth, b->depth);

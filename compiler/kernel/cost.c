@@ -188,7 +188,8 @@ static void count_stmt(Counter *c, const Stmt *s) {
             touch(c, c->read, s->pack->from_slot,
                   shape_elements(c->dims, &c->kernel->slots.data[s->pack->from_slot].shape));
         return;
-    case STMT_ARGSORT: return;
+    case STMT_ARGSORT:
+    case STMT_BARRIER: return;
     }
 }
 

@@ -403,7 +403,10 @@ static bool fits(Lowering *l, Group *g, Node *n, const char **why) {
         *why = "a reduction needs whole rows, and a tile of the product holds a part of them";
         if (anchored(n)) return false;
         Windows windows;
-        if (!shape_equal(&n->type.shape, &g->space)) return windows_fit(l, g, n, &windows, why);
+        if (!shape_equal(&n->type.shape, &g->space)) {
+            *why = "another shape than the product's result";
+            return !l->program->options.gpu && windows_fit(l, g, n, &windows, why);
+        }
     } else if (n->op == OP_CONTRACT) {
         *why = "a small product runs through an iteration space of its own";
         return false;

@@ -26,6 +26,7 @@ bool expr_depends(const Expr *e, int axis);
 typedef struct Scope {
     Stmt *block; /* statements of this scope; a loop enters its parent's block when it is closed */
     Stmt *loop;
+    int floor; /* scopes below this one do not know that indices are in bounds */
 } Scope;
 
 typedef struct Builder {
@@ -54,7 +55,8 @@ const Index *builder_tile(Builder *b, const char *name, const Dim *count); /* a 
 const Index *builder_axis_index(Builder *b, int axis);
 /* begin and end may be NULL: 0 and the axis' extent. */
 Stmt *builder_open(Builder *b, int axis, const Index *begin, const Index *end, Binding binding);
-void builder_open_if(Builder *b, const Guard *guard); /* closed like a loop */
+/* Closed like a loop.  What is generated inside may be out of bounds outside, and stays inside. */
+void builder_open_if(Builder *b, const Guard *guard);
 void builder_close(Builder *b);
 int builder_register(Builder *b, DType dtype, const char *name);
 /* Adds an accumulator to an open loop; its registers live in the scope around the loop. */
@@ -67,6 +69,7 @@ const Expr *builder_let(Builder *b, const Expr *value, const char *name);
 const Expr *builder_let_here(Builder *b, const Expr *value, const char *name);
 int builder_slot(Builder *b, Buffer *buffer, Access access);
 int builder_scratch(Builder *b, const char *name, DType dtype, Shape shape);
+int builder_scratch_in(Builder *b, Space space, const char *name, DType dtype, Shape shape);
 void builder_store(Builder *b, int slot, const Index *const *indices, int count, const Expr *value,
                    const Guard *guard);
 Stmt *builder_leaf(Builder *b, StmtKind kind);
@@ -105,7 +108,8 @@ typedef enum GroupKind {
 
 /* Members of a CONTRACT group that read windows of its result (bands.c): their shape, and per axis
  * the stride of windows in the result, in which windows do not overlap.  Columns of the product are
- * the labels `first` and later of operand `side`; `axis` is that of label `first`.  rank 0: none. */
+ * the labels `first` and later of operand `side`; `axis` is that of label `first`.  rank 0: none.
+ */
 typedef struct Windows {
     Shape shape;
     int64_t stride[SHAPE_MAX_RANK];
@@ -265,6 +269,9 @@ void schedule_argsort(Lowering *l, Group *group);
 void schedule_scatter(Lowering *l, Group *group);
 void schedule_update(Lowering *l, Group *group);
 void schedule_scan(Lowering *l, Group *group);
+/* gpu_loops.c, gpu_contract.c: the same for blocks and threads. */
+void schedule_gpu_loops(Lowering *l, Group *group);
+void schedule_gpu_contract(Lowering *l, Group *group);
 /* dst = node n's value (n may be anything that can be generated), as a kernel of its own. */
 void schedule_copy(Lowering *l, const Node *n, Buffer *dst, const char *what);
 /* Fills name lists of a kernel from the nodes of a group. */

@@ -83,10 +83,16 @@ typedef enum Binding {
     BIND_UNROLL, /* constant bounds, small: may be unrolled whole */
     BIND_VECTOR, /* NN_LANES consecutive values at a time; the last group may be partial.  Never
                     nested */
+    /* Of kernels for an accelerator, where a tile is a block of Kernel.threads threads.  Iterations
+     * are dealt in turn: to the threads of the block, to its warps (whose lanes all run them), to
+     * the lanes of a warp.  Accumulators of a THREAD or LANE loop are folded over the block or the
+     * warp by a fixed tree, and every thread has the result; such a loop runs where the block or
+     * the warp is together. */
     BIND_THREAD,
     BIND_WARP,
-    BIND_BLOCK, /* accelerators; no schedule for the CPU makes them */
+    BIND_LANE,
 } Binding;
+enum { WARP_LANES = 32 };
 
 typedef enum StmtKind {
     STMT_BLOCK,
@@ -99,6 +105,7 @@ typedef enum StmtKind {
     STMT_MMA,        /* the leaf: small matrix product into a scratch tile */
     STMT_PACK,       /* the leaf's operand, copied into the order in which it is read */
     STMT_ARGSORT,    /* the sort leaf on scratch rows */
+    STMT_BARRIER,    /* every thread of the block has come so far, and sees what all have stored */
 } StmtKind;
 
 /* An accumulator register of a loop: set to the monoid's neutral element before the first
@@ -214,6 +221,10 @@ typedef struct TileAxis {
 
 typedef enum Access { ACCESS_READ = 1, ACCESS_WRITE = 2, ACCESS_UPDATE = 3 } Access;
 
+/* Where scratch lies: with a worker of the CPU; in the shared memory of a block; with one thread,
+ * in its registers. */
+typedef enum Space { SPACE_WORKER, SPACE_SHARED, SPACE_THREAD } Space;
+
 /* Parameters first (bound to buffers by each call), then scratch (private to a tile; contents
  * undefined at its start). */
 typedef struct Slot {
@@ -223,6 +234,7 @@ typedef struct Slot {
     const Layout *layout; /* NULL: row-major */
     Access access;
     bool scratch;
+    Space space; /* of scratch */
 } Slot;
 
 typedef struct Register {
@@ -242,6 +254,7 @@ struct Kernel {
     VECTOR(KernelAxis) axes;
     VECTOR(Register) registers;
     VECTOR(TileAxis) tiles; /* empty: one tile */
+    int threads;            /* of a block; 0: for the CPU */
     Stmt *body;
     /* The symbols that its dims name, in order of first appearance: one kernel may serve entries
      * whose own symbols differ, so a call gives the value of each (Step.symbols). */
@@ -339,7 +352,15 @@ typedef struct KernelOptions {
     bool remarks; /* about fusion; those about contractions are always made */
     int fence_count;
     const Fence *fences;
+    bool gpu; /* axes are bound to blocks and threads; all tensors are stored row by row */
 } KernelOptions;
+
+/* What no schedule for the target exists for; the program must not be emitted. */
+typedef struct Refusal {
+    const Entry *entry;
+    const Node *node;
+    const char *what; /* "a sort" */
+} Refusal;
 
 typedef struct KernelProgram {
     Arena *arena;
@@ -351,12 +372,13 @@ typedef struct KernelProgram {
     Kernel **kernel_slots;      /* the same by their text: open addressing, power of two */
     int kernel_slot_count;
     VECTOR(Remark) remarks;
+    VECTOR(Refusal) refusals;  /* none for the CPU */
     struct StoredForms *forms; /* of cells: see kernel_cell_layout */
     struct Reuse *reuse;       /* groups that were scheduled: see reuse.c */
 } KernelProgram;
 
 /* The whole stage.  Graphs are simplified and free of CALL.  Never fails: every primitive has a
- * schedule. */
+ * schedule for the CPU; what has none for a GPU is among `refusals`. */
 KernelProgram *kernel_program_build(Arena *arena, const Program *program);
 KernelProgram *kernel_program_build_with(Arena *arena, const Program *program,
                                          const KernelOptions *options);

@@ -3,8 +3,8 @@
  * Input: all entries' graphs.  Output: a layout per (dtype, shape), read by layout_of_type.
  * A matrix [n, k] whose first use in each entry is as an operand with k summed and n kept is stored
  * in panels of n, as the leaf reads columns, unless rows of it are also gathered.  Its gradient and
- * optimizer state have the same type and follow.  Invariant: depends on types and uses in the whole
- * program alone. */
+ * optimizer state have the same type and follow.  For a GPU all is stored row by row.  Invariant:
+ * depends on types and uses in the whole program alone. */
 #include "kernel/internal.h"
 
 typedef struct StoredForm {
@@ -109,6 +109,7 @@ static void note_entry(KernelProgram *program, const Root *root, const Entry *en
 
 void layouts_decide(KernelProgram *p) {
     p->forms = NEW(p->arena, struct StoredForms);
+    if (p->options.gpu) return;
     for (int r = 0; r < p->program->roots.count; r++) {
         const Root *root = p->program->roots.data[r];
         for (int e = 0; e < root->entries.count; e++) note_entry(p, root, root->entries.data[e]);

@@ -4,7 +4,7 @@
  * one kernel. Each phase runs over the reduced axes and accumulates all reductions of one level;
  * row results stay in registers.  Variants (which axis is the vector, how many axes are flattened)
  * are built and the one whose accesses suit vectors best is kept. */
-#include "kernel/internal.h"
+#include "kernel/loops.h"
 
 #include <stdlib.h>
 
@@ -18,20 +18,9 @@ typedef struct Variant {
                       are then in step */
 } Variant;
 
-typedef struct Loops {
-    Lowering *l;
-    Group *group;
-    Builder *b;
-    Gen *gen;
-    Variant variant;
-    int kept[SHAPE_MAX_RANK], kept_count; /* axes of the space */
-    int reduced[SHAPE_MAX_RANK], reduced_count;
-    const Index *at[SHAPE_MAX_RANK]; /* the current point */
-    const Index *row[SHAPE_MAX_RANK];
-    Arena *arena;
-    int stamp;                              /* of the levels that this build knows */
-    VECTOR(Stmt *) pending[SHAPE_MAX_RANK]; /* what outer accumulators take after each inner loop */
-} Loops;
+static const Variant *variant_of(const Loops *x) {
+    return x->choice;
+}
 
 bool node_is_reduction(const Node *n) {
     return (n->op == OP_REDUCE && !node_is_window_reduce(n)) || n->op == OP_CONTRACT;
@@ -55,7 +44,7 @@ static int level_of(Loops *x, const Node *n) {
     return level;
 }
 
-static int64_t product_hint(const Shape *s, const int *axes, int from, int count) {
+int64_t loops_hint(const Shape *s, const int *axes, int from, int count) {
     int64_t p = 1;
     for (int i = from; i < count; i++) {
         int64_t e = dim_hint(s->dims[axes[i]]);
@@ -72,7 +61,7 @@ static int open_axes(Loops *x, const int *axes, int count, bool vector, bool til
     Builder *b = x->b;
     const Shape *space = &x->group->space;
     int opened = 0;
-    int plain = vector ? x->variant.flatten : count;
+    int plain = vector ? variant_of(x)->flatten : count;
     bool splitting = tiled;
     for (int i = 0; i <= plain && i < count; i++) {
         bool is_vector = i == plain;
@@ -81,7 +70,7 @@ static int open_axes(Loops *x, const int *axes, int count, bool vector, bool til
             run.dims[run.rank++] = space->dims[axes[a]];
         const Dim *extent = dim_need(shape_elements(b->dims, &run));
         int64_t inner = work;
-        if (!is_vector && !checked_mul(work, product_hint(space, axes, i + 1, count), &inner))
+        if (!is_vector && !checked_mul(work, loops_hint(space, axes, i + 1, count), &inner))
             inner = INT64_MAX;
         int64_t known = 0;
         bool constant = dim_is_const(extent, &known);
@@ -101,11 +90,11 @@ static int open_axes(Loops *x, const int *axes, int count, bool vector, bool til
                                 index_add(b->table, begin, index_dim(b->table, size)));
             }
             splitting = false;
-            if (is_vector && x->variant.split > 1 && !begin) {
-                const Dim *split = dim_const(b->dims, x->variant.split);
+            if (is_vector && variant_of(x)->split > 1 && !begin) {
+                const Dim *split = dim_const(b->dims, variant_of(x)->split);
                 int part = builder_axis(b, "s", split);
                 builder_open(b, part, NULL, NULL, BIND_UNROLL);
-                int lane = builder_axis(b, "v", dim_const(b->dims, known / x->variant.split));
+                int lane = builder_axis(b, "v", dim_const(b->dims, known / variant_of(x)->split));
                 builder_open(b, lane, NULL, NULL, BIND_VECTOR);
                 opened += 2;
                 x->at[axes[i]] =
@@ -134,10 +123,10 @@ static int open_axes(Loops *x, const int *axes, int count, bool vector, bool til
 static void open_panels(Loops *x) {
     Builder *b = x->b;
     const Shape *space = &x->group->space;
-    int axis = x->variant.panel_axis;
-    const Dim *width = dim_const(b->dims, x->variant.panel);
+    int axis = variant_of(x)->panel_axis;
+    const Dim *width = dim_const(b->dims, variant_of(x)->panel);
     const Dim *tiles = dim_need(dim_floordiv(
-        b->dims, dim_add(b->dims, space->dims[axis], dim_const(b->dims, x->variant.panel - 1)),
+        b->dims, dim_add(b->dims, space->dims[axis], dim_const(b->dims, variant_of(x)->panel - 1)),
         width));
     const Index *begin = index_scale(b->table, builder_tile(b, "panel", tiles), width);
     for (int i = 0; i < space->rank; i++) {
@@ -188,7 +177,7 @@ static void emit_phase(Loops *x, int level) {
     Group *g = x->group;
     int depth = b->depth;
     int first_scope = depth + 1;
-    int opened = open_axes(x, x->reduced, x->reduced_count, !x->variant.rows_vector, false, 1);
+    int opened = x->open_reduced(x);
     int regs[SHAPE_MAX_RANK + 1];
     for (int m = 0; m < g->members.count; m++) {
         const Node *n = g->members.data[m];
@@ -272,13 +261,12 @@ static bool has_members(Loops *x, bool full) {
     return false;
 }
 
-static Loops *build(Lowering *l, Group *group, Variant variant, Arena *arena) {
+Loops *loops_new(Lowering *l, Group *group, Arena *arena) {
     Loops *x = NEW(arena, Loops);
     x->arena = arena;
     x->stamp = ++l->stamp;
     x->l = l;
     x->group = group;
-    x->variant = variant;
     x->b = builder_new(l->program, arena);
     x->gen = gen_new(l, x->b, group);
     for (int i = 0; i < group->space.rank; i++) {
@@ -287,31 +275,63 @@ static Loops *build(Lowering *l, Group *group, Variant variant, Arena *arena) {
         else
             x->kept[x->kept_count++] = i;
     }
-    int64_t work = product_hint(&group->space, x->reduced, 0, x->reduced_count);
+    return x;
+}
+
+static void close_scopes(Loops *x, int depth) {
+    while (x->b->depth > depth) builder_close(x->b);
+}
+
+static void store_rows(Loops *x) {
+    int depth = x->b->depth;
+    if (!has_members(x, false)) return;
+    if (x->open_once) x->open_once(x);
+    store_members(x, false);
+    close_scopes(x, depth);
+}
+
+void loops_body(Loops *x) {
+    Group *group = x->group;
+    for (int i = 0; i < x->kept_count; i++) x->row[i] = x->at[x->kept[i]];
+    if (!group->reduced) {
+        store_members(x, true);
+        return;
+    }
+    int levels = 0;
+    for (int m = 0; m < group->members.count; m++) {
+        int level = level_of(x, group->members.data[m]);
+        if (node_is_reduction(group->members.data[m]) && level + 1 > levels) levels = level + 1;
+    }
+    for (int level = 0; level < levels; level++) emit_phase(x, level);
+    store_rows(x);
+    if (!has_members(x, true)) return;
+    int depth = x->b->depth;
+    x->open_reduced(x);
+    store_members(x, true);
+    close_scopes(x, depth);
+}
+
+void loops_close(Loops *x) {
+    close_scopes(x, 0);
+    for (int m = 0; m < x->group->members.count; m++)
+        builder_describe(x->b, x->group->members.data[m]);
+}
+
+static int open_reduced(Loops *x) {
+    return open_axes(x, x->reduced, x->reduced_count, !variant_of(x)->rows_vector, false, 1);
+}
+
+static Loops *build(Lowering *l, Group *group, Variant variant, Arena *arena) {
+    Loops *x = loops_new(l, group, arena);
+    x->choice = arena_copy(arena, &variant, sizeof variant);
+    x->open_reduced = open_reduced;
+    int64_t work = loops_hint(&group->space, x->reduced, 0, x->reduced_count);
     if (variant.panel_axis >= 0)
         open_panels(x);
     else
         open_axes(x, x->kept, x->kept_count, variant.rows_vector, true, work);
-    for (int i = 0; i < x->kept_count; i++) x->row[i] = x->at[x->kept[i]];
-    if (group->reduced) {
-        int levels = 0;
-        for (int m = 0; m < group->members.count; m++) {
-            int level = level_of(x, group->members.data[m]);
-            if (node_is_reduction(group->members.data[m]) && level + 1 > levels) levels = level + 1;
-        }
-        for (int level = 0; level < levels; level++) emit_phase(x, level);
-        store_members(x, false);
-        if (has_members(x, true)) {
-            int depth = x->b->depth;
-            open_axes(x, x->reduced, x->reduced_count, !variant.rows_vector, false, 1);
-            store_members(x, true);
-            while (x->b->depth > depth) builder_close(x->b);
-        }
-    } else {
-        store_members(x, true);
-    }
-    while (x->b->depth) builder_close(x->b);
-    for (int m = 0; m < group->members.count; m++) builder_describe(x->b, group->members.data[m]);
+    loops_body(x);
+    loops_close(x);
     return x;
 }
 

@@ -282,7 +282,28 @@ static void visit_group(Lowering *l, Group *g) {
     vector_push(l->arena, &l->order, g);
 }
 
+static void refuse(Lowering *l, Group *g, const char *what) {
+    Refusal r = {l->entry->entry, g->anchor, what};
+    vector_push(l->arena, &l->program->refusals, r);
+}
+
+static void schedule_group_gpu(Lowering *l, Group *g) {
+    switch (g->kind) {
+    case GROUP_LOOPS: reuse_or_schedule(l, g, schedule_gpu_loops); return;
+    case GROUP_CONTRACT: reuse_or_schedule(l, g, schedule_gpu_contract); return;
+    case GROUP_PREFIX: refuse(l, g, "a running sum, product or extremum"); return;
+    case GROUP_ARGSORT: refuse(l, g, "a sort"); return;
+    case GROUP_SCATTER: refuse(l, g, "a scatter of several rows"); return;
+    case GROUP_UPDATE: refuse(l, g, "an update in place"); return;
+    case GROUP_SCAN: refuse(l, g, "a scan"); return;
+    }
+}
+
 static void schedule_group(Lowering *l, Group *g) {
+    if (l->program->options.gpu) {
+        schedule_group_gpu(l, g);
+        return;
+    }
     switch (g->kind) {
     case GROUP_LOOPS: reuse_or_schedule(l, g, schedule_loops); return;
     case GROUP_CONTRACT: reuse_or_schedule(l, g, schedule_contract); return;

@@ -215,7 +215,7 @@ static void print_pack(Printer *p, const PackLeaf *a) {
 static void print_body(Printer *p, const Stmt *s);
 
 static void print_stmt(Printer *p, const Stmt *s) {
-    static const char *const bindings[] = {"for", "unroll", "vector", "thread", "warp", "block"};
+    static const char *const bindings[] = {"for", "unroll", "vector", "thread", "warp", "lane"};
     if (s->kind == STMT_BLOCK) {
         for (int i = 0; i < s->body.count; i++) print_stmt(p, s->body.data[i]);
         return;
@@ -264,6 +264,7 @@ static void print_stmt(Printer *p, const Stmt *s) {
             print_guard(p, s->guard);
         }
         return;
+    case STMT_BARRIER: text_append(p->out, "barrier"); return;
     case STMT_MMA: print_mma(p, s->mma); return;
     case STMT_PACK: print_pack(p, s->pack); return;
     case STMT_ARGSORT: {
@@ -303,12 +304,13 @@ static void print_type(Text *out, DType dtype, const Shape *shape, const Layout 
 
 void kernel_print(Text *out, const Kernel *k) {
     static const char *const access[] = {"", "read ", "write ", "update "};
+    static const char *const scratch[] = {"scratch ", "shared ", "thread's "};
     Printer p = {out, k, 1};
     text_append(out, "kernel(");
     for (int i = 0; i < k->slots.count; i++) {
         const Slot *s = &k->slots.data[i];
         if (i) text_append(out, i == k->parameter_count ? "; " : ", ");
-        text_printf(out, "%s%s: ", s->scratch ? "scratch " : access[s->access], s->name);
+        text_printf(out, "%s%s: ", s->scratch ? scratch[s->space] : access[s->access], s->name);
         print_type(out, s->dtype, &s->shape, s->layout);
     }
     text_append(out, ")");
@@ -316,6 +318,7 @@ void kernel_print(Text *out, const Kernel *k) {
         text_printf(out, " tile %s:", k->axes.data[k->tiles.data[i].axis].name);
         dim_print(out, k->tiles.data[i].count);
     }
+    if (k->threads) text_printf(out, " threads %d", k->threads);
     print_stmt(&p, k->body);
     text_char(out, '\n');
 }

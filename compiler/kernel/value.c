@@ -171,7 +171,7 @@ static const Expr *gen_concat(Gen *g, const Node *n, const Index *const *indices
 static int enter_scope(Gen *g, const Index *const *indices, int count, Scope *saved,
                        int *saved_depth) {
     Builder *b = g->b;
-    int depth = 0, d;
+    int depth = b->scopes[b->depth].floor, d;
     for (int i = 0; i < count; i++)
         if ((d = builder_index_depth(b, indices[i])) > depth) depth = d;
     for (int i = 0; g->guard && i < g->guard->count; i++)

@@ -124,6 +124,7 @@ static KernelPlan *plan_one_kernel(Arena *arena, DimTable *dims, const Kernel *k
     p->scratch_bytes = dim_const(dims, 0);
     int64_t stack = 0;
     for (int i = kernel->parameter_count; i < kernel->slots.count; i++) {
+        if (kernel->slots.data[i].space != SPACE_WORKER) continue;
         const Dim *bytes = plan_need(kernel_slot_bytes(dims, &kernel->slots.data[i]));
         int64_t value;
         if (dim_is_const(bytes, &value) && value <= PLAN_STACK_LIMIT - stack) {

@@ -77,6 +77,26 @@ static const Plan *emit_program(Arena *arena, const char *text, Text *header, Te
     return plan;
 }
 
+/* The folder of a program's files, made. */
+static char *program_folder(Arena *arena, const char *name) {
+    char *folder = arena_printf(arena, "%s/numeric/%s", BINARY_DIR, name);
+    mkdir(arena_printf(arena, "%s/numeric", BINARY_DIR), 0777);
+    mkdir(folder, 0777);
+    return folder;
+}
+
+/* Runs a compiler in the folder and opens model.so there. */
+static void open_program(Compiled *c, const char *folder, const char *command) {
+    if (command_run_text(folder, NULL, command) != 0) fail_msg("cannot compile: %s", command);
+    c->library = dlopen(arena_printf(c->arena, "%s/model.so", folder), RTLD_NOW | RTLD_LOCAL);
+    if (!c->library) fail_msg("%s", dlerror());
+    const char *root = c->reference->roots.data[0]->name->text;
+    const nnc_model *(*get)(void) = NULL;
+    *(void **)&get = dlsym(c->library, arena_printf(c->arena, "%s_model", root));
+    assert_non_null(get);
+    c->model = get();
+}
+
 static Compiled compile_program(const char *name, const char *text, const char *compiler) {
     Compiled c = {.arena = arena_new()};
     names_init(c.arena);
@@ -85,21 +105,13 @@ static Compiled compile_program(const char *name, const char *text, const char *
     if (!c.reference) fail_msg("%s\n%s", error, text);
     Text header, source;
     c.plan = emit_program(c.arena, text, &header, &source);
-    char *folder = arena_printf(c.arena, "%s/numeric/%s", BINARY_DIR, name);
-    mkdir(arena_printf(c.arena, "%s/numeric", BINARY_DIR), 0777);
-    mkdir(folder, 0777);
+    char *folder = program_folder(c.arena, name);
     write_text(arena_printf(c.arena, "%s/model.h", folder), &header);
     write_text(arena_printf(c.arena, "%s/model.c", folder), &source);
-    char *command = arena_printf(
-        c.arena, "%s -shared -fPIC -Wall -Wextra -Werror model.c -o model.so -lm", compiler);
-    if (command_run_text(folder, NULL, command) != 0) fail_msg("cannot compile: %s", command);
-    c.library = dlopen(arena_printf(c.arena, "%s/model.so", folder), RTLD_NOW | RTLD_LOCAL);
-    if (!c.library) fail_msg("%s", dlerror());
-    const char *root = c.reference->roots.data[0]->name->text;
-    const nnc_model *(*get)(void) = NULL;
-    *(void **)&get = dlsym(c.library, arena_printf(c.arena, "%s_model", root));
-    assert_non_null(get);
-    c.model = get();
+    open_program(&c, folder,
+                 arena_printf(c.arena,
+                              "%s -shared -fPIC -Wall -Wextra -Werror model.c -o model.so -lm",
+                              compiler));
     return c;
 }
 
@@ -115,6 +127,7 @@ typedef struct Threads {
 } Threads;
 static const Threads thread_forms[] = {{1, false}, {2, false}, {3, false},
                                        {2, true},  {3, true},  {8, true}};
+static size_t thread_form_count = sizeof thread_forms / sizeof *thread_forms;
 
 /* Runs the tasks backwards: a correct kernel does not care. */
 static void run_backwards(void *user, int64_t n, nnc_task task, void *arg) {
@@ -229,7 +242,7 @@ static void run_case(const Compiled *m, const Case *c, int entry, int64_t n) {
     const char *error = interpret_entry(env, INTERPRET_TYPED, e, dims, inputs, expected);
     if (error) fail_msg("%s, N = %lld: interpreter: %s", c->name, (long long)n, error);
     char *first[16] = {0};
-    for (size_t form = 0; form < sizeof thread_forms / sizeof *thread_forms; form++) {
+    for (size_t form = 0; form < thread_form_count; form++) {
         Threads threads = thread_forms[form];
         char *results[16];
         size_t bytes[16];
@@ -258,8 +271,11 @@ static void run_case(const Compiled *m, const Case *c, int entry, int64_t n) {
     arena_free(arena);
 }
 
+typedef Compiled (*CompileProgram)(const char *name, const char *text, const char *compiler);
+
 /* All cases of a table in one program, at every size. */
-static inline void run_cases(const char *name, const Case *cases, int count, const char *compiler) {
+static inline void run_cases_with(CompileProgram compile, const char *name, const Case *cases,
+                                  int count, const char *compiler) {
     Arena *arena = arena_new();
     Text text = text_new(arena);
     const char *only = getenv("NUMERIC_CASE");
@@ -269,7 +285,7 @@ static inline void run_cases(const char *name, const Case *cases, int count, con
             text_printf(&text, "entry infer %s symbol=test_%s random {\n%s\n}\n", cases[i].name,
                         cases[i].name, cases[i].body);
     text_append(&text, "}\n");
-    Compiled m = compile_program(name, text.data, compiler);
+    Compiled m = compile(name, text.data, compiler);
     static const int64_t sizes[] = {0, 1, 2, 7, 33, 64};
     for (int i = 0, entry = 0; i < count; i++) {
         if (only && strcmp(only, cases[i].name)) continue;
@@ -279,6 +295,10 @@ static inline void run_cases(const char *name, const Case *cases, int count, con
     }
     compiled_free(&m);
     arena_free(arena);
+}
+
+static inline void run_cases(const char *name, const Case *cases, int count, const char *compiler) {
+    run_cases_with(compile_program, name, cases, count, compiler);
 }
 
 #endif

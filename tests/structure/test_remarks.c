@@ -36,7 +36,7 @@ static KernelProgram *kernels_of(Arena *arena, const char *text, bool remarks, i
     program->source_path = "net.nn";
     simplify_program(program);
     Fence fences[1] = {{fence, fence}};
-    KernelOptions kernels = {remarks, fence > 0, fences};
+    KernelOptions kernels = {.remarks = remarks, .fence_count = fence > 0, .fences = fences};
     return kernel_program_build_with(arena, program, &kernels);
 }
 

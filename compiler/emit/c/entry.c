@@ -3,50 +3,9 @@
  * Input: EntryPlan.  Output: for each entry a frame (what its threads share), a function of the
  * steps that every thread runs (see templates/team.h), and the public function.  Invariant: no cell
  * is written before all checks hold. */
-#include "emit/c/source.h"
+#include "emit/c/entry.h"
 
 #include <string.h>
-
-typedef struct EntryWriter {
-    SourceWriter *w;
-    const RootPlan *root;
-    const EntryPlan *plan;
-    const Entry *entry;
-    EntryNames *names;
-    const char **state_names; /* parameters of init, NULL elsewhere */
-    const char **local;       /* by buffer id: rotated and element buffers */
-    int depth;                /* open loops */
-    const char *member;       /* the running thread's nn_member, as text */
-    int calls;                /* number of the next call: check_steps, then steps */
-    const char *scan;         /* text of the scan index */
-} EntryWriter;
-
-const char *state_dim_name(SourceWriter *w, int k) {
-    return arena_printf(w->arena, "nn_dim%d", k);
-}
-
-/* SymbolText: the entry's own dims, else those that the state region keeps. */
-static const char *symbol_text(void *user, const DimSymbol *symbol) {
-    EntryWriter *e = user;
-    if (!e->state_names && plan_entry_symbol(e->entry, symbol))
-        return entry_symbol_text(e->names, symbol);
-    for (int pass = 0; pass < 2; pass++)
-        for (int i = 0; i < e->root->state_symbols.count; i++) {
-            const DimSymbol *s = e->root->state_symbols.data[i];
-            if (pass ? s->name == symbol->name : s == symbol)
-                return e->state_names ? e->state_names[i] : state_dim_name(e->w, i);
-        }
-    return entry_symbol_text(e->names, symbol);
-}
-
-static const char *dim_text(EntryWriter *e, const Dim *d, bool saturating) {
-    Text t = text_new(e->w->arena);
-    if (saturating)
-        emit_dim_saturating(&t, d, symbol_text, e);
-    else
-        emit_dim(&t, d, symbol_text, e);
-    return t.data;
-}
 
 /* ---- sizes ---- */
 
@@ -54,12 +13,12 @@ void source_sizes(SourceWriter *w, const RootPlan *root) {
     const char *prefix = emit_identifier(w->arena, root->root->root->name->text);
     EntryWriter e = {.w = w, .root = root, .state_names = root_state_names(w->arena, root)};
     text_printf(w->out, "size_t %s_weights_bytes(void) { return (size_t)%s; }\n", prefix,
-                dim_text(&e, root->weights_bytes, false));
+                entry_dim(&e, root->weights_bytes, false));
     text_printf(w->out, "size_t %s_prepared_bytes(void) { return 0; }\n", prefix);
     text_printf(w->out, "size_t %s_state_bytes(", prefix);
     emit_dim_parameters(w->out, e.state_names, root->state_symbols.count, "void");
     text_printf(w->out, ") {\n    return nn_size(%s);\n}\n\n",
-                dim_text(&e, root->state_bytes, true));
+                entry_dim(&e, root->state_bytes, true));
     text_printf(w->out,
                 "int %s_prepare(nnc_context *ctx) { return ctx ? NNC_OK : NNC_E_ARGUMENT; }\n\n",
                 prefix);
@@ -73,34 +32,8 @@ static void write_workspace_size(EntryWriter *e, const char *symbol, const char 
     text_append(out, ") {\n");
     for (int i = 0; i < count; i++) text_printf(out, "    (void)%s;\n", dims[i]);
     text_printf(out, "    return nn_size(nn_add_size(%s, nn_mul_size(NNC_WORKERS, %s)));\n}\n\n",
-                dim_text(e, e->plan->arena_bytes, true), dim_text(e, e->plan->scratch_bytes, true));
-}
-
-/* ---- checks ---- */
-
-static void fail(EntryWriter *e, const char *condition, const char *code, const char *message) {
-    Text *out = e->w->out;
-    text_printf(out, "    if (%s)\n        return nn_fail(ctx, %s, ", condition, code);
-    emit_string(out, message);
-    text_append(out, ");\n");
-}
-
-static const char *format(EntryWriter *e, const char *text, ...)
-    __attribute__((format(printf, 2, 3)));
-static const char *format(EntryWriter *e, const char *text, ...) {
-    Text t = text_new(e->w->arena);
-    va_list args;
-    va_start(args, text);
-    text_vprintf(&t, text, args);
-    va_end(args);
-    return t.data;
-}
-
-static void check_region(EntryWriter *e, const char *region, const char *bytes) {
-    fail(e, format(e, "ctx->%s_bytes < %s || (!ctx->%s && %s)", region, bytes, region, bytes),
-         "NNC_E_WORKSPACE", format(e, "%s: the region is missing or too small", region));
-    fail(e, format(e, "nn_misaligned(ctx->%s)", region), "NNC_E_ARGUMENT",
-         format(e, "%s: the region must be aligned to 64 bytes", region));
+                entry_dim(e, e->plan->arena_bytes, true),
+                entry_dim(e, e->plan->scratch_bytes, true));
 }
 
 /* Locals for the regions. */
@@ -110,21 +43,12 @@ static void write_locals(EntryWriter *e) {
     source_line(w, 1, "char *const nn_state = (char *)ctx->state;");
     source_line(w, 1, "char *const nn_work = (char *)ctx->workspace;");
     source_line(w, 1, "char *const nn_scratch = nn_work + (%s);",
-                dim_text(e, e->plan->arena_bytes, false));
+                entry_dim(e, e->plan->arena_bytes, false));
     source_line(w, 1, "const size_t nn_slice = (size_t)(%s);",
-                dim_text(e, e->plan->scratch_bytes, false));
+                entry_dim(e, e->plan->scratch_bytes, false));
     source_line(w, 1, "const uint32_t nn_step = (uint32_t)ctx->step;");
     source_line(w, 1, "(void)nn_weights, (void)nn_state, (void)nn_work, (void)nn_scratch;");
     source_line(w, 1, "(void)nn_slice, (void)nn_step;");
-}
-
-/* Locals for the dims that the state's header keeps. */
-static void write_state_dims(EntryWriter *e) {
-    for (int i = 0; i < e->root->state_symbols.count; i++) {
-        const char *name = state_dim_name(e->w, i);
-        source_line(e->w, 1, "const int64_t %s = ((const int64_t *)ctx->state)[%d];", name, i + 1);
-        source_line(e->w, 1, "(void)%s;", name);
-    }
 }
 
 /* Checks of the regions, and locals. */
@@ -134,15 +58,15 @@ static void open_regions(EntryWriter *e, const char *symbol, const char *dims_te
     const char *prefix = emit_identifier(w->arena, root->name->text);
     bool weights = !dim_is(e->root->weights_bytes, 0), state = !dim_is(e->root->state_bytes, 0);
     int states = e->root->state_symbols.count;
-    if (weights) check_region(e, "weights", format(e, "%s_weights_bytes()", prefix));
+    if (weights) entry_check_region(e, "weights", entry_format(e, "%s_weights_bytes()", prefix));
     if (state && !e->root->state_header)
-        check_region(e, "state", format(e, "%s_state_bytes()", prefix));
+        entry_check_region(e, "state", entry_format(e, "%s_state_bytes()", prefix));
     if (e->root->state_header && !fresh) {
-        fail(e, "!ctx->state || ctx->state_bytes < 64 || nn_misaligned(ctx->state)",
-             "NNC_E_WORKSPACE", "state: the region is missing, too small or misaligned");
-        fail(e, format(e, "((const int64_t *)ctx->state)[0] != NN_STATE_%s", prefix), "NNC_E_STATE",
-             "state: the context was not initialised");
-        write_state_dims(e);
+        entry_fail(e, "!ctx->state || ctx->state_bytes < 64 || nn_misaligned(ctx->state)",
+                   "NNC_E_WORKSPACE", "state: the region is missing, too small or misaligned");
+        entry_fail(e, entry_format(e, "%s != NN_STATE_%s", source_state_word(w, 0), prefix),
+                   "NNC_E_STATE", "state: the context was not initialised");
+        entry_state_dims(e);
     }
     if (e->root->state_header) {
         Text call = text_new(w->arena);
@@ -151,93 +75,18 @@ static void open_regions(EntryWriter *e, const char *symbol, const char *dims_te
             text_printf(&call, "%s%s", i ? ", " : "",
                         fresh ? e->state_names[i] : state_dim_name(w, i));
         text_char(&call, ')');
-        check_region(e, "state", call.data);
+        entry_check_region(e, "state", call.data);
     }
-    check_region(e, "workspace", format(e, "%s_workspace_bytes(%s)", symbol, dims_text));
+    entry_check_region(e, "workspace",
+                       entry_format(e, "%s_workspace_bytes(%s)", symbol, dims_text));
     write_locals(e);
-}
-
-static void check_signs(EntryWriter *e, const char *const *names, int count) {
-    for (int i = 0; i < count; i++)
-        fail(e, format(e, "%s < 0", names[i]), "NNC_E_ARGUMENT",
-             format(e, "%s: a dim must not be negative", names[i]));
-}
-
-static void check_arguments(EntryWriter *e) {
-    const Entry *entry = e->entry;
-    DimTable *dims = e->w->plan->kernels->program->dims;
-    for (int i = 0; i < entry->checks.count; i++) {
-        const Check *c = &entry->checks.data[i];
-        if (c->kind != CHECK_DIM) continue;
-        const char *left = dim_text(e, c->left, true), *right = dim_text(e, c->right, true);
-        const char *wrong = c->relation == '=' ? format(e, "%s != %s", left, right)
-                            : c->relation == '<'
-                                ? format(e, "%s > %s", left, right)
-                                : format(e, "%s <= 0 || %s %% %s != 0", right, left, right);
-        fail(e, wrong, "NNC_E_DIM",
-             c->message ? c->message : "a condition on the dims does not hold");
-    }
-    for (int pass = 0; pass < 2; pass++)
-        for (int i = 0; i < (pass ? entry->results.count : entry->arguments.count); i++) {
-            const TensorType *t =
-                pass ? &entry->results.data[i].node->type : &entry->arguments.data[i].node->type;
-            const char *name = pass ? e->names->results[i] : e->names->arguments[i];
-            if (!pass && t->shape.rank == 0) continue;
-            const Dim *n = shape_elements(dims, &t->shape);
-            int64_t count;
-            bool always = n && dim_is_const(n, &count) && count > 0;
-            fail(e,
-                 always || !n ? format(e, "!%s", name)
-                              : format(e, "!%s && %s > 0", name, dim_text(e, n, true)),
-                 "NNC_E_ARGUMENT", format(e, "%s is NULL", name));
-        }
-    /* Dims that the state was made for. */
-    for (int i = 0; e->root->state_header && i < e->root->state_symbols.count; i++) {
-        const DimSymbol *s = e->root->state_symbols.data[i];
-        if (!plan_entry_symbol(entry, s)) continue;
-        fail(e, format(e, "%s != %s", entry_symbol_text(e->names, s), state_dim_name(e->w, i)),
-             "NNC_E_STATE",
-             format(e, "%s: the context was initialised for another value", s->name->text));
-    }
 }
 
 /* ---- steps ---- */
 
-static const char *buffer_text(EntryWriter *e, const Buffer *b) {
-    if (e->local[b->id]) return e->local[b->id];
-    switch (b->kind) {
-    case BUFFER_ARGUMENT: {
-        bool scalar = e->entry->arguments.data[b->index].node->type.shape.rank == 0;
-        return format(e, "(void *)%s%s", scalar ? "&" : "", e->names->arguments[b->index]);
-    }
-    case BUFFER_RESULT: return format(e, "%s", e->names->results[b->index]);
-    case BUFFER_CELL:
-        return format(e, "nn_%s + %s", b->cell->role == CELL_PARAMETER ? "weights" : "state",
-                      dim_text(e, e->root->cells[b->cell->index].offset, false));
-    case BUFFER_TEMPORARY: {
-        const Place *p = &e->plan->places[b->id];
-        if (!p->bytes) return "nn_work"; /* never used */
-        return format(e, "nn_work + %s", dim_text(e, p->offset, false));
-    }
-    case BUFFER_CONSTANT: return format(e, "(void *)nn_c%d", source_constant(e->w, b));
-    case BUFFER_ELEMENT: break;
-    }
-    return "NULL";
-}
-
-static const char *product(EntryWriter *e, const Kernel *k) {
-    Text t = text_new(e->w->arena);
-    for (int i = 0; i < k->tiles.count; i++) {
-        text_append(&t, i ? " * " : "");
-        text_printf(&t, emit_dim_is_atom(k->tiles.data[i].count) ? "%s" : "(%s)",
-                    dim_text(e, k->tiles.data[i].count, false));
-    }
-    return t.length ? t.data : "1";
-}
-
 /* In units of templates/team.h. */
 static const char *work_text(EntryWriter *e, const Dim *work) {
-    return work ? dim_text(e, work, true) : "INT64_MAX";
+    return work ? entry_dim(e, work, true) : "INT64_MAX";
 }
 
 /* What several threads can share of some steps: the work of those that have several tiles. */
@@ -263,42 +112,20 @@ static const Dim *shared_work(EntryWriter *e, Step *const *steps, int count) {
     return sum;
 }
 
-/* For the reader: what the program calls the memory behind a parameter of a kernel. */
-static const char *buffer_title(EntryWriter *e, const Buffer *b) {
-    switch (b->kind) {
-    case BUFFER_ARGUMENT: return e->names->arguments[b->index];
-    case BUFFER_RESULT: return e->names->results[b->index];
-    case BUFFER_CELL: return b->cell->name->text;
-    case BUFFER_TEMPORARY: return "workspace";
-    case BUFFER_CONSTANT: return "constant";
-    case BUFFER_ELEMENT: return format(e, "element of %s", buffer_title(e, b->parent));
-    }
-    return "";
-}
-
-static void write_titles(EntryWriter *e, const Step *s, int indent) {
-    Text titles = text_new(e->w->arena), comment = text_new(e->w->arena);
-    for (int i = 0; i < s->kernel->parameter_count; i++)
-        text_printf(&titles, "%s%s", i ? ", " : "", buffer_title(e, s->arguments[i]));
-    if (!titles.length) return;
-    emit_comment_lines(&comment, "", titles.data);
-    source_line(e->w, indent, "/* %.*s */", (int)comment.length - 1, comment.data);
-}
-
 static void write_call(EntryWriter *e, const Step *s, int indent) {
     SourceWriter *w = e->w;
     int number = s->kernel->id;
     const KernelPlan *kp = w->plan->kernel_plans.data[number];
     source_line(w, indent, "{");
-    write_titles(e, s, indent + 1);
+    entry_titles(e, s, indent + 1);
     Text t = text_new(w->arena);
     text_append(&t, "const nn_call nn_c = {{");
     for (int i = 0; i < s->kernel->parameter_count; i++)
-        text_printf(&t, "%s%s", i ? ", " : "", buffer_text(e, s->arguments[i]));
+        text_printf(&t, "%s%s", i ? ", " : "", entry_buffer(e, s->arguments[i]));
     if (!s->kernel->parameter_count) text_append(&t, "NULL");
     text_append(&t, "}, {");
     for (int i = 0; i < kp->symbols.count; i++)
-        text_printf(&t, "%s%s", i ? ", " : "", symbol_text(e, kp->symbols.data[i]));
+        text_printf(&t, "%s%s", i ? ", " : "", entry_symbol(e, kp->symbols.data[i]));
     if (!kp->symbols.count) text_char(&t, '0');
     text_printf(&t, "}, ctx->seed, (uint32_t)(%s), nn_step", e->scan);
     for (int i = 0; i < s->kernel->sites.count; i++)
@@ -311,83 +138,9 @@ static void write_call(EntryWriter *e, const Step *s, int indent) {
     }
     source_line(w, indent + 1, "%s};", t.data);
     source_line(w, indent + 1, "nn_run(%s, %d, %s, &nn_c, %s, %s);", e->member,
-                e->plan->after.data[e->calls++], kernel, product(e, s->kernel),
+                e->plan->after.data[e->calls++], kernel, entry_tiles(e, s->kernel),
                 work_text(e, e->w->work[s->kernel->id]));
     source_line(w, indent, "}");
-}
-
-static const char *element_bytes(EntryWriter *e, const Buffer *b) {
-    DimTable *dims = e->w->plan->kernels->program->dims;
-    const Dim *n = layout_elements(dims, b->layout, &b->shape);
-    return dim_text(e, dim_mul(dims, n, dim_const(dims, (int64_t)dtype_bytes(b->dtype))), false);
-}
-
-static void write_steps(EntryWriter *e, Step *const *steps, int count, int indent);
-
-/* Locals for the element buffers of a loop; parents come before children. */
-static void declare_elements(EntryWriter *e, const Step *loop, int indent) {
-    const KernelEntry *entry = e->plan->entry;
-    for (int i = 0; i < entry->buffers.count; i++) {
-        const Buffer *b = entry->buffers.data[i];
-        if (b->kind != BUFFER_ELEMENT || b->loop != loop) continue;
-        const char *name = format(e, "nn_e%d", b->id);
-        source_line(e->w, indent, "char *const %s = (char *)(%s) + %s * (%s);", name,
-                    buffer_text(e, b->parent), e->scan, element_bytes(e, b));
-        source_line(e->w, indent, "(void)%s;", name);
-        e->local[b->id] = name;
-    }
-}
-
-static void write_loop(EntryWriter *e, const Step *s, int indent) {
-    SourceWriter *w = e->w;
-    const char *outer = e->scan;
-    int n = e->depth++;
-    const char *extent = dim_text(e, s->count, false);
-    for (int i = 0; i < s->rotations.count; i++) {
-        Buffer *const pair[] = {s->rotations.data[i].current, s->rotations.data[i].next};
-        for (int k = 0; k < 2; k++) {
-            if (e->local[pair[k]->id]) continue;
-            const char *name = format(e, "nn_b%d", pair[k]->id);
-            source_line(w, indent, "char *%s = %s;", name, buffer_text(e, pair[k]));
-            e->local[pair[k]->id] = name;
-        }
-    }
-    source_line(w, indent, "for (int64_t nn_i%d = 0; nn_i%d < %s; nn_i%d++) {", n, n, extent, n);
-    source_line(w, indent + 1, "const int64_t nn_t%d = %s;", n,
-                s->reverse ? format(e, "(%s) - 1 - nn_i%d", extent, n) : format(e, "nn_i%d", n));
-    source_line(w, indent + 1, "(void)nn_t%d;", n);
-    e->scan = format(e, "nn_t%d", n);
-    declare_elements(e, s, indent + 1);
-    write_steps(e, s->body.data, s->body.count, indent + 1);
-    for (int i = 0; i < s->rotations.count; i++) {
-        const char *a = e->local[s->rotations.data[i].current->id];
-        const char *b = e->local[s->rotations.data[i].next->id];
-        source_line(w, indent + 1, "{");
-        source_line(w, indent + 2, "char *const nn_swap = %s;", a);
-        source_line(w, indent + 2, "%s = %s;", a, b);
-        source_line(w, indent + 2, "%s = nn_swap;", b);
-        source_line(w, indent + 1, "}");
-    }
-    source_line(w, indent, "}");
-    e->scan = outer;
-}
-
-static void write_steps(EntryWriter *e, Step *const *steps, int count, int indent) {
-    for (int i = 0; i < count; i++) {
-        if (steps[i]->kind == STEP_CALL)
-            write_call(e, steps[i], indent);
-        else
-            write_loop(e, steps[i], indent);
-    }
-}
-
-static int count_calls(Step *const *steps, int count) {
-    int calls = 0;
-    for (int i = 0; i < count; i++)
-        calls += steps[i]->kind == STEP_CALL
-                     ? 1
-                     : count_calls(steps[i]->body.data, steps[i]->body.count);
-    return calls;
 }
 
 /* Checks of ids run before the team starts: their failure ends the call. */
@@ -397,11 +150,12 @@ static void write_checks(EntryWriter *e) {
     source_line(e->w, 1,
                 "nn_member nn_me = nn_alone(&nn_frame.nn_shared, ctx, nn_scratch, nn_slice);");
     e->calls = 0;
-    write_steps(e, k->check_steps.data, k->check_steps.count, 1);
+    entry_steps(e, k->check_steps.data, k->check_steps.count, 1);
     for (int i = 0; i < k->checks.count; i++) {
         const Check *c = k->checks.data[i].check;
-        fail(e, format(e, "*(const uint8_t *)(%s)", buffer_text(e, k->checks.data[i].flag)),
-             "NNC_E_RANGE", c->message ? c->message : "an id is out of range");
+        entry_fail(
+            e, entry_format(e, "*(const uint8_t *)(%s)", entry_buffer(e, k->checks.data[i].flag)),
+            "NNC_E_RANGE", c->message ? c->message : "an id is out of range");
     }
 }
 
@@ -427,13 +181,15 @@ static Frame frame_of(EntryWriter *e, const char *symbol) {
     for (int i = 0; i < e->entry->arguments.count; i++) {
         const TensorType *t = &e->entry->arguments.data[i].node->type;
         const char *form = t->shape.rank ? "const %s *" : "%s ";
-        vector_push(arena, &f.parameters,
-                    ((Parameter){format(e, form, emit_c_type(t->dtype)), e->names->arguments[i]}));
+        vector_push(
+            arena, &f.parameters,
+            ((Parameter){entry_format(e, form, emit_c_type(t->dtype)), e->names->arguments[i]}));
     }
     for (int i = 0; i < e->entry->results.count; i++) {
         const TensorType *t = &e->entry->results.data[i].node->type;
-        vector_push(arena, &f.parameters,
-                    ((Parameter){format(e, "%s *", emit_c_type(t->dtype)), e->names->results[i]}));
+        vector_push(
+            arena, &f.parameters,
+            ((Parameter){entry_format(e, "%s *", emit_c_type(t->dtype)), e->names->results[i]}));
     }
     return f;
 }
@@ -446,7 +202,7 @@ static void open_frame(EntryWriter *e, const Frame *f) {
         const Parameter *p = &f->parameters.data[i];
         source_line(w, 1, "%sconst %s = nn_frame->%s;", p->type, p->name, p->name);
     }
-    if (!e->state_names) write_state_dims(e);
+    if (!e->state_names) entry_state_dims(e);
     write_locals(e);
     for (int i = 0; i < f->parameters.count; i++)
         source_line(w, 1, "(void)%s;", f->parameters.data[i].name);
@@ -472,7 +228,7 @@ static void write_part(EntryWriter *e, const Frame *f, int part, int parts) {
                 f->symbol, part, f->symbol);
     open_frame(e, f);
     e->member = "nn_me";
-    write_steps(e, k->steps.data + begin, end - begin, 1);
+    entry_steps(e, k->steps.data + begin, end - begin, 1);
     e->member = "&nn_me";
     text_append(w->out, "}\n\n");
 }
@@ -489,7 +245,7 @@ static void write_steps_function(EntryWriter *e, const Frame *f) {
     source_line(w, 0, "} nn_frame_%s;\n", f->symbol);
     if (!k->steps.count) return;
     int parts = parts_of(k);
-    e->calls = count_calls(k->check_steps.data, k->check_steps.count);
+    e->calls = entry_call_count(k->check_steps.data, k->check_steps.count);
     for (int i = 0; i < parts && parts > 1; i++) write_part(e, f, i, parts);
     source_line(w, 0, "static void nn_steps_%s(void *nn_arg, int64_t nn_index, int nn_worker) {",
                 f->symbol);
@@ -498,7 +254,7 @@ static void write_steps_function(EntryWriter *e, const Frame *f) {
     source_line(w, 1,
                 "nn_member nn_me = nn_join(&nn_frame->nn_shared, nn_index, nn_scratch, nn_slice);");
     source_line(w, 1, "(void)nn_worker;");
-    if (parts == 1) write_steps(e, k->steps.data, k->steps.count, 1);
+    if (parts == 1) entry_steps(e, k->steps.data, k->steps.count, 1);
     for (int i = 0; i < parts && parts > 1; i++)
         source_line(w, 1, "nn_steps_%s_%d(nn_frame, &nn_me);", f->symbol, i);
     text_append(w->out, "}\n\n");
@@ -544,7 +300,7 @@ static void write_kernel_rows(EntryWriter *e, Step *const *steps, int count, con
         emit_string(&row, lines.data ? lines.data : "");
         const Dim *const numbers[] = {calls, cost.flops, cost.bytes};
         for (int n = 0; n < 3; n++)
-            text_printf(&row, ", (double)%s", numbers[n] ? dim_text(e, numbers[n], true) : "0");
+            text_printf(&row, ", (double)%s", numbers[n] ? entry_dim(e, numbers[n], true) : "0");
         source_line(e->w, 2, "{%s, %s},", row.data, cost.wide ? "NNC_F64" : "NNC_F32");
     }
 }
@@ -554,8 +310,8 @@ static void write_kernel_table(EntryWriter *e, const char *symbol) {
     SourceWriter *w = e->w;
     const KernelEntry *entry = e->plan->entry;
     const Dim *once = dim_const(w->plan->kernels->program->dims, 1);
-    int calls = count_calls(entry->check_steps.data, entry->check_steps.count) +
-                count_calls(entry->steps.data, entry->steps.count);
+    int calls = entry_call_count(entry->check_steps.data, entry->check_steps.count) +
+                entry_call_count(entry->steps.data, entry->steps.count);
     text_printf(w->out,
                 "int %s_kernels(const nnc_context *ctx, const int64_t *dims, nnc_kernel_info *out) "
                 "{\n    (void)ctx, (void)dims;\n",
@@ -570,8 +326,8 @@ static void write_kernel_table(EntryWriter *e, const char *symbol) {
     for (int i = 0; i < e->entry->dims.count; i++)
         source_line(w, 1, "const int64_t %s = dims[%d];", e->names->dims[i], i);
     for (int i = 0; e->root->state_header && i < e->root->state_symbols.count; i++)
-        source_line(w, 1, "const int64_t %s = ((const int64_t *)ctx->state)[%d];",
-                    state_dim_name(w, i), i + 1);
+        source_line(w, 1, "const int64_t %s = %s;", state_dim_name(w, i),
+                    source_state_word(w, i + 1));
     for (int i = 0; i < e->entry->dims.count; i++)
         source_line(w, 1, "(void)%s;", e->names->dims[i]);
     for (int i = 0; e->root->state_header && i < e->root->state_symbols.count; i++)
@@ -592,15 +348,9 @@ static void write_default_scalars(EntryWriter *e) {
     for (int i = 0; i < root->cells.count; i++) {
         const Cell *c = root->cells.data[i];
         if (c->role != CELL_SCALAR || !c->default_value) continue;
-        Text value = text_new(e->w->arena);
-        if (c->type.dtype == DTYPE_F16 || c->type.dtype == DTYPE_BF16)
-            text_printf(&value, "%u", emit_half_bits(c->default_number, c->type.dtype));
-        else if (dtype_is_float(c->type.dtype))
-            emit_float(&value, c->default_number, c->type.dtype);
-        else
-            emit_int(&value, (int64_t)c->default_number);
         source_line(e->w, 1, "*(%s *)(void *)(nn_state + %s) = %s;", emit_c_type(c->type.dtype),
-                    dim_text(e, e->root->cells[i].offset, false), value.data);
+                    entry_dim(e, e->root->cells[i].offset, false),
+                    entry_number(e, c->type.dtype, c->default_number));
     }
 }
 
@@ -608,7 +358,7 @@ static void write_init(EntryWriter *e) {
     SourceWriter *w = e->w;
     const Root *root = e->root->root->root;
     const char *prefix = emit_identifier(w->arena, root->name->text);
-    const char *symbol = format(e, "%s_init", prefix);
+    const char *symbol = entry_format(e, "%s_init", prefix);
     int states = e->root->state_symbols.count;
     Text dims = text_new(w->arena);
     for (int i = 0; i < states; i++) text_printf(&dims, "%s%s", i ? ", " : "", e->state_names[i]);
@@ -618,7 +368,7 @@ static void write_init(EntryWriter *e) {
     text_printf(w->out, "int %s(nnc_context *ctx, uint64_t seed", symbol);
     for (int i = 0; i < states; i++) text_printf(w->out, ", int64_t %s", e->state_names[i]);
     text_append(w->out, ") {\n    if (!ctx) return NNC_E_ARGUMENT;\n    ctx->message = NULL;\n");
-    check_signs(e, e->state_names, states);
+    entry_check_signs(e, e->state_names, states);
     open_regions(e, symbol, dims.data ? dims.data : "", true);
     declare_frame(e, &frame);
     source_line(w, 1, "if (ctx->weights) memset(ctx->weights, 0, %s_weights_bytes());", prefix);
@@ -655,7 +405,8 @@ void source_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *plan) 
                           .entry = entry,
                           .names = entry_names(w->arena, entry),
                           .scan = "0",
-                          .member = "&nn_me"};
+                          .member = "&nn_me",
+                          .write_call = write_call};
     EntryWriter *e = &writer;
     e->local = NEW_ARRAY(w->arena, (size_t)plan->entry->buffers.count, const char *);
     if (entry->kind == ENTRY_INIT) {
@@ -691,14 +442,14 @@ void source_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *plan) 
     if (reset) {
         text_printf(w->out, "int %s(nnc_context *ctx) {\n", symbol);
     } else {
-        emit_entry_signature(w->out, e->names);
+        emit_entry_signature(w->out, w->options, root->root->root, e->names);
         text_append(w->out, " {\n");
     }
     text_append(w->out, "    if (!ctx) return NNC_E_ARGUMENT;\n    ctx->message = NULL;\n");
-    check_signs(e, e->names->dims, e->entry->dims.count);
+    entry_check_signs(e, e->names->dims, e->entry->dims.count);
     open_regions(e, symbol, dims.data ? dims.data : "", false);
     declare_frame(e, &frame);
-    check_arguments(e);
+    entry_check_arguments(e);
     write_checks(e);
     write_walk(e, &frame);
     if (entry->uses_random) source_line(w, 1, "ctx->step++;");

@@ -58,7 +58,9 @@ static void declare_slots(Writer *w, const KernelPlan *plan) {
     for (int i = 0; i < k->slots.count; i++) {
         const Slot *s = &k->slots.data[i];
         const char *type = emit_c_type(s->dtype), *name = w->slot_names[i];
-        if (!s->scratch) {
+        if (s->space != SPACE_WORKER) {
+            cuda_declare_scratch(w, i);
+        } else if (!s->scratch) {
             Text shape = text_new(w->arena);
             shape_print(&shape, &s->shape);
             const char *constant = s->access & ACCESS_WRITE ? "" : "const ";
@@ -97,36 +99,28 @@ static void decode_tile(Writer *w) {
 }
 
 static void silence_unused(Writer *w, const KernelPlan *plan) {
-    writer_line(w, "(void)call, (void)scratch;");
+    writer_line(w, w->cuda ? "(void)call;" : "(void)call, (void)scratch;");
     for (int i = 0; i < plan->symbols.count; i++)
         writer_line(w, "(void)%s;", w->dim_names[plan->symbols.data[i]->index]);
     for (int i = 0; i < w->kernel->slots.count; i++) writer_line(w, "(void)%s;", w->slot_names[i]);
 }
 
-static void open_c(Writer *w, const KernelPlan *plan, const char *name) {
-    writer_line(
-        w, "static void %s(const nn_call *call, int64_t tile0, int64_t tile1, char *scratch) {",
-        name);
+static void open_kernel(Writer *w, const KernelPlan *plan, const char *name) {
+    if (w->cuda)
+        cuda_open_kernel(w, name);
+    else
+        writer_line(
+            w, "static void %s(const nn_call *call, int64_t tile0, int64_t tile1, char *scratch) {",
+            name);
     w->indent++;
     for (int i = 0; i < plan->symbols.count; i++)
         writer_line(w, "const int64_t %s = call->dims[%d];",
                     w->dim_names[plan->symbols.data[i]->index], i);
     declare_slots(w, plan);
     silence_unused(w, plan);
-    writer_line(w, "for (int64_t nn_tile = tile0; nn_tile < tile1; nn_tile++) {");
-    w->indent++;
-}
-
-static void open_cuda(Writer *w, const KernelPlan *plan, const char *name) {
-    writer_line(w, "extern \"C\" __global__ void %s(const nn_call arguments) {", name);
-    w->indent++;
-    writer_line(w, "const nn_call *const call = &arguments;");
-    for (int i = 0; i < plan->symbols.count; i++)
-        writer_line(w, "const int64_t %s = call->dims[%d];",
-                    w->dim_names[plan->symbols.data[i]->index], i);
-    declare_slots(w, plan);
-    writer_line(w, "const int64_t nn_tile = blockIdx.x;");
-    writer_line(w, "{");
+    writer_line(w, w->cuda ? "for (int64_t nn_tile = blockIdx.x; nn_tile < call->tiles; "
+                             "nn_tile += gridDim.x) {"
+                           : "for (int64_t nn_tile = tile0; nn_tile < tile1; nn_tile++) {");
     w->indent++;
 }
 
@@ -141,14 +135,12 @@ void emit_kernel_function(Text *out, const KernelPlan *plan, IndexTable *indices
     Writer *w = &writer;
     name_things(w, plan);
     write_comment(w);
-    if (cuda)
-        open_cuda(w, plan, name);
-    else
-        open_c(w, plan, name);
+    open_kernel(w, plan, name);
     decode_tile(w);
     for (int i = 0; i < w->kernel->tiles.count; i++)
         writer_line(w, "(void)%s;", w->axis_names[w->kernel->tiles.data[i].axis]);
     writer_statement(w, w->kernel->body);
+    if (cuda) cuda_end_tile(w);
     w->indent--;
     writer_line(w, "}");
     w->indent--;

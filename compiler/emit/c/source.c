@@ -36,9 +36,9 @@ int source_constant(SourceWriter *w, const Buffer *b) {
     return w->constants.count - 1;
 }
 
-static void write_constant(SourceWriter *w, const Buffer *b, int number) {
+static void write_constant(SourceWriter *w, const char *qualifiers, const Buffer *b, int number) {
     int64_t n = constant_elements(b);
-    text_printf(w->out, "static const %s nn_c%d[%lld] = {", emit_c_type(b->dtype), number,
+    text_printf(w->out, "%s %s nn_c%d[%lld] = {", qualifiers, emit_c_type(b->dtype), number,
                 (long long)(n ? n : 1));
     for (int64_t i = 0; i < n; i++) {
         text_append(w->out, i % 8 ? " " : "\n    ");
@@ -64,6 +64,26 @@ static void collect_constants(SourceWriter *w) {
         }
 }
 
+void source_constants(SourceWriter *w, const char *qualifiers) {
+    collect_constants(w);
+    if (w->constants.count) text_append(w->out, "/* ---- constants ---- */\n\n");
+    for (int i = 0; i < w->constants.count; i++)
+        write_constant(w, qualifiers, w->constants.data[i], i);
+}
+
+void source_kernel_names(SourceWriter *w) {
+    NameSet set = {w->arena, {0}};
+    w->kernel_names = NEW_ARRAY(w->arena, (size_t)w->plan->kernel_plans.count, const char *);
+    for (int i = 0; i < w->plan->kernel_plans.count; i++) {
+        const char *name = emit_identifier(w->arena, w->plan->kernel_plans.data[i]->kernel->name);
+        w->kernel_names[i] = name_set_add(&set, arena_printf(w->arena, "nn_k_%s", name));
+    }
+}
+
+bool source_is_cuda(const SourceWriter *w) {
+    return *w->options->family != 0;
+}
+
 /* ---- settings and the code around kernels ---- */
 
 static const char settings[] =
@@ -78,24 +98,24 @@ static const char settings[] =
     "\"no-math-errno\", \"no-trapping-math\")\n"
     "#endif\n\n";
 
-static const char calls[] = "/* Sizes saturate, so that no dims of a caller overflow. */\n"
-                            "static NN_NOINLINE int64_t nn_mul_size(int64_t a, int64_t b) {\n"
-                            "    if (a == 0 || b == 0) return 0;\n"
-                            "    if (a == INT64_MIN || b == INT64_MIN) return INT64_MAX;\n"
-                            "    if ((a < 0 ? -a : a) > INT64_MAX / (b < 0 ? -b : b))\n"
-                            "        return (a < 0) == (b < 0) ? INT64_MAX : -INT64_MAX;\n"
-                            "    return a * b;\n"
-                            "}\n"
-                            "static NN_NOINLINE int64_t nn_add_size(int64_t a, int64_t b) {\n"
-                            "    if (b > 0 && a > INT64_MAX - b) return INT64_MAX;\n"
-                            "    if (b < 0 && a < INT64_MIN - b) return INT64_MIN;\n"
-                            "    return a + b;\n"
-                            "}\n"
-                            "NN_INLINE size_t nn_size(int64_t bytes) {\n"
-                            "    if (bytes < 0 || bytes == INT64_MAX || (uint64_t)bytes > "
-                            "(uint64_t)SIZE_MAX) return SIZE_MAX;\n"
-                            "    return (size_t)bytes;\n"
-                            "}\n\n";
+const char source_size_code[] = "/* Sizes saturate, so that no dims of a caller overflow. */\n"
+                                "static NN_NOINLINE int64_t nn_mul_size(int64_t a, int64_t b) {\n"
+                                "    if (a == 0 || b == 0) return 0;\n"
+                                "    if (a == INT64_MIN || b == INT64_MIN) return INT64_MAX;\n"
+                                "    if ((a < 0 ? -a : a) > INT64_MAX / (b < 0 ? -b : b))\n"
+                                "        return (a < 0) == (b < 0) ? INT64_MAX : -INT64_MAX;\n"
+                                "    return a * b;\n"
+                                "}\n"
+                                "static NN_NOINLINE int64_t nn_add_size(int64_t a, int64_t b) {\n"
+                                "    if (b > 0 && a > INT64_MAX - b) return INT64_MAX;\n"
+                                "    if (b < 0 && a < INT64_MIN - b) return INT64_MIN;\n"
+                                "    return a + b;\n"
+                                "}\n"
+                                "NN_INLINE size_t nn_size(int64_t bytes) {\n"
+                                "    if (bytes < 0 || bytes == INT64_MAX || (uint64_t)bytes > "
+                                "(uint64_t)SIZE_MAX) return SIZE_MAX;\n"
+                                "    return (size_t)bytes;\n"
+                                "}\n\n";
 
 static const char timed_members[] =
     "    void (*kernel)(const struct nn_call *call, int64_t tile0, int64_t tile1, char *scratch);\n"
@@ -165,7 +185,7 @@ static void write_templates(SourceWriter *w) {
         if (p->symbols.count > dims) dims = p->symbols.count;
     }
     text_append(w->out, "\n");
-    text_append(w->out, calls);
+    text_append(w->out, source_size_code);
     text_printf(w->out,
                 "typedef struct nn_call {\n    void *buffers[%d];\n    int64_t dims[%d];\n"
                 "    uint64_t seed;\n    uint32_t scan, step",
@@ -212,7 +232,9 @@ static const char call_comment[] =
     "bytes,\n"
     " * by which it is shared by threads or not. */\n\n";
 
-void emit_c(const Plan *plan, const EmitOptions *options, Text *source) {
+void emit_c(const Plan *plan, const EmitOptions *asked, Text *source) {
+    EmitOptions own = *asked, *options = &own;
+    own.family = "";
     SourceWriter writer = {.arena = source->arena, .out = source, .plan = plan, .options = options};
     SourceWriter *w = &writer;
     text_printf(source, "/* Generated by nnc %s from %s: do not edit.\n", options->version,
@@ -228,20 +250,15 @@ void emit_c(const Plan *plan, const EmitOptions *options, Text *source) {
     text_append(source, "\n\n/* ---- templates ---- */\n\n");
     write_templates(w);
 
-    collect_constants(w);
-    if (w->constants.count) text_append(source, "/* ---- constants ---- */\n\n");
-    for (int i = 0; i < w->constants.count; i++) write_constant(w, w->constants.data[i], i);
+    source_constants(w, "static const");
     text_append(source, "/* ---- kernels ---- */\n\n");
-    NameSet set = {w->arena, {0}};
-    w->kernel_names = NEW_ARRAY(w->arena, (size_t)plan->kernel_plans.count, const char *);
+    source_kernel_names(w);
     w->work = NEW_ARRAY(w->arena, (size_t)plan->kernel_plans.count, const Dim *);
     for (int i = 0; i < plan->kernel_plans.count; i++) {
         const KernelPlan *k = plan->kernel_plans.data[i];
         KernelCost cost = kernel_cost(plan->kernels, k->kernel);
         if (cost.flops && cost.bytes)
             w->work[k->kernel->id] = dim_add(plan->kernels->program->dims, cost.flops, cost.bytes);
-        const char *name = emit_identifier(w->arena, k->kernel->name);
-        w->kernel_names[i] = name_set_add(&set, arena_printf(w->arena, "nn_k_%s", name));
         emit_kernel_function(source, k, plan->kernels->indices, w->kernel_names[i], false);
     }
     text_append(

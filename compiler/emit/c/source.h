@@ -22,11 +22,17 @@ void source_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *entry)
 /* init of a root without an ENTRY_INIT: zeros and default scalars. */
 void source_plain_init(SourceWriter *w, const RootPlan *root);
 void source_sizes(SourceWriter *w, const RootPlan *root);
-/* Locals for the dims that the state region keeps, after a check of its header. */
+/* Locals for the dims that the state was made for, after a check of its header. */
 const char *state_dim_name(SourceWriter *w, int k);
+/* Where such a dim is kept: word 0 says that the state was made. */
+const char *source_state_word(SourceWriter *w, int k);
+bool source_is_cuda(const SourceWriter *w);
 /* ---- table.c: what describes ---- */
 void source_tables(SourceWriter *w, const RootPlan *root);
 /* ---- source.c ---- */
+void source_constants(SourceWriter *w, const char *qualifiers); /* as arrays */
+void source_kernel_names(SourceWriter *w);
+extern const char source_size_code[]; /* nn_size and what saturates */
 void source_line(SourceWriter *w, int indent, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

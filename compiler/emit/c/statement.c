@@ -63,6 +63,11 @@ static Op combine_op(ReduceKind kind) {
     return OP_ADD;
 }
 
+const char *writer_combine(Writer *w, ReduceKind kind, DType dtype, const char *a, const char *b) {
+    const char *args[] = {a, b};
+    return scalar_op(w, combine_op(kind), dtype, dtype, args);
+}
+
 static bool is_arg(ReduceKind k) {
     return k == REDUCE_ARGMAX || k == REDUCE_ARGMIN;
 }
@@ -206,14 +211,13 @@ static void fold_accumulator(Writer *w, const Accumulator *a, const char *lanes_
 
 /* ---- loops ---- */
 
-static void write_body(Writer *w, const Stmt *s) {
+void writer_body(Writer *w, const Stmt *s) {
     w->indent++;
     for (int i = 0; i < s->body.count; i++) writer_statement(w, s->body.data[i]);
     w->indent--;
 }
 
-/* The text of a loop bound, computed before the loop. */
-static const char *bound(Writer *w, const Index *x) {
+const char *writer_bound(Writer *w, const Index *x) {
     writer_begin_statement(w, NULL, 0);
     return writer_index(w, x);
 }
@@ -240,7 +244,7 @@ static void write_vector_loop(Writer *w, const Stmt *s) {
         declare_accumulator(w, a, true);
         w->register_is_lanes_accumulator[a->reg] = true;
     }
-    const char *begin = bound(w, s->begin), *end = bound(w, s->end);
+    const char *begin = writer_bound(w, s->begin), *end = writer_bound(w, s->end);
     writer_line(w, "{");
     w->indent++;
     writer_line(w, "int64_t %s = %s;", axis, begin);
@@ -252,7 +256,7 @@ static void write_vector_loop(Writer *w, const Stmt *s) {
     w->vector_axis = s->axis;
     w->mode = MODE_WHOLE;
     writer_line(w, "for (; %s + NN_LANES <= %s; %s += NN_LANES) {", axis, end, axis);
-    write_body(w, s);
+    writer_body(w, s);
     writer_line(w, "}");
     w->mode = MODE_PART;
     writer_line(w, "if (%s < %s) {", axis, end);
@@ -260,7 +264,7 @@ static void write_vector_loop(Writer *w, const Stmt *s) {
     writer_line(w, "const int64_t nn_n = %s - %s;", end, axis);
     writer_line(w, "(void)nn_n;");
     w->indent--;
-    write_body(w, s);
+    writer_body(w, s);
     writer_line(w, "}");
     w->mode = MODE_SCALAR;
     w->vector_axis = -1;
@@ -282,8 +286,8 @@ void writer_accumulators(Writer *w, const Stmt *s) {
 }
 
 static void write_loop(Writer *w, const Stmt *s) {
-    if (s->binding == BIND_VECTOR && w->cuda) {
-        cuda_vector_loop(w, s);
+    if (s->binding == BIND_THREAD || s->binding == BIND_WARP || s->binding == BIND_LANE) {
+        cuda_dealt_loop(w, s);
         return;
     }
     if (s->binding == BIND_VECTOR) {
@@ -293,15 +297,15 @@ static void write_loop(Writer *w, const Stmt *s) {
     for (int i = 0; i < s->accumulator_count; i++)
         declare_accumulator(w, &s->accumulators[i], is_vector_mode(w));
     const char *axis = w->axis_names[s->axis];
-    const char *begin = bound(w, s->begin), *end = bound(w, s->end);
+    const char *begin = writer_bound(w, s->begin), *end = writer_bound(w, s->end);
     if (!is_name(end)) {
         const char *name = writer_format(w, "%s_end%d", axis, w->next_temporary++);
         writer_line(w, "const int64_t %s = %s;", name, end);
         end = name;
     }
-    if (s->binding == BIND_UNROLL && !w->cuda) writer_line(w, "NN_UNROLL");
+    if (s->binding == BIND_UNROLL) writer_line(w, "NN_UNROLL");
     writer_line(w, "for (int64_t %s = %s; %s < %s; %s++) {", axis, begin, axis, end, axis);
-    write_body(w, s);
+    writer_body(w, s);
     writer_line(w, "}");
 }
 
@@ -380,10 +384,7 @@ static void write_store(Writer *w, const Stmt *s) {
         writer_line(w, "%s", always ? "{" : writer_format(w, "if (%s) {", condition));
         w->indent++;
         const char *value = writer_scalar(w, s->value);
-        bool alone = w->cuda && !w->cuda_threads;
-        if (alone) writer_line(w, "if (threadIdx.x == 0)");
         scalar_store(w, s->slot, writer_index(w, offset), value);
-        if (alone) writer_line(w, "__syncthreads();");
         w->indent--;
         writer_line(w, "}");
         return;
@@ -511,11 +512,12 @@ void writer_statement(Writer *w, const Stmt *s) {
     case STMT_IF:
         writer_begin_statement(w, NULL, 0);
         writer_line(w, "if (%s) {", writer_guard(w, s->guard));
-        write_body(w, s);
+        writer_body(w, s);
         writer_line(w, "}");
         break;
     case STMT_MMA: write_mma(w, s->mma); break;
     case STMT_PACK: write_pack(w, s->pack); break;
     case STMT_ARGSORT: write_argsort(w, s->argsort); break;
+    case STMT_BARRIER: writer_line(w, "__syncthreads();"); break;
     }
 }

@@ -155,13 +155,12 @@ static void write_state_dims(TableWriter *t, const char *prefix) {
     if (!t->root->state_header) return;
     text_printf(out,
                 "    if (!ctx->state || ctx->state_bytes < 64 ||\n"
-                "        ((const int64_t *)ctx->state)[0] != NN_STATE_%s) return NNC_E_STATE;\n",
-                prefix);
+                "        %s != NN_STATE_%s) return NNC_E_STATE;\n",
+                source_state_word(t->w, 0), prefix);
     for (int i = 0; i < t->root->state_symbols.count; i++) {
         const char *name = state_dim_name(t->w, i);
-        text_printf(out,
-                    "    const int64_t %s = ((const int64_t *)ctx->state)[%d];\n    (void)%s;\n",
-                    name, i + 1, name);
+        text_printf(out, "    const int64_t %s = %s;\n    (void)%s;\n", name,
+                    source_state_word(t->w, i + 1), name);
     }
 }
 
@@ -241,7 +240,7 @@ static void write_places(TableWriter *t, const char *prefix, bool forms) {
     }
     text_printf(out,
                 "};\n"
-                "static int nn_%s_locate(const nnc_context *ctx, int cell, char **at, size_t "
+                "static int nn_%s_locate(const nnc%s_context *ctx, int cell, char **at, size_t "
                 "*bytes%s) {\n"
                 "    const nn_place *place;\n"
                 "    char *region;\n"
@@ -251,7 +250,8 @@ static void write_places(TableWriter *t, const char *prefix, bool forms) {
                 "    if (!region) return NNC_E_WORKSPACE;\n"
                 "    *at = region + place->offset;\n"
                 "    *bytes = (size_t)place->bytes;\n",
-                prefix, forms ? ", nn_stored *form" : "", root->cells.count, prefix);
+                prefix, t->w->options->family, forms ? ", nn_stored *form" : "", root->cells.count,
+                prefix);
     if (forms)
         text_printf(out, "    if (place->form) *form = nn_%s_forms[place->form - 1];\n", prefix);
     text_append(out, "    return NNC_OK;\n}\n");
@@ -269,8 +269,9 @@ static void write_locate(TableWriter *t, const char *prefix, bool forms) {
     }
     text_printf(
         out,
-        "static int nn_%s_locate(const nnc_context *ctx, int cell, char **at, size_t *bytes%s) {\n",
-        prefix, forms ? ", nn_stored *form" : "");
+        "static int nn_%s_locate(const nnc%s_context *ctx, int cell, char **at, size_t *bytes%s) "
+        "{\n",
+        prefix, w->options->family, forms ? ", nn_stored *form" : "");
     text_append(out, "    if (!ctx) return NNC_E_ARGUMENT;\n");
     write_state_dims(t, prefix);
     text_append(
@@ -311,14 +312,15 @@ static void write_locate(TableWriter *t, const char *prefix, bool forms) {
 static void write_get_set(TableWriter *t, const char *prefix) {
     Text *out = t->w->out;
     const Root *root = t->root->root->root;
-    bool forms = has_stored_forms(t->w, root);
+    bool forms = has_stored_forms(t->w, root), cuda = source_is_cuda(t->w);
     if (forms) text_append(out, stored_code);
     write_locate(t, prefix, forms);
+    const char *family = t->w->options->family;
     for (int set = 0; set < 2; set++) {
         text_printf(
             out,
-            "static int nn_%s_%s(const nnc_context *ctx, int cell, %svoid *data, size_t bytes) {\n",
-            prefix, set ? "set" : "get", set ? "const " : "");
+            "static int nn_%s_%s(%snnc%s_context *ctx, int cell, %svoid *data, size_t bytes) {\n",
+            prefix, set ? "set" : "get", cuda ? "" : "const ", family, set ? "const " : "");
         text_append(out, "    char *at = NULL;\n    size_t need = 0;\n");
         if (forms) text_append(out, "    nn_stored form = {0};\n");
         text_printf(out, "    int code = nn_%s_locate(ctx, cell, &at, &need%s);\n", prefix,
@@ -327,9 +329,10 @@ static void write_get_set(TableWriter *t, const char *prefix) {
         if (set) /* A gradient that is None reads as zeros. */
             text_printf(out,
                         "    if (!data && nn_%s_cells[cell].role == NNC_GRADIENT) {\n"
-                        "        memset(at, 0, need);\n"
-                        "        return NNC_OK;\n    }\n",
-                        prefix);
+                        "%s    }\n",
+                        prefix,
+                        cuda ? "        return nn_clear(ctx, at, need);\n"
+                             : "        memset(at, 0, need);\n        return NNC_OK;\n");
         text_append(out, "    if (bytes != need || (!data && need)) return NNC_E_ARGUMENT;\n"
                          "    if (!need) return NNC_OK;\n");
         if (forms) {
@@ -341,8 +344,10 @@ static void write_get_set(TableWriter *t, const char *prefix) {
             text_printf(out, "        nn_convert(&form, at, (char *)data, element, %d);\n", !set);
             text_append(out, "        return NNC_OK;\n    }\n");
         }
-        text_append(out, set ? "    memcpy(at, data, need);\n" : "    memcpy(data, at, need);\n");
-        text_append(out, "    return NNC_OK;\n}\n");
+        text_printf(out,
+                    cuda ? "    return nn_copy(ctx, %s, %s, need);\n}\n"
+                         : "    memcpy(%s, %s, need);\n    return NNC_OK;\n}\n",
+                    set ? "at" : "data", set ? "data" : "at");
     }
     text_append(out, "\n");
 }
@@ -390,7 +395,7 @@ static void write_shape_function(TableWriter *t, const char *name) {
 static void write_wrappers(TableWriter *t, const char *name) {
     Text *out = t->w->out;
     const Entry *e = t->entry;
-    const char *symbol = emit_symbol(t->w->arena, e->symbol);
+    const char *symbol = emit_entry_symbol(t->w->arena, t->w->options, t->root->root->root, e);
     text_printf(out,
                 "static size_t %s_bytes(const int64_t *dims) {\n    (void)dims;\n"
                 "    return %s_workspace_bytes(",
@@ -398,10 +403,10 @@ static void write_wrappers(TableWriter *t, const char *name) {
     for (int i = 0; i < e->dims.count; i++) text_printf(out, "%sdims[%d]", i ? ", " : "", i);
     text_append(out, ");\n}\n");
     text_printf(out,
-                "static int %s_call(nnc_context *ctx, const int64_t *dims,\n"
+                "static int %s_call(nnc%s_context *ctx, const int64_t *dims,\n"
                 "        const void *const *arguments, void *const *results) {\n"
                 "    (void)dims, (void)arguments, (void)results;\n    return %s(ctx",
-                name, symbol);
+                name, t->w->options->family, symbol);
     for (int i = 0; i < e->dims.count; i++) text_printf(out, ", dims[%d]", i);
     for (int i = 0; i < e->arguments.count; i++) {
         const TensorType *type = &e->arguments.data[i].node->type;
@@ -419,7 +424,8 @@ static bool is_public(const Entry *e) {
 }
 
 static const char *table_name(TableWriter *t, const Entry *e) {
-    return arena_printf(t->w->arena, "nn_e_%s", emit_symbol(t->w->arena, e->symbol));
+    return arena_printf(t->w->arena, "nn_e_%s",
+                        emit_entry_symbol(t->w->arena, t->w->options, t->root->root->root, e));
 }
 
 static int write_entries(TableWriter *t, const char *prefix) {
@@ -444,7 +450,8 @@ static int write_entries(TableWriter *t, const char *prefix) {
         t->entry = NULL;
         count++;
     }
-    text_printf(out, "static const nnc_entry_info nn_%s_entries[] = {\n", prefix);
+    text_printf(out, "static const nnc%s_entry_info nn_%s_entries[] = {\n", t->w->options->family,
+                prefix);
     for (int i = 0; i < t->root->entries.count; i++) {
         const Entry *e = t->root->entries.data[i]->entry->entry;
         if (!is_public(e)) continue;
@@ -452,7 +459,7 @@ static int write_entries(TableWriter *t, const char *prefix) {
         text_append(out, "    {");
         emit_string(out, e->name->text);
         text_append(out, ", ");
-        emit_string(out, emit_symbol(t->w->arena, e->symbol));
+        emit_string(out, emit_entry_symbol(t->w->arena, t->w->options, t->root->root->root, e));
         text_printf(out,
                     ", %d, %d, %d, %d, %s_dims,\n     %s_arguments, %s_results, %s_shape, "
                     "%s_bytes, %s_call, ",
@@ -474,7 +481,7 @@ static int write_entries(TableWriter *t, const char *prefix) {
 void source_tables(SourceWriter *w, const RootPlan *root) {
     Text *out = w->out;
     const Root *r = root->root->root;
-    const char *prefix = emit_identifier(w->arena, r->name->text);
+    const char *prefix = emit_prefix(w->arena, w->options, r);
     TableWriter table = {w, root, NULL};
     TableWriter *t = &table;
     write_cells(t, prefix);
@@ -487,9 +494,9 @@ void source_tables(SourceWriter *w, const RootPlan *root) {
     for (int i = 0; i < states; i++) text_printf(out, "%sdims[%d]", i ? ", " : "", i);
     text_printf(
         out,
-        ");\n}\nstatic int nn_%s_init(nnc_context *ctx, uint64_t seed, const int64_t *dims) {\n"
+        ");\n}\nstatic int nn_%s_init(nnc%s_context *ctx, uint64_t seed, const int64_t *dims) {\n"
         "    (void)dims;\n    return %s_init(ctx, seed",
-        prefix, prefix);
+        prefix, w->options->family, prefix);
     for (int i = 0; i < states; i++) text_printf(out, ", dims[%d]", i);
     text_append(out, ");\n}\n");
     bool has_init = root_entry(root, ENTRY_INIT) != NULL;
@@ -507,25 +514,34 @@ void source_tables(SourceWriter *w, const RootPlan *root) {
         text_append(out, ", ");
     }
     text_append(out, "NULL};\n");
-    text_printf(
-        out,
-        "static int nn_%s_set_cell(nnc_context *ctx, int cell, const void *data, size_t bytes) {\n"
-        "    return nn_%s_set(ctx, cell, data, bytes);\n}\n",
-        prefix, prefix);
+    const char *weights =
+        arena_printf(w->arena, "(size_t)%s", dim_text(t, root->weights_bytes, false));
+    const char *init_workspace =
+        has_init ? arena_printf(w->arena, "nn_%s_init_workspace", prefix) : "NULL";
+    if (!source_is_cuda(w))
+        text_printf(
+            out,
+            "static int nn_%s_set_cell(nnc_context *ctx, int cell, const void *data, size_t "
+            "bytes) {\n    return nn_%s_set(ctx, cell, data, bytes);\n}\n",
+            prefix, prefix);
     text_printf(out,
-                "const nnc_model *%s_model(void) {\n    static const nnc_model model = {\n        "
-                "NNC_ABI, ",
-                prefix);
+                "const nnc%s_model *%s_model(void) {\n    static const nnc%s_model model = {\n",
+                w->options->family, prefix, w->options->family);
+    text_printf(out, "        %s, ", source_is_cuda(w) ? "NNC_CUDA_ABI" : "NNC_ABI");
     emit_string(out, prefix);
     text_append(out, ", ");
     emit_string(out, w->options->source_name);
-    text_printf(
-        out,
-        ", %d, %d, %d, %d,\n        nn_%s_cells, nn_%s_entries, (size_t)%s, 0, nn_%s_state,\n"
-        "        nn_%s_init, %s_prepare, nn_%s_get, nn_%s_set_cell, NULL, nn_%s_init_dims,\n       "
-        " %s};\n"
-        "    return &model;\n}\n\n",
-        r->is_train, r->cells.count, entries, states, prefix, prefix,
-        dim_text(t, root->weights_bytes, false), prefix, prefix, prefix, prefix, prefix, prefix,
-        has_init ? arena_printf(w->arena, "nn_%s_init_workspace", prefix) : "NULL");
+    text_printf(out, ", %d, %d, %d, %d,\n        nn_%s_cells, nn_%s_entries, %s, ", r->is_train,
+                r->cells.count, entries, states, prefix, prefix, weights);
+    if (source_is_cuda(w))
+        text_printf(out,
+                    "nn_%s_state,\n        nn_%s_init, nn_%s_get, nn_%s_set, %s_wait, %s_close, "
+                    "nn_%s_init_dims, %s};\n",
+                    prefix, prefix, prefix, prefix, prefix, prefix, prefix, init_workspace);
+    else
+        text_printf(out,
+                    "0, nn_%s_state,\n        nn_%s_init, %s_prepare, nn_%s_get, nn_%s_set_cell, "
+                    "NULL, nn_%s_init_dims,\n        %s};\n",
+                    prefix, prefix, prefix, prefix, prefix, prefix, init_workspace);
+    text_append(out, "    return &model;\n}\n\n");
 }

@@ -34,8 +34,7 @@ typedef struct Writer {
     Text *out;
     const Kernel *kernel;
     IndexTable *indices;
-    bool cuda;         /* print for the device */
-    bool cuda_threads; /* inside a vector loop: every thread has its own elements */
+    bool cuda; /* print for the device */
     int indent;
     WriterMode mode;
     int vector_axis;           /* -1 outside vector loops */
@@ -98,8 +97,20 @@ const char *writer_lane_count(const Writer *w); /* "NN_LANES" or "nn_n" */
 void writer_statement(Writer *w, const Stmt *s);
 /* Declares the accumulators of a loop as scalars. */
 void writer_accumulators(Writer *w, const Stmt *s);
-/* ---- cuda/kernel.c: the threads of a block share a vector loop ---- */
-void cuda_vector_loop(Writer *w, const Stmt *s);
+void writer_body(Writer *w, const Stmt *s);
+/* The text of a loop bound, computed before the loop. */
+const char *writer_bound(Writer *w, const Index *x);
+/* The text of combining two values of an accumulator. */
+const char *writer_combine(Writer *w, ReduceKind kind, DType dtype, const char *a, const char *b);
+
+/* ---- cuda/kernel.c ---- */
+void cuda_open_kernel(Writer *w, const char *name);
+void cuda_end_tile(Writer *w);
+void cuda_declare_scratch(Writer *w, int slot);
+/* A loop whose iterations are dealt to threads, warps or lanes. */
+void cuda_dealt_loop(Writer *w, const Stmt *s);
+/* Types that combine two values, for the accumulators of all dealt loops of the kernels. */
+void cuda_write_folds(Text *out, const Plan *plan);
 
 /* ---- kernel.c ---- */
 /* The function of one kernel: C over a range of tiles, or (cuda) a block per tile. */

@@ -10,6 +10,11 @@
 const char *emit_identifier(Arena *arena, const char *text);
 /* The same for a function that other files call: it takes no name of the C library either. */
 const char *emit_symbol(Arena *arena, const char *text);
+/* What the functions of a root begin with: "digits", "digits_cuda". */
+const char *emit_prefix(Arena *arena, const EmitOptions *options, const Root *root);
+/* The function of an entry: "digits_step", "digits_cuda_step". */
+const char *emit_entry_symbol(Arena *arena, const EmitOptions *options, const Root *root,
+                              const Entry *entry);
 /* A set of names in use: gives `wanted`, or wanted_2, wanted_3, ... */
 typedef struct NameSet {
     Arena *arena;
@@ -51,7 +56,8 @@ EntryNames *entry_names(Arena *arena, const Entry *entry);
 /* SymbolText over an EntryNames. */
 const char *entry_symbol_text(void *user, const DimSymbol *symbol);
 /* "int f(nnc_context *ctx, int64_t N, const float *x, float *output)" without the semicolon. */
-void emit_entry_signature(Text *out, const EntryNames *names);
+void emit_entry_signature(Text *out, const EmitOptions *options, const Root *root,
+                          const EntryNames *names);
 /* The public name of the root's entry of a kind, or NULL. */
 const KernelEntry *root_entry(const RootPlan *root, EntryKind kind);
 /* "int64_t N, int64_t T", or "void" when there are none. */

@@ -135,6 +135,20 @@ const char *emit_symbol(Arena *arena, const char *text) {
     return identifier(arena, text, true);
 }
 
+const char *emit_prefix(Arena *arena, const EmitOptions *options, const Root *root) {
+    return arena_printf(arena, "%s%s", emit_identifier(arena, root->name->text), options->family);
+}
+
+const char *emit_entry_symbol(Arena *arena, const EmitOptions *options, const Root *root,
+                              const Entry *entry) {
+    const char *symbol = emit_symbol(arena, entry->symbol);
+    const char *prefix = emit_identifier(arena, root->name->text);
+    if (!*options->family) return symbol;
+    size_t length = strlen(prefix);
+    if (strncmp(symbol, prefix, length)) length = strlen(symbol);
+    return arena_printf(arena, "%.*s%s%s", (int)length, symbol, options->family, symbol + length);
+}
+
 const char *name_set_add(NameSet *set, const char *wanted) {
     const char *name = wanted;
     for (int number = 2;; number++) {
@@ -211,9 +225,11 @@ void emit_dim_parameters(Text *out, const char *const *names, int count, const c
     if (!count) text_append(out, none);
 }
 
-void emit_entry_signature(Text *out, const EntryNames *names) {
+void emit_entry_signature(Text *out, const EmitOptions *options, const Root *root,
+                          const EntryNames *names) {
     const Entry *e = names->entry;
-    text_printf(out, "int %s(nnc_context *ctx", emit_symbol(out->arena, e->symbol));
+    text_printf(out, "int %s(nnc%s_context *ctx", emit_entry_symbol(out->arena, options, root, e),
+                options->family);
     for (int i = 0; i < e->dims.count; i++) text_printf(out, ", int64_t %s", names->dims[i]);
     for (int i = 0; i < e->arguments.count; i++) {
         const TensorType *t = &e->arguments.data[i].node->type;

@@ -1,163 +1,140 @@
-/* One kernel as CUDA text: a tile is a block, a vector loop is shared by its threads.
+/* One kernel as a CUDA function: a tile is a block, and loops are dealt to its threads.
  *
- * Input: a Kernel and the plan.  Output: device functions and one __global__ function.  Code
- * outside vector loops runs in every thread alike; its stores are made by thread 0.  Partial
- * results of threads are folded by a fixed tree in shared memory, so the sum does not depend on
- * timing. */
+ * Input: kernel IR that was scheduled for a GPU; what is not said here is written as for the CPU,
+ * without vectors.  Output: one __global__ function, and the types that combine two values of an
+ * accumulator.  Invariant: folds take the same tree whatever the timing of threads. */
 #include "emit/c/writer.h"
 
 #include <string.h>
 
-enum { BLOCK_THREADS = 256 };
-
-static const char prologue[] =
-    "#include <math.h>\n"
-    "#include <stdint.h>\n\n"
-    "#define NN_ALIGNED __align__(64)\n"
-    "static __device__ __forceinline__ int64_t nn_min(int64_t a, int64_t b) { return a < b ? a : "
-    "b; }\n"
-    "static __device__ __forceinline__ int64_t nn_max(int64_t a, int64_t b) { return a > b ? a : "
-    "b; }\n"
-    "static __device__ __forceinline__ int64_t nn_floordiv(int64_t a, int64_t b) {\n"
-    "    return a / b - (a % b < 0);\n}\n"
-    "static __device__ __forceinline__ int64_t nn_mod(int64_t a, int64_t b) {\n"
-    "    return a % b < 0 ? a % b + b : a % b;\n}\n"
-    "#define NN_FLOAT(T, S, exp_, log_, tanh_, sqrt_, fabs_)                                     "
-    "\\\n"
-    "    static __device__ __forceinline__ S nns_maximum_##T(S a, S b) { return a > b || a != a ? "
-    "a : b; } \\\n"
-    "    static __device__ __forceinline__ S nns_minimum_##T(S a, S b) { return a < b || a != a ? "
-    "a : b; } \\\n"
-    "    static __device__ __forceinline__ S nns_exp_##T(S a) { return exp_(a); }                "
-    "\\\n"
-    "    static __device__ __forceinline__ S nns_log_##T(S a) { return log_(a); }                "
-    "\\\n"
-    "    static __device__ __forceinline__ S nns_tanh_##T(S a) { return tanh_(a); }              "
-    "\\\n"
-    "    static __device__ __forceinline__ S nns_sqrt_##T(S a) { return sqrt_(a); }              "
-    "\\\n"
-    "    static __device__ __forceinline__ S nns_rsqrt_##T(S a) { return 1 / sqrt_(a); }         "
-    "\\\n"
-    "    static __device__ __forceinline__ S nns_abs_##T(S a) { return fabs_(a); }               "
-    "\\\n"
-    "    static __device__ __forceinline__ S nns_sigmoid_##T(S a) { return 1 / (1 + exp_(-a)); }\n"
-    "NN_FLOAT(f32, float, expf, logf, tanhf, sqrtf, fabsf)\n"
-    "NN_FLOAT(f64, double, exp, log, tanh, sqrt, fabs)\n"
-    "#define NN_SUM(a, b) ((a) + (b))\n"
-    "#define NN_PROD(a, b) ((a) * (b))\n"
-    "#define NN_MAX(a, b) ((a) > (b) || (a) != (a) ? (a) : (b))\n"
-    "#define NN_MIN(a, b) ((a) < (b) || (a) != (a) ? (a) : (b))\n"
-    "/* Folds halves of the block onto each other: a fixed tree. */\n"
-    "#define NN_BLOCK_FOLD(S, r, OP)                                                             "
-    "\\\n"
-    "    do {                                                                                    "
-    "\\\n"
-    "        __shared__ S nn_part[256];                                                          "
-    "\\\n"
-    "        __syncthreads();                                                                    "
-    "\\\n"
-    "        nn_part[threadIdx.x] = r;                                                           "
-    "\\\n"
-    "        for (int nn_half = 128; nn_half > 0; nn_half /= 2) {                                "
-    "\\\n"
-    "            __syncthreads();                                                                "
-    "\\\n"
-    "            if ((int)threadIdx.x < nn_half) {                                               "
-    "\\\n"
-    "                S nn_a = nn_part[threadIdx.x], nn_b = nn_part[threadIdx.x + nn_half];       "
-    "\\\n"
-    "                nn_part[threadIdx.x] = OP(nn_a, nn_b);                                      "
-    "\\\n"
-    "            }                                                                               "
-    "\\\n"
-    "        }                                                                                   "
-    "\\\n"
-    "        __syncthreads();                                                                    "
-    "\\\n"
-    "        r = nn_part[0];                                                                     "
-    "\\\n"
-    "    } while (0)\n\n";
-
-static const char *fold_name(ReduceKind kind) {
-    switch (kind) {
-    case REDUCE_SUM: return "NN_SUM";
-    case REDUCE_PROD: return "NN_PROD";
-    case REDUCE_MAX: return "NN_MAX";
-    case REDUCE_MIN: return "NN_MIN";
-    case REDUCE_ANY:
-    case REDUCE_ALL:
-    case REDUCE_ARGMAX:
-    case REDUCE_ARGMIN: break;
-    }
-    return NULL;
-}
-
-static bool can_print(const Kernel *k, const Stmt *s) {
-    if (s->kind == STMT_MMA || s->kind == STMT_PACK || s->kind == STMT_ARGSORT) return false;
-    for (int i = 0; i < s->accumulator_count; i++)
-        if (s->binding == BIND_VECTOR && !fold_name(s->accumulators[i].kind)) return false;
-    for (int i = 0; i < s->body.count; i++)
-        if (!can_print(k, s->body.data[i])) return false;
-    return true;
-}
-
-void cuda_vector_loop(Writer *w, const Stmt *s) {
-    const char *axis = w->axis_names[s->axis];
-    writer_begin_statement(w, NULL, 0);
-    const char *begin = writer_index(w, s->begin), *end = writer_index(w, s->end);
-    writer_accumulators(w, s);
-    writer_line(w, "for (int64_t %s = %s + threadIdx.x; %s < %s; %s += blockDim.x) {", axis, begin,
-                axis, end, axis);
-    w->cuda_threads = true;
+void cuda_open_kernel(Writer *w, const char *name) {
+    writer_line(w, "static __global__ void __launch_bounds__(%d) %s(", w->kernel->threads, name);
+    writer_line(w, "        const __grid_constant__ nn_call nn_arguments) {");
     w->indent++;
-    for (int i = 0; i < s->body.count; i++) writer_statement(w, s->body.data[i]);
+    writer_line(w, "const nn_call *const call = &nn_arguments;");
+    writer_line(w, "if (nn_refused(call)) return;");
     w->indent--;
-    w->cuda_threads = false;
+}
+
+/* A block that goes on to another tile uses its shared memory again. */
+void cuda_end_tile(Writer *w) {
+    for (int i = 0; i < w->kernel->slots.count; i++)
+        if (w->kernel->slots.data[i].space == SPACE_SHARED) {
+            writer_line(w, "__syncthreads();");
+            return;
+        }
+}
+
+static int64_t slot_elements(Writer *w, const Slot *s) {
+    int64_t bytes = 0;
+    dim_is_const(kernel_slot_bytes(index_dims(w->indices), s), &bytes);
+    return bytes / (int64_t)dtype_bytes(s->dtype);
+}
+
+void cuda_declare_scratch(Writer *w, int slot) {
+    const Slot *s = &w->kernel->slots.data[slot];
+    const char *type = emit_c_type(s->dtype), *name = w->slot_names[slot];
+    long long elements = (long long)slot_elements(w, s);
+    if (s->space == SPACE_SHARED)
+        writer_line(w, "NN_SHARED(%s, %s, %lld);", type, name, elements);
+    else
+        writer_line(w, "%s %s[%lld];", type, name, elements);
+}
+
+/* ---- folds ---- */
+
+static bool is_arg(ReduceKind kind) {
+    return kind == REDUCE_ARGMAX || kind == REDUCE_ARGMIN;
+}
+
+static void find_folds(const Kernel *k, const Stmt *s, unsigned *found) {
+    bool dealt = s->kind == STMT_LOOP && (s->binding == BIND_THREAD || s->binding == BIND_LANE);
+    for (int i = 0; dealt && i < s->accumulator_count; i++) {
+        const Accumulator *a = &s->accumulators[i];
+        if (!is_arg(a->kind)) found[a->kind] |= 1u << k->registers.data[a->reg].dtype;
+    }
+    for (int i = 0; i < s->body.count; i++) find_folds(k, s->body.data[i], found);
+}
+
+static const char *fold_name(Writer *w, ReduceKind kind, DType dtype) {
+    if (is_arg(kind)) return kind == REDUCE_ARGMAX ? "nn_first_largest" : "nn_first_smallest";
+    return writer_format(w, "nn_%s_%s", kernel_reduce_name(kind), dtype_name(dtype));
+}
+
+void cuda_write_folds(Text *out, const Plan *plan) {
+    unsigned found[REDUCE_ARGMIN + 1] = {0};
+    Writer w = {.arena = out->arena, .out = out};
+    for (int i = 0; i < plan->kernel_plans.count; i++) {
+        const Kernel *k = plan->kernel_plans.data[i]->kernel;
+        find_folds(k, k->body, found);
+    }
+    for (int kind = 0; kind <= REDUCE_ARGMIN; kind++)
+        for (int t = 0; t < DTYPE_COUNT; t++) {
+            if (!(found[kind] >> t & 1)) continue;
+            const char *type = scalar_type((DType)t);
+            writer_line(&w, "struct %s {", fold_name(&w, (ReduceKind)kind, (DType)t));
+            writer_line(&w,
+                        "    static __device__ __forceinline__ %s of(%s a, %s b) { return %s; }",
+                        type, type, type, writer_combine(&w, (ReduceKind)kind, (DType)t, "a", "b"));
+            writer_line(&w, "};");
+        }
+    text_char(out, '\n');
+}
+
+static void write_fold(Writer *w, const Stmt *s, const Accumulator *a) {
+    DType t = w->kernel->registers.data[a->reg].dtype;
+    const char *reg = w->register_names[a->reg], *fold = fold_name(w, a->kind, t);
+    const char *at =
+        is_arg(a->kind) ? writer_format(w, "%s, %s", reg, w->register_names[a->reg_index]) : reg;
+    if (s->binding == BIND_LANE)
+        writer_line(w, "nn_fold_warp%s<%s>(%s);", is_arg(a->kind) ? "_at" : "", fold, at);
+    else
+        writer_line(w, "nn_fold_block%s<%d, %s>(%s, nn_parts);", is_arg(a->kind) ? "_at" : "",
+                    w->kernel->threads / WARP_LANES, fold, at);
+}
+
+/* ---- loops ---- */
+
+/* Every thread has exactly one iteration, so that barriers may stand inside. */
+static bool is_whole_block(const Writer *w, const Stmt *s) {
+    int64_t begin, end;
+    return s->binding == BIND_THREAD && index_is_const(s->begin, &begin) && begin == 0 &&
+           index_is_const(s->end, &end) && end == w->kernel->threads;
+}
+
+void cuda_dealt_loop(Writer *w, const Stmt *s) {
+    static const char *const first[] = {[BIND_THREAD] = "threadIdx.x",
+                                        [BIND_WARP] = "threadIdx.x / 32",
+                                        [BIND_LANE] = "threadIdx.x % 32"};
+    int step = s->binding == BIND_THREAD ? w->kernel->threads
+               : s->binding == BIND_WARP ? w->kernel->threads / WARP_LANES
+                                         : WARP_LANES;
+    const char *axis = w->axis_names[s->axis];
+    bool folds = s->binding == BIND_THREAD && s->accumulator_count;
+    writer_accumulators(w, s);
+    const char *begin = writer_bound(w, s->begin), *end = writer_bound(w, s->end);
+    if (is_whole_block(w, s)) {
+        writer_line(w, "{");
+        w->indent++;
+        writer_line(w, "const int64_t %s = threadIdx.x;", axis);
+        writer_line(w, "(void)%s;", axis);
+        w->indent--;
+    } else {
+        const char *limit = writer_format(w, "%s_end%d", axis, w->next_temporary++);
+        writer_line(w, "const int64_t %s = %s;", limit, end);
+        writer_line(w, "for (int64_t %s = %s + (int64_t)(%s); %s < %s; %s += %d) {", axis, begin,
+                    first[s->binding], axis, limit, axis, step);
+    }
+    writer_body(w, s);
     writer_line(w, "}");
-    writer_line(w, "__syncthreads();");
-    for (int i = 0; i < s->accumulator_count; i++) {
-        int reg = s->accumulators[i].reg;
-        writer_line(w, "NN_BLOCK_FOLD(%s, %s, %s);",
-                    scalar_type(w->kernel->registers.data[reg].dtype), w->register_names[reg],
-                    fold_name(s->accumulators[i].kind));
+    if (folds) {
+        writer_line(w, "{");
+        w->indent++;
+        writer_line(w, "NN_SHARED(double, nn_parts, %d);", 2 * w->kernel->threads / WARP_LANES);
     }
-}
-
-/* The prologue is the list of the functions there are: nns_NAME_##T for f32 and f64. */
-static bool has_function(Arena *arena, const char *name, size_t length) {
-    if (length < 4 ||
-        (strncmp(name + length - 4, "_f32", 4) && strncmp(name + length - 4, "_f64", 4)))
-        return false;
-    return strstr(prologue, arena_printf(arena, "%.*s_##T(", (int)(length - 4), name)) != NULL;
-}
-
-static bool has_all_functions(const Text *function) {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
-    for (const char *at = function->data; (at = strstr(at, "nns_")) != NULL;) {
-        size_t length = strspn(at, letters);
-        if (!has_function(function->arena, at, length)) return false;
-        at += length;
+    for (int i = 0; i < s->accumulator_count; i++) write_fold(w, s, &s->accumulators[i]);
+    if (folds) {
+        w->indent--;
+        writer_line(w, "}");
     }
-    return true;
-}
-
-bool emit_cuda_kernel(const Plan *plan, const Kernel *kernel, Text *source) {
-    if (!can_print(kernel, kernel->body) || kernel->sites.count > 0) return false;
-    for (int i = 0; i < kernel->slots.count; i++) {
-        DType t = kernel->slots.data[i].dtype;
-        if (t == DTYPE_F16 || t == DTYPE_BF16 || kernel->slots.data[i].scratch) return false;
-    }
-    const KernelPlan *p = plan_kernel(plan, kernel);
-    Text function = text_new(source->arena);
-    emit_kernel_function(&function, p, plan->kernels->indices,
-                         emit_identifier(source->arena, kernel->name), true);
-    if (!has_all_functions(&function)) return false;
-    text_append(source, prologue);
-    text_printf(
-        source,
-        "typedef struct nn_call {\n    void *buffers[%d];\n    int64_t dims[%d];\n} nn_call;\n\n",
-        kernel->parameter_count ? kernel->parameter_count : 1,
-        p->symbols.count ? p->symbols.count : 1);
-    text_append(source, function.data);
-    return true;
 }

@@ -1,0 +1,349 @@
+/* The schedule of contractions for blocks and threads: a tiled product of our own.
+ *
+ * Input: a CONTRACT group (the product and what is computed from it at the same element).  Output:
+ * one kernel.  Labels are sorted into batch, rows (one operand), columns (the other) and depth
+ * (summed), each read as one flat axis.  A block owns a tile of rows and columns: it brings both
+ * operands into shared memory, a chunk of the depth at a time, and every thread adds products to
+ * its own small tile in registers.  Operands are whatever expression they are: windows of images,
+ * views and guards are followed while loading.  Order of the sum: k = 0, 1, ... for every element.
+ */
+#include "kernel/internal.h"
+
+#include <stdlib.h>
+
+/* threads = 256 = (rows / row_each) * (columns / column_each). */
+typedef struct Tiling {
+    int64_t rows, columns, row_each, column_each, chunk;
+} Tiling;
+static const Tiling tilings[] = {
+    {128, 128, 8, 8, 8}, {64, 64, 4, 4, 16},  {128, 32, 8, 2, 16}, {32, 128, 2, 8, 16},
+    {128, 16, 8, 1, 16}, {16, 128, 1, 8, 16}, {256, 8, 8, 1, 16},  {8, 256, 1, 8, 16},
+    {32, 32, 2, 2, 32},  {16, 16, 1, 1, 32},
+};
+enum { THREADS = 256, PROCESSORS = 132, TILINGS = sizeof tilings / sizeof *tilings };
+
+typedef struct Labels {
+    int count;
+    int name[CONTRACT_MAX_LABELS];
+    Shape shape;
+} Labels;
+
+/* Which labels an index set of the product belongs to. */
+enum { BATCH, ROWS, COLUMNS, DEPTH, SETS };
+
+typedef struct Product {
+    Lowering *l;
+    Group *group;
+    const Node *n;
+    Builder *b;
+    IndexTable *t;
+    Gen *gen;
+    DType dtype; /* of the sum */
+    const Tiling *tiling;
+    int row_side; /* the operand that has the rows */
+    Labels sets[SETS];
+    const Dim *total[SETS];
+    const Index *begin[SETS]; /* of the tile; BATCH: the position itself */
+    int thread;               /* axis of a loop over all threads */
+    int tile[2], sums;
+} Product;
+
+/* ---- labels ---- */
+
+static const int8_t *names_of(const Node *n, int side, int *rank) {
+    const ContractAttr *c = &n->attr.contract;
+    *rank = side == 2 ? n->type.shape.rank : n->inputs[side]->type.shape.rank;
+    return side == 0 ? c->a : side == 1 ? c->b : c->out;
+}
+
+static bool has_label(const Node *n, int side, int label) {
+    int rank;
+    const int8_t *names = names_of(n, side, &rank);
+    for (int i = 0; i < rank; i++)
+        if (names[i] == label) return true;
+    return false;
+}
+
+/* Columns vary fastest in the result, so that neighbouring threads store neighbours. */
+static void sort_labels(Product *p) {
+    const Node *n = p->n;
+    int8_t order[CONTRACT_MAX_LABELS];
+    int count = contract_labels(n, order), last = n->type.shape.rank - 1;
+    bool last_in_a = last >= 0 && has_label(n, 0, n->attr.contract.out[last]);
+    bool last_in_b = last >= 0 && has_label(n, 1, n->attr.contract.out[last]);
+    p->row_side = last_in_a && !last_in_b;
+    for (int i = 0; i < count; i++) {
+        bool row = has_label(n, p->row_side, order[i]);
+        bool column = has_label(n, 1 - p->row_side, order[i]);
+        int set = !has_label(n, 2, order[i]) ? DEPTH : row && column ? BATCH : row ? ROWS : COLUMNS;
+        Labels *list = &p->sets[set];
+        list->name[list->count++] = order[i];
+        list->shape.dims[list->shape.rank++] = contract_extent(n, order[i]);
+    }
+    for (int s = 0; s < SETS; s++)
+        p->total[s] = dim_need(shape_elements(p->b->dims, &p->sets[s].shape));
+}
+
+/* The indices of an operand, or of the result (side 2), at flat positions of the sets. */
+static void indices_at(Product *p, int side, const Index *const *flat, const Index **out) {
+    int rank;
+    const int8_t *names = names_of(p->n, side, &rank);
+    for (int s = 0; s < SETS; s++) {
+        const Index *at[SHAPE_MAX_RANK];
+        if (!flat[s]) continue;
+        index_unflatten(p->t, flat[s], &p->sets[s].shape, at);
+        for (int i = 0; i < p->sets[s].count; i++)
+            for (int r = 0; r < rank; r++)
+                if (names[r] == p->sets[s].name[i]) out[r] = at[i];
+    }
+}
+
+/* ---- choosing ---- */
+
+static double blocks(double total, double size) {
+    return (double)(int64_t)((total + size - 1) / size);
+}
+
+/* Estimated time: waves of blocks, each with its products, reads of shared memory and loads. */
+static double tiling_cost(const Product *p, const Tiling *t) {
+    double count = (double)dim_hint(p->total[BATCH]) *
+                   blocks((double)dim_hint(p->total[ROWS]), (double)t->rows) *
+                   blocks((double)dim_hint(p->total[COLUMNS]), (double)t->columns);
+    double products = 2.0 * (double)(t->row_each * t->column_each);
+    double shared = 2.0 * (double)(t->row_each + t->column_each);
+    double loads = 4.0 * (double)(t->rows + t->columns) / THREADS;
+    return blocks(count, PROCESSORS) * (products + shared + loads + 64.0 / (double)t->chunk);
+}
+
+static void choose_tiling(Product *p) {
+    p->tiling = &tilings[0];
+    for (int i = 1; i < TILINGS; i++)
+        if (tiling_cost(p, &tilings[i]) < tiling_cost(p, p->tiling)) p->tiling = &tilings[i];
+}
+
+/* ---- building ---- */
+
+static const Dim *constant(Product *p, int64_t v) {
+    return dim_const(p->b->dims, v);
+}
+
+static const Index *open_loop(Product *p, const char *name, int64_t extent, Binding binding) {
+    int axis = builder_axis(p->b, name, constant(p, extent));
+    builder_open(p->b, axis, NULL, NULL, binding);
+    return builder_axis_index(p->b, axis);
+}
+
+static const Index *open_threads(Product *p) {
+    builder_open(p->b, p->thread, NULL, NULL, BIND_THREAD);
+    return builder_axis_index(p->b, p->thread);
+}
+
+static void open_tiles(Product *p) {
+    Builder *b = p->b;
+    const int64_t size[] = {1, p->tiling->rows, p->tiling->columns};
+    for (int s = BATCH; s <= COLUMNS; s++) {
+        const Dim *count =
+            dim_need(dim_floordiv(b->dims, dim_add(b->dims, p->total[s], constant(p, size[s] - 1)),
+                                  constant(p, size[s])));
+        p->begin[s] = index_scale(p->t,
+                                  builder_tile(b,
+                                               s == BATCH  ? "b"
+                                               : s == ROWS ? "m"
+                                                           : "n",
+                                               count),
+                                  constant(p, size[s]));
+    }
+}
+
+/* Does the operand lie along the depth, neighbour by neighbour? */
+static bool runs_along_depth(Product *p, int set, int side) {
+    Builder *b = p->b;
+    int across = builder_axis(b, "p", p->total[set]), deep = builder_axis(b, "p", p->total[DEPTH]);
+    const Index *flat[SETS] = {p->begin[BATCH]}, *at[SHAPE_MAX_RANK];
+    flat[set] = builder_axis_index(b, across);
+    flat[DEPTH] = builder_axis_index(b, deep);
+    indices_at(p, side, flat, at);
+    Gen *gen = gen_new(p->l, b, p->group);
+    gen->pure = true;
+    const Expr *e = gen_value(gen, p->n->inputs[side], at);
+    while (e->arg_count && e->kind != EXPR_LOAD) e = e->args[0];
+    if (e->kind != EXPR_LOAD) return true;
+    const Dim *stride;
+    const Index *offset = index_offset(p->t, b->kernel->slots.data[e->slot].layout,
+                                       &b->kernel->slots.data[e->slot].shape, e->indices);
+    if (index_motion(offset, across, &stride) == MOTION_STRIDE && dim_is(stride, 1)) return false;
+    return true;
+}
+
+/* A chunk of an operand into shared memory, [depth][row or column]; zeros outside of it. */
+static void load_tile(Product *p, int set, const Index *chunk) {
+    Builder *b = p->b;
+    IndexTable *t = p->t;
+    const Tiling *g = p->tiling;
+    int side = set == ROWS ? p->row_side : 1 - p->row_side;
+    int64_t width = set == ROWS ? g->rows : g->columns;
+    bool deep = runs_along_depth(p, set, side);
+    const Index *e = open_loop(p, "e", width * g->chunk, BIND_THREAD);
+    const Dim *run = constant(p, deep ? g->chunk : width);
+    const Index *fast = index_mod(t, e, run), *slow = index_floordiv(t, e, run);
+    const Index *place[2] = {deep ? fast : slow, deep ? slow : fast};
+    const Index *flat[SETS] = {p->begin[BATCH]}, *at[SHAPE_MAX_RANK];
+    flat[set] = index_add(t, p->begin[set], place[1]);
+    flat[DEPTH] = index_add(t, chunk, place[0]);
+    indices_at(p, side, flat, at);
+    const Guard *guard = guard_range(b, NULL, flat[set], NULL, p->total[set]);
+    guard = guard_range(b, guard, flat[DEPTH], NULL, p->total[DEPTH]);
+    p->gen->guard = guard;
+    const Expr *value = expr_cast(b, gen_value(p->gen, p->n->inputs[side], at), p->dtype);
+    p->gen->guard = NULL;
+    value = expr_guard(b, guard, value, expr_const(b, p->dtype, 0));
+    builder_store(b, p->tile[set == COLUMNS], place, 2, value, NULL);
+    builder_close(b);
+}
+
+/* The rows (or columns) of a thread lie apart by as many as there are threads across. */
+static const Index *place_of(Product *p, int set, const Index *thread, const Index *each) {
+    IndexTable *t = p->t;
+    const Tiling *g = p->tiling;
+    const Dim *across = constant(p, g->columns / g->column_each);
+    int64_t apart = set == ROWS ? g->rows / g->row_each : g->columns / g->column_each;
+    const Index *first =
+        set == ROWS ? index_floordiv(t, thread, across) : index_mod(t, thread, across);
+    return index_add(t, first, index_scale(t, each, constant(p, apart)));
+}
+
+static void set_sums(Product *p, const Index *i, const Index *j, const Expr *value) {
+    const Index *at[2] = {i, j};
+    builder_store(p->b, p->sums, at, 2, value, NULL);
+}
+
+static const Expr *sum_at(Product *p, const Index *i, const Index *j) {
+    const Index *at[2] = {i, j};
+    return expr_load(p->b, p->sums, at, 2);
+}
+
+/* Opens the loops over the small tile of a thread. */
+static void open_each(Product *p, const Index **i, const Index **j) {
+    *i = open_loop(p, "i", p->tiling->row_each, BIND_UNROLL);
+    *j = open_loop(p, "j", p->tiling->column_each, BIND_UNROLL);
+}
+
+static void close_to(Product *p, int depth) {
+    while (p->b->depth > depth) builder_close(p->b);
+}
+
+static void clear_sums(Product *p) {
+    const Index *i, *j;
+    open_threads(p);
+    open_each(p, &i, &j);
+    set_sums(p, i, j, expr_const(p->b, p->dtype, 0));
+    close_to(p, 0);
+}
+
+/* A column of one tile and a row of the other, from shared memory into registers. */
+static void fetch(Product *p, int slot, int set, const Index *thread, const Index *k) {
+    int64_t count = set == ROWS ? p->tiling->row_each : p->tiling->column_each;
+    const Index *each = open_loop(p, "f", count, BIND_UNROLL);
+    const Index *from[2] = {k, place_of(p, set, thread, each)};
+    builder_store(p->b, slot, &each, 1, expr_load(p->b, p->tile[set == COLUMNS], from, 2), NULL);
+    builder_close(p->b);
+}
+
+static void add_products(Product *p, const int *fragment) {
+    Builder *b = p->b;
+    int depth = b->depth;
+    const Index *i, *j, *thread = open_threads(p);
+    const Index *k = open_loop(p, "k", p->tiling->chunk, BIND_UNROLL);
+    fetch(p, fragment[0], ROWS, thread, k);
+    fetch(p, fragment[1], COLUMNS, thread, k);
+    open_each(p, &i, &j);
+    const Expr *pair[2] = {expr_load(b, fragment[0], &i, 1), expr_load(b, fragment[1], &j, 1)};
+    const Expr *sum[2] = {sum_at(p, i, j), expr_op(b, OP_MUL, p->dtype, pair, 2)};
+    set_sums(p, i, j, expr_op(b, OP_ADD, p->dtype, sum, 2));
+    close_to(p, depth);
+}
+
+/* What is computed from the product, at each of a thread's elements. */
+static void store_results(Product *p) {
+    Builder *b = p->b;
+    IndexTable *t = p->t;
+    Group *g = p->group;
+    const Index *i, *j, *thread = open_threads(p), *at[SHAPE_MAX_RANK];
+    open_each(p, &i, &j);
+    const Index *flat[SETS] = {p->begin[BATCH],
+                               index_add(t, p->begin[ROWS], place_of(p, ROWS, thread, i)),
+                               index_add(t, p->begin[COLUMNS], place_of(p, COLUMNS, thread, j))};
+    const Guard *inside = guard_range(b, NULL, flat[ROWS], NULL, p->total[ROWS]);
+    inside = guard_range(b, inside, flat[COLUMNS], NULL, p->total[COLUMNS]);
+    if (inside) builder_open_if(b, inside);
+    indices_at(p, 2, flat, at);
+    Gen *gen = gen_new(p->l, b, g);
+    const Expr *product = expr_cast(b, sum_at(p, i, j), p->n->type.dtype);
+    gen_set(gen, p->n, at, builder_let_here(b, product, "product"));
+    const Expr **values = NEW_ARRAY(b->arena, (size_t)g->members.count, const Expr *);
+    /* All values before all stores: a store may change what another value reads. */
+    for (int pass = 0; pass < 2; pass++)
+        for (int m = 0; m < g->members.count; m++) {
+            Node *n = g->members.data[m];
+            if (!lowering_needs_store(p->l, n)) continue;
+            if (pass)
+                gen_store(gen, n, at, values[m]);
+            else
+                values[m] = builder_let_here(b, gen_value(gen, n, at), "out");
+        }
+    close_to(p, 0);
+}
+
+static void build(Product *p) {
+    Builder *b = p->b;
+    const Tiling *g = p->tiling;
+    b->kernel->threads = THREADS;
+    open_tiles(p);
+    p->thread = builder_axis(b, "t", constant(p, THREADS));
+    /* One more in a row: threads that go down the depth meet other banks. */
+    Shape rows = {2, {constant(p, g->chunk), constant(p, g->rows + 1)}};
+    Shape columns = {2, {constant(p, g->chunk), constant(p, g->columns + 1)}};
+    Shape sums = {2, {constant(p, g->row_each), constant(p, g->column_each)}};
+    Shape row = {1, {sums.dims[0]}}, column = {1, {sums.dims[1]}};
+    p->tile[0] = builder_scratch_in(b, SPACE_SHARED, "rows", p->dtype, rows);
+    p->tile[1] = builder_scratch_in(b, SPACE_SHARED, "columns", p->dtype, columns);
+    p->sums = builder_scratch_in(b, SPACE_THREAD, "sums", p->dtype, sums);
+    const int fragment[2] = {builder_scratch_in(b, SPACE_THREAD, "row", p->dtype, row),
+                             builder_scratch_in(b, SPACE_THREAD, "column", p->dtype, column)};
+    clear_sums(p);
+    const Dim *chunks =
+        dim_need(dim_floordiv(b->dims, dim_add(b->dims, p->total[DEPTH], constant(p, g->chunk - 1)),
+                              constant(p, g->chunk)));
+    int axis = builder_axis(b, "chunk", chunks);
+    builder_open(b, axis, NULL, NULL, BIND_SEQ);
+    const Index *chunk = index_scale(p->t, builder_axis_index(b, axis), constant(p, g->chunk));
+    load_tile(p, ROWS, chunk);
+    load_tile(p, COLUMNS, chunk);
+    builder_leaf(b, STMT_BARRIER);
+    add_products(p, fragment);
+    builder_leaf(b, STMT_BARRIER);
+    close_to(p, 0);
+    store_results(p);
+}
+
+void schedule_gpu_contract(Lowering *l, Group *group) {
+    const Node *n = group->anchor;
+    DType t = n->type.dtype;
+    Product *p = NEW(l->arena, Product);
+    *p = (Product){.l = l,
+                   .group = group,
+                   .n = n,
+                   .b = builder_new(l->program, l->arena),
+                   .t = l->table,
+                   .dtype = t == DTYPE_F16 || t == DTYPE_BF16 ? DTYPE_F32 : t};
+    p->gen = gen_new(l, p->b, group);
+    sort_labels(p);
+    choose_tiling(p);
+    build(p);
+    for (int m = 0; m < group->members.count; m++) builder_describe(p->b, group->members.data[m]);
+    const char *path, *what = group_what(l, group, &path);
+    lowering_remark(l, REMARK_CONTRACTION, n, "blocks of %lldx%lld, %lldx%lld a thread, joined: %s",
+                    (long long)p->tiling->rows, (long long)p->tiling->columns,
+                    (long long)p->tiling->row_each, (long long)p->tiling->column_each, what);
+    vector_push(l->arena, &l->steps, builder_finish(p->b, what, path));
+}

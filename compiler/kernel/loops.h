@@ -1,0 +1,39 @@
+/* What the schedules of LOOPS groups share, whatever their axes are bound to: which reductions come
+ * in which phase, and what is computed and stored at a point.
+ *
+ * A schedule opens the loops over the kept axes and sets `at`, then calls loops_body, which opens
+ * the reduced axes once a phase through `open_reduced`.  Invariant: phase k accumulates all
+ * reductions that read only those of phases below k. */
+#ifndef NNC_KERNEL_LOOPS_H
+#define NNC_KERNEL_LOOPS_H
+
+#include "kernel/internal.h"
+
+typedef struct Loops {
+    Lowering *l;
+    Group *group;
+    Builder *b;
+    Gen *gen;
+    int kept[SHAPE_MAX_RANK], kept_count; /* axes of the space */
+    int reduced[SHAPE_MAX_RANK], reduced_count;
+    const Index *at[SHAPE_MAX_RANK]; /* the current point */
+    const Index *row[SHAPE_MAX_RANK];
+    Arena *arena;
+    int stamp;                              /* of the levels that this build knows */
+    VECTOR(Stmt *) pending[SHAPE_MAX_RANK]; /* what outer accumulators take after each inner loop */
+    /* Opens loops over the reduced axes and sets `at` there; gives the number of scopes. */
+    int (*open_reduced)(struct Loops *x);
+    /* Opens scopes in which what belongs to a row is stored once; NULL: none are needed. */
+    int (*open_once)(struct Loops *x);
+    const void *choice; /* of the schedule */
+} Loops;
+
+Loops *loops_new(Lowering *l, Group *group, Arena *arena);
+/* With the kept axes open: phases of reductions, then stores. */
+void loops_body(Loops *x);
+/* Closes all scopes and names the source lines. */
+void loops_close(Loops *x);
+/* Product of the extents' estimates, of axes[from .. count). */
+int64_t loops_hint(const Shape *s, const int *axes, int from, int count);
+
+#endif

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# How CUDA code is asked for, what files it gives, and what is said of what it cannot do.
+set -u
+here=$(mktemp -d)
+trap 'rm -rf "$here"' EXIT
+cd "$here" || exit 1
+failed=0
+expect() { # status, text, command...
+    local status=$1 text=$2 said got
+    shift 2
+    said=$("$@" 2>&1)
+    got=$?
+    if [ "$got" -ne "$status" ] || ! printf '%s' "$said" | grep -qF -- "$text"; then
+        printf 'expected %s and "%s" from: %s\ngot %s and\n%s\n' "$status" "$text" "$*" "$got" "$said"
+        failed=1
+    fi
+}
+model=$SOURCE_DIR/examples/custom.nn
+"$NNC" "$model" -o a.cu && "$NNC" "$model" --target=cuda && "$NNC" "$model" --emit=cuda -o b.cu || failed=1
+[ -f a_cuda.h ] && [ -f custom.cu ] && [ -f custom_cuda.h ] && [ ! -f b_cuda.h ] || { echo "files: $(ls)"; failed=1; }
+sed 's/a_cuda.h/b_cuda.h/' a.cu | cmp - b.cu || failed=1
+grep -q '#define NN_GRAPHS 1' a.cu || failed=1
+"$NNC" "$model" -o a.cu --cuda-graph=off && grep -q '#define NN_GRAPHS 0' a.cu || failed=1
+# Both backends of one model go into one program.
+"$NNC" "$model" -o c.c && cat c.h a_cuda.h > both.h && cc -std=c99 -Wall -Wextra -Wpedantic -Werror -fsyntax-only both.h ||
+    failed=1
+c++ -x c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only both.h || failed=1
+expect 2 '--cuda-graph is on or off, not `maybe`' "$NNC" "$model" -o a.cu --cuda-graph=maybe
+expect 2 'CUDA code and --target=c99 do not go together' "$NNC" "$model" -o a.cu --target=c99
+expect 2 'exe, obj and lib do not go with it' "$NNC" "$model" --target=cuda --emit=obj
+expect 2 '--instrument does not go with --target=cuda' "$NNC" "$model" -o a.cu --instrument
+cat > sorted.nn <<'END'
+module Sorted {
+    def forward(self, x: f32[N, 8]) -> i64[N, 8] {
+        return torch.argsort(x, 1)
+    }
+}
+export Sorted() as sorted
+END
+rm -f s.cu
+expect 1 'sorted.nn:3:16: error[NN0807]: a sort has no kernel for --target=cuda yet (sorted)' \
+    "$NNC" sorted.nn -o s.cu --diagnostics=short
+[ ! -e s.cu ] || { echo "a refused program was written"; failed=1; }
+"$NNC" sorted.nn -o s.c || failed=1
+exit $failed

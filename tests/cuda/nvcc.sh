@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# nvcc, where there is one, takes the emitted examples for every architecture, with warnings as errors, and no kernel
+# spills registers.
+set -eu
+nvcc=${NVCC:-$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)}
+if [ ! -x "$nvcc" ]; then
+    echo "skipped: there is no nvcc"
+    exit 77
+fi
+here=$(mktemp -d)
+trap 'rm -rf "$here"' EXIT
+cd "$here"
+architectures="75 80 86 89 90 100 120"
+known=$("$nvcc" --list-gpu-arch)
+codes=
+for a in $architectures; do
+    if ! printf '%s\n' "$known" | grep -qx "compute_$a"; then
+        echo "not tested: this nvcc does not know sm_$a"
+        continue
+    fi
+    codes="$codes -gencode arch=compute_$a,code=sm_$a"
+    last=$a
+done
+codes="$codes -gencode arch=compute_$last,code=compute_$last" # PTX, for what comes after
+for example in custom lenet fashion_mnist; do
+    "$NNC" "$SOURCE_DIR/examples/$example.nn" -o "$example.cu"
+    # shellcheck disable=SC2086
+    "$nvcc" -std=c++17 --threads 2 -Xptxas -v -Werror all-warnings $codes -c "$example.cu" -o "$example.o" 2>log || {
+        cut -c1-300 log
+        exit 1
+    }
+    if grep 'bytes spill' log | grep -v ' 0 bytes spill stores, 0 bytes spill loads'; then
+        echo "$example: a kernel spills"
+        exit 1
+    fi
+    echo "$example: $(grep -c 'Function properties' log) functions for$(printf ' sm_%s' $architectures)"
+done

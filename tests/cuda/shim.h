@@ -1,0 +1,57 @@
+/* Programs for the tests of the CUDA backend: emitted as model.cu, compiled for the host with the
+ * shim and the adapter of tests/cuda/shim, and called like any other emitted model. */
+#ifndef NNC_TESTS_CUDA_SHIM_TESTS_H
+#define NNC_TESTS_CUDA_SHIM_TESTS_H
+
+#include "numeric/numeric.h"
+
+static const char shim_flags[] = "-std=c++17 -O1 -fno-strict-aliasing -fno-gnu-unique -shared "
+                                 "-fPIC -Wall -Wextra -Werror -Wno-psabi";
+
+/* model.cu and its header in `folder`; the program is simplified. */
+static inline const Plan *emit_shim_program(Arena *arena, Program *program, const char *folder) {
+    KernelOptions kernels = {.gpu = true};
+    const KernelProgram *made = kernel_program_build_with(arena, program, &kernels);
+    if (made->refusals.count)
+        fail_msg("%s: no kernel for %s", made->refusals.data[0].entry->symbol,
+                 made->refusals.data[0].what);
+    const Plan *plan = plan_build(arena, made);
+    EmitOptions options = {.header_name = "model_cuda.h",
+                           .file_name = "model.cu",
+                           .source_name = "test.nn",
+                           .version = "test",
+                           .info = true};
+    Text header = text_new(arena), source = text_new(arena);
+    emit_cuda_header(plan, &options, &header);
+    emit_cuda(plan, &options, &source);
+    write_text(arena_printf(arena, "%s/model_cuda.h", folder), &header);
+    write_text(arena_printf(arena, "%s/model.cu", folder), &source);
+    return plan;
+}
+
+/* The command that makes model.so of model.cu, seen through the tables of root `root`; no shell
+ * reads it. */
+static inline const char *shim_command(Arena *arena, const char *root, const char *extra) {
+    return arena_printf(arena,
+                        "g++ %s %s -I. -I%s/tests/cuda/shim -DMODEL_FILE=\"model.cu\" "
+                        "-DMODEL=%s_model -DCUDA_MODEL=%s_cuda_model "
+                        "%s/tests/cuda/shim/adapter.cpp -o model.so",
+                        shim_flags, extra, SOURCE_DIR, root, root, SOURCE_DIR);
+}
+
+/* As compile_program; `extra`: further flags. */
+static inline Compiled compile_for_shim(const char *name, const char *text, const char *extra) {
+    Compiled c = {.arena = arena_new()};
+    names_init(c.arena);
+    const char *error = NULL;
+    c.reference = program_read(c.arena, text, &error);
+    Program *program = program_read(c.arena, text, &error);
+    if (!c.reference || !program) fail_msg("%s\n%s", error, text);
+    simplify_program(program);
+    char *folder = program_folder(c.arena, arena_printf(c.arena, "cuda_%s", name));
+    c.plan = emit_shim_program(c.arena, program, folder);
+    open_program(&c, folder, shim_command(c.arena, c.reference->roots.data[0]->name->text, extra));
+    return c;
+}
+
+#endif

@@ -1,0 +1,513 @@
+/* A CUDA runtime without a GPU: the text of a .cu file is C++, and this header runs it on the host.
+ *
+ * Every thread of a block is a fiber; blocks run one after the other.  Which fiber goes on after a
+ * barrier or a shuffle, and which block is next, is drawn from a seed (shim_schedule; 0: in order).
+ * Found while running: threads that wait at different barriers or shuffles, or wait for one that
+ * has ended; reads of shared memory that nobody has written (it holds NaN); and with
+ * -fsanitize=address every access outside of a kernel's own buffers or shared arrays, since each of
+ * them is a block of memory of its own.  Work on streams is done when it is enqueued; a stream that
+ * is being captured records it instead.  What cannot be found: races inside a warp, memory order,
+ * time. */
+#ifndef NNC_TESTS_CUDA_SHIM_H
+#define NNC_TESTS_CUDA_SHIM_H 1
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+#if !defined(__x86_64__)
+#include <ucontext.h>
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+#define __host__
+#define __device__
+#define __global__ __attribute__((unused))
+#define __forceinline__ inline
+#define __launch_bounds__(threads)
+#define __grid_constant__
+
+/* Memory of a block by the line of its declaration; a buffer as a block of its own. */
+#define NN_SHARED(T, name, count) \
+    T *const name = (T *)shim::shared_memory(__LINE__, sizeof(T) * (size_t)(count))
+#define NN_BUFFER(at, bytes) shim::exact_buffer((void *)(at), (size_t)(bytes))
+
+struct dim3 {
+    unsigned x, y, z;
+    dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+};
+
+enum cudaError_t {
+    cudaSuccess = 0,
+    cudaErrorInvalidValue = 1,
+    cudaErrorMemoryAllocation = 2,
+    cudaErrorInvalidConfiguration = 9,
+    cudaErrorUnknown = 999
+};
+
+namespace shim {
+
+[[noreturn]] inline void fail(const char *what, int line) {
+    fprintf(stderr, "shim: %s (line %d of the .cu file)\n", what, line);
+    abort();
+}
+
+/* splitmix64 */
+struct Random {
+    uint64_t state;
+    uint64_t next() {
+        uint64_t z = state += 0x9E3779B97F4A7C15u;
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+        return z ^ (z >> 31);
+    }
+};
+
+/* ---- fibers ---- */
+
+enum { STACK = 96 << 10, LANES = 32 };
+enum State { READY, AT_BARRIER, AT_SHUFFLE, ENDED };
+
+struct Fiber {
+    dim3 thread;
+    State state;
+    int line;       /* where it waits */
+    void *position; /* stack pointer, or ucontext_t */
+    char *stack;
+    void *fake; /* AddressSanitizer's */
+};
+
+struct Warp {
+    int arrived, line;
+    unsigned generation;
+    char slots[2][LANES][8];
+};
+
+struct Array {
+    int line;
+    std::unique_ptr<char[]> memory;
+};
+
+struct Machine {
+    uint64_t seed = 0, launches = 0, calls = 0, fail_at = 0;
+    Random random{1};
+    dim3 grid, block, block_at;
+    std::vector<Fiber> fibers;
+    std::vector<char *> stacks;
+    std::vector<int> ready;
+    std::vector<Warp> warps;
+    std::vector<Array> arrays;
+    std::function<void()> body;
+    Fiber *current = nullptr;
+    void *scheduler = nullptr;
+    int arrived = 0, ended = 0, barrier_line = 0;
+    std::map<const void *, int> memory; /* what cudaMalloc (2) and cudaMallocHost (1) gave */
+#if defined(__SANITIZE_ADDRESS__)
+    void *scheduler_fake = nullptr;
+    const void *scheduler_stack = nullptr;
+    size_t scheduler_stack_bytes = 0;
+#endif
+};
+inline Machine machine;
+
+#if defined(__x86_64__)
+/* Keeps what a call must keep, and goes on where `to` was left. */
+__attribute__((naked, noinline)) inline void switch_stacks(void **, void *) {
+    asm volatile("pushq %rbp\n pushq %rbx\n pushq %r12\n pushq %r13\n pushq %r14\n pushq %r15\n"
+                 "movq %rsp, (%rdi)\n movq %rsi, %rsp\n"
+                 "popq %r15\n popq %r14\n popq %r13\n popq %r12\n popq %rbx\n popq %rbp\n ret\n");
+}
+#else
+inline void switch_stacks(void **from, void *to) {
+    if (!*from) *from = new ucontext_t;
+    swapcontext((ucontext_t *)*from, (ucontext_t *)to);
+}
+#endif
+
+inline void to_scheduler() {
+    Fiber *self = machine.current;
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_start_switch_fiber(self->state == ENDED ? nullptr : &self->fake,
+                                   machine.scheduler_stack, machine.scheduler_stack_bytes);
+#endif
+    switch_stacks(&self->position, machine.scheduler);
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_finish_switch_fiber(self->fake, &machine.scheduler_stack,
+                                    &machine.scheduler_stack_bytes);
+#endif
+}
+
+inline void to_fiber(Fiber *f) {
+    machine.current = f;
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_start_switch_fiber(&machine.scheduler_fake, f->stack, STACK);
+#endif
+    switch_stacks(&machine.scheduler, f->position);
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_finish_switch_fiber(machine.scheduler_fake, nullptr, nullptr);
+#endif
+}
+
+inline void fiber_main() {
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_finish_switch_fiber(nullptr, &machine.scheduler_stack,
+                                    &machine.scheduler_stack_bytes);
+#endif
+    machine.body();
+    machine.current->state = ENDED;
+    machine.ended++;
+    to_scheduler();
+    abort();
+}
+
+inline void prepare(Fiber *f, char *stack) {
+    f->stack = stack;
+    f->fake = nullptr;
+    f->state = READY;
+#if defined(__x86_64__)
+    void **top = (void **)(stack + STACK);
+    *--top = nullptr;
+    *--top = (void *)fiber_main;
+    for (int i = 0; i < 6; i++) *--top = nullptr;
+    f->position = top;
+#else
+    if (!f->position) f->position = new ucontext_t;
+    ucontext_t *context = (ucontext_t *)f->position;
+    getcontext(context);
+    context->uc_stack.ss_sp = stack;
+    context->uc_stack.ss_size = STACK;
+    context->uc_link = nullptr;
+    makecontext(context, fiber_main, 0);
+#endif
+}
+
+inline void wait_as(State state, int line) {
+    machine.current->state = state;
+    machine.current->line = line;
+    to_scheduler();
+}
+
+inline void release(int from, int count) {
+    for (int i = from; i < from + count; i++) {
+        machine.fibers[(size_t)i].state = READY;
+        machine.ready.push_back(i);
+    }
+}
+
+inline void barrier(int line) {
+    Machine &m = machine;
+    if (m.arrived && m.barrier_line != line) fail("threads wait at different barriers", line);
+    if (m.ended) fail("a barrier after some threads have ended", line);
+    m.barrier_line = line;
+    if (++m.arrived == (int)m.fibers.size()) {
+        m.arrived = 0;
+        /* This one goes on like all others. */
+        release(0, (int)m.fibers.size());
+    }
+    wait_as(m.arrived ? AT_BARRIER : READY, line);
+}
+
+/* Every lane gives a value and takes that of another one. */
+template <class T> inline T shuffle(unsigned mask, T value, int from, int line) {
+    Machine &m = machine;
+    const int thread = (int)m.current->thread.x, lane = thread % LANES;
+    Warp &w = m.warps[(size_t)(thread / LANES)];
+    if (mask != 0xffffffffu) fail("a shuffle of less than a warp", line);
+    if (w.arrived && w.line != line) fail("lanes of a warp shuffle at different places", line);
+    const unsigned generation = w.generation;
+    w.line = line;
+    static_assert(sizeof(T) <= 8, "a register has at most 8 bytes");
+    memcpy(w.slots[generation & 1][lane], &value, sizeof(T));
+    if (++w.arrived == LANES) {
+        w.arrived = 0;
+        w.generation++;
+        release(thread - lane, LANES);
+    }
+    wait_as(w.arrived ? AT_SHUFFLE : READY, line);
+    if (from < 0 || from >= LANES) return value;
+    memcpy(&value, w.slots[generation & 1][from], sizeof(T));
+    return value;
+}
+
+inline int lane() {
+    return (int)machine.current->thread.x % LANES;
+}
+
+/* All bytes 0xff: a NaN, or an index that is far outside. */
+inline void *shared_memory(int line, size_t bytes) {
+    for (Array &a : machine.arrays)
+        if (a.line == line) return a.memory.get();
+    machine.arrays.push_back({line, std::unique_ptr<char[]>(new char[bytes])});
+    memset(machine.arrays.back().memory.get(), 0xff, bytes);
+    return machine.arrays.back().memory.get();
+}
+
+inline void run_block(unsigned block) {
+    Machine &m = machine;
+    const int threads = (int)(m.block.x * m.block.y * m.block.z);
+    m.block_at = dim3(block, 0, 0);
+    m.arrays.clear();
+    m.arrived = m.ended = 0;
+    m.fibers.resize((size_t)threads);
+    m.warps.assign((size_t)(threads + LANES - 1) / LANES, Warp{});
+    m.ready.clear();
+    while (m.stacks.size() < (size_t)threads) m.stacks.push_back((char *)aligned_alloc(64, STACK));
+    for (int i = 0; i < threads; i++) {
+        m.fibers[(size_t)i].thread = dim3((unsigned)i, 0, 0);
+        prepare(&m.fibers[(size_t)i], m.stacks[(size_t)i]);
+        m.ready.push_back(i);
+    }
+    size_t turn = 0;
+    while (!m.ready.empty()) {
+        size_t at = m.seed ? (size_t)(m.random.next() % m.ready.size()) : turn;
+        if (at >= m.ready.size()) at = 0;
+        turn = at;
+        const int next = m.ready[at];
+        m.ready[at] = m.ready.back();
+        m.ready.pop_back();
+        to_fiber(&m.fibers[(size_t)next]);
+    }
+    for (const Fiber &f : m.fibers)
+        if (f.state != ENDED)
+            fail(f.state == AT_BARRIER ? "a barrier that not all threads reach"
+                                       : "a shuffle that not all lanes reach",
+                 f.line);
+}
+
+/* ---- launches ---- */
+
+/* A buffer of a kernel: only the bytes that the kernel changes are brought back. */
+struct Exact {
+    void *real;
+    std::unique_ptr<char[]> copy, before;
+    size_t bytes;
+};
+inline std::vector<Exact> pending;
+
+inline void *exact_buffer(void *real, size_t bytes) {
+    pending.push_back({real, std::unique_ptr<char[]>(new char[bytes]),
+                       std::unique_ptr<char[]>(new char[bytes]), bytes});
+    return pending.back().copy.get();
+}
+
+struct Launch {
+    std::vector<Exact> buffers;
+    dim3 grid, block;
+    std::function<void()> body;
+};
+
+inline void run_launch(Launch &launch) {
+    Machine &m = machine;
+    for (Exact &b : launch.buffers) {
+        memcpy(b.copy.get(), b.real, b.bytes);
+        memcpy(b.before.get(), b.real, b.bytes);
+    }
+    m.launches++;
+    m.grid = launch.grid;
+    m.block = launch.block;
+    m.body = launch.body;
+    m.random = {m.seed * 1000003u + m.launches};
+    std::vector<unsigned> order(launch.grid.x);
+    for (unsigned i = 0; i < launch.grid.x; i++) order[i] = i;
+    for (unsigned i = launch.grid.x; m.seed && i > 1; i--)
+        std::swap(order[i - 1], order[(size_t)(m.random.next() % i)]);
+    for (unsigned block : order) run_block(block);
+    for (Exact &b : launch.buffers)
+        for (size_t i = 0; i < b.bytes; i++)
+            if (b.copy[i] != b.before[i]) ((char *)b.real)[i] = b.copy[i];
+}
+
+struct Graph {
+    std::vector<std::shared_ptr<Launch>> launches;
+};
+struct Stream {
+    Graph *capture = nullptr;
+};
+
+/* The fail_at-th call of the runtime fails. */
+inline bool fails() {
+    return ++machine.calls == machine.fail_at;
+}
+
+inline void schedule(uint64_t seed) {
+    machine.seed = seed;
+}
+
+} // namespace shim
+
+#define threadIdx (shim::machine.current->thread)
+#define blockIdx (shim::machine.block_at)
+#define blockDim (shim::machine.block)
+#define gridDim (shim::machine.grid)
+#define __syncthreads() shim::barrier(__LINE__)
+#define __shfl_sync(mask, value, from) shim::shuffle(mask, value, from, __LINE__)
+#define __shfl_down_sync(mask, value, by) shim::shuffle(mask, value, shim::lane() + (by), __LINE__)
+
+/* ---- the runtime, as far as emitted code calls it ---- */
+
+typedef shim::Stream *cudaStream_t;
+typedef shim::Graph *cudaGraph_t, *cudaGraphExec_t;
+typedef int *cudaEvent_t;
+enum cudaMemcpyKind {
+    cudaMemcpyHostToHost,
+    cudaMemcpyHostToDevice,
+    cudaMemcpyDeviceToHost,
+    cudaMemcpyDeviceToDevice,
+    cudaMemcpyDefault
+};
+enum cudaMemoryType {
+    cudaMemoryTypeUnregistered,
+    cudaMemoryTypeHost,
+    cudaMemoryTypeDevice,
+    cudaMemoryTypeManaged
+};
+struct cudaPointerAttributes {
+    cudaMemoryType type;
+};
+enum cudaStreamCaptureMode { cudaStreamCaptureModeRelaxed = 2 };
+enum { cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2 };
+
+#define SHIM_CALL \
+    if (shim::fails()) return cudaErrorUnknown
+
+inline const char *cudaGetErrorString(cudaError_t error) {
+    return error == cudaSuccess ? "no error" : "an error of the device";
+}
+inline cudaError_t cudaGetLastError() {
+    return cudaSuccess;
+}
+inline cudaError_t shim_allocate(void **out, size_t bytes, int kind) {
+    *out = aligned_alloc(256, (bytes + 255) / 256 * 256 + (bytes ? 0 : 256));
+    if (!*out) return cudaErrorMemoryAllocation;
+    memset(*out, 0xff, bytes);
+    shim::machine.memory[*out] = kind;
+    return cudaSuccess;
+}
+template <class T> inline cudaError_t cudaMalloc(T **out, size_t bytes) {
+    SHIM_CALL;
+    return shim_allocate((void **)out, bytes, cudaMemoryTypeDevice);
+}
+template <class T> inline cudaError_t cudaMallocHost(T **out, size_t bytes) {
+    SHIM_CALL;
+    return shim_allocate((void **)out, bytes, cudaMemoryTypeHost);
+}
+inline cudaError_t cudaFree(void *p) {
+    shim::machine.memory.erase(p);
+    free(p);
+    return cudaSuccess;
+}
+inline cudaError_t cudaFreeHost(void *p) {
+    return cudaFree(p);
+}
+/* Of the block that p lies in, as far as it begins below p. */
+inline cudaError_t cudaPointerGetAttributes(cudaPointerAttributes *out, const void *p) {
+    SHIM_CALL;
+    auto found = shim::machine.memory.find(p);
+    out->type = found == shim::machine.memory.end() ? cudaMemoryTypeUnregistered
+                                                    : (cudaMemoryType)found->second;
+    return cudaSuccess;
+}
+template <class T> inline cudaError_t cudaGetSymbolAddress(void **out, const T &symbol) {
+    SHIM_CALL;
+    *out = (void *)&symbol;
+    return cudaSuccess;
+}
+inline cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind,
+                                   cudaStream_t) {
+    SHIM_CALL;
+    memcpy(to, from, bytes);
+    return cudaSuccess;
+}
+inline cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t) {
+    SHIM_CALL;
+    memset(to, value, bytes);
+    return cudaSuccess;
+}
+inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned) {
+    SHIM_CALL;
+    *out = new shim::Stream;
+    return cudaSuccess;
+}
+inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+    delete stream;
+    return cudaSuccess;
+}
+inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
+    SHIM_CALL;
+    return cudaSuccess;
+}
+inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned) {
+    SHIM_CALL;
+    *out = new int(0);
+    return cudaSuccess;
+}
+inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
+    delete event;
+    return cudaSuccess;
+}
+inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) {
+    SHIM_CALL;
+    return cudaSuccess;
+}
+inline cudaError_t cudaEventSynchronize(cudaEvent_t) {
+    SHIM_CALL;
+    return cudaSuccess;
+}
+inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+    SHIM_CALL;
+    if (!stream || stream->capture) return cudaErrorInvalidValue;
+    stream->capture = new shim::Graph;
+    return cudaSuccess;
+}
+inline cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *out) {
+    *out = stream->capture;
+    stream->capture = nullptr;
+    SHIM_CALL;
+    return cudaSuccess;
+}
+inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph,
+                                        unsigned long long) {
+    SHIM_CALL;
+    *out = new shim::Graph(*graph);
+    return cudaSuccess;
+}
+inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+    delete graph;
+    return cudaSuccess;
+}
+inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
+    delete graph;
+    return cudaSuccess;
+}
+inline cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t) {
+    SHIM_CALL;
+    for (auto &launch : graph->launches) shim::run_launch(*launch);
+    return cudaSuccess;
+}
+template <class A>
+inline cudaError_t cudaLaunchKernel(void (*kernel)(A), dim3 grid, dim3 block, void **arguments,
+                                    size_t, cudaStream_t stream) {
+    auto launch = std::make_shared<shim::Launch>();
+    A argument = *(A *)arguments[0];
+    launch->buffers = std::move(shim::pending);
+    shim::pending.clear();
+    SHIM_CALL;
+    if (!grid.x || block.x % shim::LANES || block.x > 1024) return cudaErrorInvalidConfiguration;
+    launch->grid = grid;
+    launch->block = block;
+    launch->body = [kernel, argument]() { kernel(argument); };
+    if (stream && stream->capture)
+        stream->capture->launches.push_back(launch);
+    else
+        shim::run_launch(*launch);
+    return cudaSuccess;
+}
+
+#endif
