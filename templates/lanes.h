@@ -35,6 +35,7 @@
 #define NN_ALIGNED __attribute__((aligned(64)))
 #define NN_UNROLL _Pragma("GCC unroll 32")
 #define NN_LIKELY(x) __builtin_expect(!!(x), 1)
+#define NN_PREFETCH(p) __builtin_prefetch(p)
 #if defined(__AVX512F__)
 #define NN_LANES 16
 #elif defined(__AVX2__)
@@ -53,6 +54,7 @@
 #define NN_ALIGNED
 #define NN_UNROLL
 #define NN_LIKELY(x) (x)
+#define NN_PREFETCH(p) ((void)(p))
 #define NN_LANES 1
 #endif
 

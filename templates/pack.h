@@ -48,10 +48,7 @@ NN_INLINE void nn_pack_turn(float *NN_RESTRICT dst, int64_t step, const float *s
             const int64_t end = nn_min(depth - first, 16);                          \
             for (int64_t k = 0; k < end; k++, dst += G) {                           \
                 const S *from = src + k * along;                                    \
-                if (across == 1 && n == G)                                          \
-                    memcpy(dst, from, G * sizeof(S));                               \
-                else                                                                \
-                    for (int64_t i = 0; i < n; i++) dst[i] = from[i * across];      \
+                for (int64_t i = 0; i < n; i++) dst[i] = from[i * across];          \
             }                                                                       \
         }                                                                           \
     }
@@ -70,11 +67,40 @@ NN_INLINE void nn_pack_f32_16(float *NN_RESTRICT dst, const float *src, int64_t 
     nn_pack_f32_16_plain(dst, src, n, depth, across, along, block);
 }
 
+/* Rows of neighbours that are contiguous: row by row, as memory lies, for all groups; a row some
+ * steps ahead is asked for, which no prefetcher sees where rows are pages apart. */
+#define NN_PACK_ROWS(NAME, S, G)                                                               \
+    NN_INLINE void NAME(S *NN_RESTRICT dst, int64_t packed_depth, const S *src, int64_t count, \
+                        int64_t depth, int64_t along, int64_t block) {                         \
+        for (int64_t first = 0; first < depth; first += 16, src += block) {                    \
+            const int64_t end = nn_min(depth - first, 16);                                     \
+            for (int64_t k = 0; k < end; k++, dst += G) {                                      \
+                const S *from = src + k * along;                                               \
+                S *to = dst;                                                                   \
+                int64_t i = 0;                                                                 \
+                for (; i < count; i += 64 / (int64_t)sizeof(S))                                \
+                    NN_PREFETCH(from + NN_PACK_AHEAD * along + i);                             \
+                for (i = 0; i + G <= count; i += G, to += G * packed_depth)                    \
+                    memcpy(to, from + i, G * sizeof(S));                                       \
+                for (int64_t last = i; i < count; i++) to[i - last] = from[i];                 \
+            }                                                                                  \
+        }                                                                                      \
+    }
+enum { NN_PACK_AHEAD = 6 };
+NN_PACK_ROWS(nn_pack_f32_rows_6, float, 6)
+NN_PACK_ROWS(nn_pack_f64_rows_6, double, 6)
+NN_PACK_ROWS(nn_pack_f32_rows_16, float, 16)
+NN_PACK_ROWS(nn_pack_f64_rows_16, double, 16)
+
 /* All groups. */
 #define NN_PACK(NAME, S, G)                                                                       \
     static void NAME##_by_##G(S *NN_RESTRICT dst, int64_t packed_depth, const S *src,             \
                               int64_t count, int64_t depth, int64_t across, int64_t along,        \
                               int64_t block) {                                                    \
+        if (across == 1) {                                                                        \
+            NAME##_rows_##G(dst, packed_depth, src, count, depth, along, block);                  \
+            return;                                                                               \
+        }                                                                                         \
         for (int64_t i = 0; i < count; i += G, dst += G * packed_depth)                           \
             NAME##_##G(dst, src + i * across, nn_min(count - i, G), depth, across, along, block); \
     }

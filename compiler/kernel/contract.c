@@ -13,12 +13,17 @@
 enum {
     DEPTH_TABLE_MAX = 4096, /* depth of one leaf call whose offsets are tables */
     DEPTH_PACKED =
-        256,          /* depth of one chunk in scratch: 16 columns of it fit a first-level cache */
-    ROWS_PACKED = 96, /* rows of a tile whose depth goes in chunks */
+        256,           /* depth of one chunk in scratch: 16 columns of it fit a first-level cache */
+    ROWS_PACKED = 192, /* rows of a tile whose depth goes in chunks: with its columns and operands
+                          it fills a second-level cache of 512 KiB */
+    ROWS_SPLIT = 24,   /* rows that are worth a tile of their own */
+    TILES_WANTED = 4,
     DEPTH_SHARED = 1024, /* depth of a panel that is packed whole */
     ROWS_SHARED = 384,   /* rows of a tile that share one */
     FAR_ELEMENTS = 64,   /* a stride from which lines of cache do not lie together */
     FAR_DEPTH = 32,
+    PAGE_ELEMENTS =
+        256,           /* from which a copy pays always: a line of each row is far from the next */
     COPY_COLUMNS = 32, /* what a copy must be shared by to pay */
     COPY_ROWS = 48,
     PARALLEL_CYCLES = 20000, /* work that is worth more than one thread */
@@ -245,7 +250,8 @@ static bool prefers_copy(ProductPlan *p, const Operand *o) {
     if (!o->depth || !o->across || !dim_is(o->across, 1)) return false;
     if (dim_is_const(o->depth, &stride) && stride < FAR_ELEMENTS) return false;
     if (dim_hint(p->depth_total) < FAR_DEPTH) return false;
-    if (is_row) return dim_hint(p->column_total) >= COPY_COLUMNS;
+    const bool pages = !dim_is_const(o->depth, &stride) || stride >= PAGE_ELEMENTS;
+    if (is_row) return pages || dim_hint(p->column_total) >= COPY_COLUMNS;
     return !o->stored_panels && dim_hint(p->row_total) >= COPY_ROWS;
 }
 
@@ -572,12 +578,27 @@ static void share_panel(ProductPlan *p) {
     if (p->rows_tile < p->row_block) p->row_block = p->rows_tile;
 }
 
+/* Rows of a tile when tiles, as few as the caches allow but some for each thread of a small
+ * machine, get equal shares in whole groups. */
+static int64_t packed_rows(const ProductPlan *p) {
+    int64_t e;
+    if (!dim_is_const(p->row_total, &e) || e == 0) return at_most(p->row_total, ROWS_PACKED);
+    double panels =
+        labels_hint(&p->outer) * blocks((double)dim_hint(p->column_total), (double)p->step);
+    int64_t tiles = (e + ROWS_PACKED - 1) / ROWS_PACKED;
+    int64_t most = (e + ROWS_SPLIT - 1) / ROWS_SPLIT;
+    while (2 * tiles <= most && panels * (double)tiles < TILES_WANTED) tiles *= 2;
+    int64_t rows = (e + tiles - 1) / tiles;
+    rows = (rows + GROUP_ROWS - 1) / GROUP_ROWS * GROUP_ROWS;
+    return rows < e ? rows : e;
+}
+
 /* Depth goes in chunks that fit the caches, with all rows of a tile in each. */
 static void cut_depth(ProductPlan *p, bool rows_packed) {
     int64_t e;
-    if (!p->band) p->rows_tile = p->row_block = at_most(p->row_total, ROWS_PACKED);
     if (!p->band && rows_packed && dim_hint(p->column_total) >= 2 * PANEL_MAX)
         p->step = p->panel = 2 * PANEL_MAX;
+    if (!p->band) p->rows_tile = p->row_block = packed_rows(p);
     if (!dim_is_const(p->depth_total, &e) || e > 2 * DEPTH_PACKED) p->chunk = DEPTH_PACKED;
 }
 

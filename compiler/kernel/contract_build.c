@@ -52,6 +52,15 @@ static MmaAccess make_access(ProductPlan *p, const Dim *stride, const Index *ent
     return access;
 }
 
+/* Places along the depth that a packed group has: where a power of two divides them, one more than
+ * are used, so that equal places of neighbouring groups, which are written together, lie in other
+ * sets of the cache. */
+static const Dim *packed_depth(ProductPlan *p) {
+    const Dim *extent = p->b->kernel->axes.data[p->depth_axis].extent;
+    int64_t e;
+    return dim_is_const(extent, &e) && e % 16 == 0 ? product_constant(p, e + 1) : extent;
+}
+
 /* Copies an operand into groups of neighbours. */
 static int pack_copied(ProductPlan *p, const Operand *o, const Index *count,
                        const Index *depth_count) {
@@ -63,7 +72,7 @@ static int pack_copied(ProductPlan *p, const Operand *o, const Index *count,
     PackLeaf *pack = NEW(p->arena, PackLeaf);
     *pack = (PackLeaf){.dtype = p->dtype,
                        .group = group,
-                       .depth_max = b->kernel->axes.data[p->depth_axis].extent,
+                       .depth_max = packed_depth(p),
                        .from_slot = o->slot,
                        .base = o->base,
                        .count = count,
@@ -369,7 +378,8 @@ static void read_columns(ProductPlan *p, Mma *mma, const Index *columns, const I
     mma->b_slot = o->path == OPERAND_COPIED ? pack_copied(p, o, columns, depth)
                                             : pack_columns(p, columns, depth);
     mma->b_base = index_const(p->b->table, 0);
-    mma->b_panel = dim_mul(p->b->dims, extent, product_constant(p, PANEL_COLUMNS));
+    const Dim *places = o->path == OPERAND_COPIED ? packed_depth(p) : extent;
+    mma->b_panel = dim_mul(p->b->dims, places, product_constant(p, PANEL_COLUMNS));
     mma->b_depth =
         (MmaAccess){.stride = product_constant(p, PANEL_COLUMNS), .table_base = mma->b_base};
     mma->b_padded = true;
@@ -390,8 +400,9 @@ static void read_rows(ProductPlan *p, Mma *mma, const Index *rows, const Index *
     if (o->path == OPERAND_COPIED) {
         const Dim *group = product_constant(p, GROUP_ROWS);
         mma->a_slot = pack_copied(p, o, rows, depth);
-        mma->a_row = (MmaAccess){
-            .stride = dim_mul(p->b->dims, extent, group), .grouped = true, .table_base = zero};
+        mma->a_row = (MmaAccess){.stride = dim_mul(p->b->dims, packed_depth(p), group),
+                                 .grouped = true,
+                                 .table_base = zero};
         mma->a_depth = (MmaAccess){.stride = group, .table_base = zero};
     } else {
         mma->a_slot = pack_rows(p, rows, depth);

@@ -28,7 +28,7 @@ static void test_linear_in_all_directions(void **state) {
     assert_int_equal(occurrences(paths, "columns packed stored, rows direct"), 1);
     assert_non_null(strstr(paths, "joined: contract tanh"));
     assert_non_null(strstr(paths,
-                           "columns packed scratch, rows packed scratch, tile 96x128, joined: "
+                           "columns packed scratch, rows packed scratch, tile 162x128, joined: "
                            "contract add sub"));
     /* The old w is read for dx before the update writes it. */
     assert_non_null(strstr(e->steps.data[2]->kernel->text, "update"));
