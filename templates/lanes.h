@@ -31,6 +31,7 @@
 #elif defined(__GNUC__) && !defined(NN_NO_VECTORS)
 #define NN_INLINE static inline __attribute__((always_inline, unused))
 #define NN_NOINLINE __attribute__((noinline))
+#define NN_SHARED static __attribute__((noinline, unused))
 #define NN_RESTRICT __restrict__
 #define NN_ALIGNED __attribute__((aligned(64)))
 #define NN_UNROLL _Pragma("GCC unroll 32")
@@ -50,6 +51,7 @@
 #define NN_INLINE static inline
 #endif
 #define NN_NOINLINE
+#define NN_SHARED NN_INLINE
 #define NN_RESTRICT
 #define NN_ALIGNED
 #define NN_UNROLL

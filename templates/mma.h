@@ -9,6 +9,10 @@
  * number of rows up to 6 has its own exact tile; one or two rows alone, which are bound by the
  * bytes of B, take more vectors at a time to cover the latency of their chains.
  *
+ * An instance holds the tiles that its calls can reach, and no more: of ROWS bit v where v rows
+ * remain behind whole tiles (v = 6: whole tiles), bits 7 and 8 for one and two rows alone; MOST is
+ * the largest t_row.
+ *
  * An instance NN_MMA(nn_mma_f32_tsg, ...) has a letter each for the rows of A, the depth of A and
  * the depth of B: s i * stride, t entry i of a table, g packed rows.  Its arguments, in order: t,
  * t_row                            the tile and its elements a row rows, columns, depth of the
@@ -101,49 +105,50 @@
     }
 
 /* The exact tile of the last MR rows, those from i on. */
-#define NN_MMA_TAIL(NAME, ROW, MR)                                                             \
-    case MR:                                                                                   \
-        NAME##_##MR(t, t_row, depth, NN_MMA_ROWS(ROW, i), a_depth, a_depths, b, wide, b_depth, \
-                    b_depths, accumulate);                                                     \
+#define NN_MMA_TAIL(NAME, ROW, ROWS, MR)                                                           \
+    case MR:                                                                                       \
+        if ((ROWS) >> MR & 1)                                                                      \
+            NAME##_##MR(t, t_row, depth, NN_MMA_ROWS(ROW, i), a_depth, a_depths, b, wide, b_depth, \
+                        b_depths, accumulate);                                                     \
         break;
 
 /* All rows of a panel; `wide` is what a tile takes in the place of b_panel. */
-#define NN_MMA_PANEL(NAME, S, ROW)                                                                 \
+#define NN_MMA_PANEL(NAME, S, ROW, ROWS)                                                           \
     static NN_NOINLINE void NAME(                                                                  \
         S *NN_RESTRICT t, int64_t t_row, int64_t rows, int64_t depth, const S *a, int64_t a_row,   \
         const int32_t *a_rows, int64_t a_depth, const int32_t *a_depths, const S *b, int64_t wide, \
         int64_t b_depth, const int32_t *b_depths, int accumulate) {                                \
         int64_t i = 0;                                                                             \
-        for (; i + 6 <= rows; i += 6)                                                              \
+        for (; (ROWS) >> 6 & 1 && i + 6 <= rows; i += 6)                                           \
             NAME##_6(t + i * t_row, t_row, depth, NN_MMA_ROWS(ROW, i), a_depth, a_depths, b, wide, \
                      b_depth, b_depths, accumulate);                                               \
         t += i * t_row;                                                                            \
         switch (rows - i) {                                                                        \
-            NN_MMA_TAIL(NAME, ROW, 5)                                                              \
-            NN_MMA_TAIL(NAME, ROW, 4)                                                              \
-            NN_MMA_TAIL(NAME, ROW, 3)                                                              \
-            NN_MMA_TAIL(NAME, ROW, 2)                                                              \
-            NN_MMA_TAIL(NAME, ROW, 1)                                                              \
+            NN_MMA_TAIL(NAME, ROW, ROWS, 5)                                                        \
+            NN_MMA_TAIL(NAME, ROW, ROWS, 4)                                                        \
+            NN_MMA_TAIL(NAME, ROW, ROWS, 3)                                                        \
+            NN_MMA_TAIL(NAME, ROW, ROWS, 2)                                                        \
+            NN_MMA_TAIL(NAME, ROW, ROWS, 1)                                                        \
         default: break;                                                                            \
         }                                                                                          \
     }
 
 /* The whole product: one or two rows by themselves, panels of WIDE vectors, then single vectors. */
-#define NN_MMA(NAME, T, S, ROW, AD, BD)                                                         \
+#define NN_MMA(NAME, T, S, ROW, AD, BD, ROWS, MOST)                                             \
     NN_MMA_TILE(NAME##_wide_6, T, S, 6, NN_MMA_WIDE_##T, ROW, AD, BD)                           \
     NN_MMA_TILE(NAME##_wide_5, T, S, 5, NN_MMA_WIDE_##T, ROW, AD, BD)                           \
     NN_MMA_TILE(NAME##_wide_4, T, S, 4, NN_MMA_WIDE_##T, ROW, AD, BD)                           \
     NN_MMA_TILE(NAME##_wide_3, T, S, 3, NN_MMA_WIDE_##T, ROW, AD, BD)                           \
     NN_MMA_TILE(NAME##_wide_2, T, S, 2, NN_MMA_WIDE_##T, ROW, AD, BD)                           \
     NN_MMA_TILE(NAME##_wide_1, T, S, 1, NN_MMA_WIDE_##T, ROW, AD, BD)                           \
-    NN_MMA_PANEL(NAME##_wide, S, ROW)                                                           \
+    NN_MMA_PANEL(NAME##_wide, S, ROW, ROWS)                                                     \
     NN_MMA_LAST(NAME##_last_6, T, S, 6, ROW, AD, BD)                                            \
     NN_MMA_LAST(NAME##_last_5, T, S, 5, ROW, AD, BD)                                            \
     NN_MMA_LAST(NAME##_last_4, T, S, 4, ROW, AD, BD)                                            \
     NN_MMA_LAST(NAME##_last_3, T, S, 3, ROW, AD, BD)                                            \
     NN_MMA_LAST(NAME##_last_2, T, S, 2, ROW, AD, BD)                                            \
     NN_MMA_LAST(NAME##_last_1, T, S, 1, ROW, AD, BD)                                            \
-    NN_MMA_PANEL(NAME##_last, S, ROW)                                                           \
+    NN_MMA_PANEL(NAME##_last, S, ROW, ROWS)                                                     \
     NN_MMA_TILE(NAME##_pair, T, S, 2, NN_MMA_PAIR, ROW, AD, BD)                                 \
     NN_MMA_TILE(NAME##_line, T, S, 1, NN_MMA_LINE, ROW, AD, BD)                                 \
     static void NAME(S *NN_RESTRICT t, int64_t t_row, int64_t rows, int64_t columns,            \
@@ -154,17 +159,18 @@
         if (padded && rows <= 2) columns = (columns + 15) / 16 * 16;                            \
         if (padded) columns = (columns + NN_LANES - 1) / NN_LANES * NN_LANES;                   \
         if (columns > t_row) columns = t_row;                                                   \
-        if (rows == 1)                                                                          \
+        if ((ROWS) >> 7 & 1 && (MOST) >= NN_MMA_LINE * NN_LANES && rows == 1)                   \
             for (; j + NN_MMA_LINE * NN_LANES <= columns; j += NN_MMA_LINE * NN_LANES)          \
                 NAME##_line(t + j, t_row, depth, NN_MMA_ROWS(ROW, 0), a_depth, a_depths,        \
                             b + NN_MMA_COLUMN(j), b_panel, b_depth, b_depths, accumulate);      \
-        if (rows == 2)                                                                          \
+        if ((ROWS) >> 8 & 1 && (MOST) >= NN_MMA_PAIR * NN_LANES && rows == 2)                   \
             for (; j + NN_MMA_PAIR * NN_LANES <= columns; j += NN_MMA_PAIR * NN_LANES)          \
                 NAME##_pair(t + j, t_row, depth, NN_MMA_ROWS(ROW, 0), a_depth, a_depths,        \
                             b + NN_MMA_COLUMN(j), b_panel, b_depth, b_depths, accumulate);      \
-        for (; j + NN_MMA_WIDE_##T * NN_LANES <= columns; j += NN_MMA_WIDE_##T * NN_LANES)      \
-            NAME##_wide(t + j, t_row, rows, depth, a, a_row, a_rows, a_depth, a_depths,         \
-                        b + NN_MMA_COLUMN(j), b_panel, b_depth, b_depths, accumulate);          \
+        if ((MOST) >= NN_MMA_WIDE_##T * NN_LANES)                                               \
+            for (; j + NN_MMA_WIDE_##T * NN_LANES <= columns; j += NN_MMA_WIDE_##T * NN_LANES)  \
+                NAME##_wide(t + j, t_row, rows, depth, a, a_row, a_rows, a_depth, a_depths,     \
+                            b + NN_MMA_COLUMN(j), b_panel, b_depth, b_depths, accumulate);      \
         for (; j < columns; j += NN_LANES)                                                      \
             NAME##_last(t + j, t_row, rows, depth, a, a_row, a_rows, a_depth, a_depths,         \
                         b + NN_MMA_COLUMN(j), nn_min(columns - j, NN_LANES), b_depth, b_depths, \

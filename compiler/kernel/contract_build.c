@@ -12,7 +12,8 @@ enum { DEPTH_TABLE_MAX = 4096 }; /* depth of one leaf call whose offsets are tab
 static int table_constant(ProductPlan *p, const Index *entry, int axis, int64_t count) {
     int64_t *data = NEW_ARRAY(p->l->arena, (size_t)count, int64_t);
     for (int64_t i = 0; i < count; i++) {
-        if (!index_evaluate(entry, axis, i, &data[i])) return -1;
+        AxisValue at = {axis, i};
+        if (!index_evaluate(entry, &at, 1, &data[i])) return -1;
         if (data[i] > INT32_MAX || data[i] < INT32_MIN) abort();
     }
     Shape shape = {1, {product_constant(p, count)}};

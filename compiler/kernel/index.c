@@ -564,12 +564,17 @@ Motion index_motion(const Index *a, int axis, const Dim **stride) {
     return motion;
 }
 
-static bool atom_evaluate(const IndexAtom *a, int axis, int64_t at, int64_t *value) {
+static bool atom_evaluate(const IndexAtom *a, const AxisValue *at, int count, int64_t *value) {
     int64_t left = 0, right = 0;
-    if (a->left && !index_evaluate(a->left, axis, at, &left)) return false;
-    if (a->right && !index_evaluate(a->right, axis, at, &right)) return false;
+    if (a->left && !index_evaluate(a->left, at, count, &left)) return false;
+    if (a->right && !index_evaluate(a->right, at, count, &right)) return false;
     switch (a->kind) {
-    case ATOM_AXIS: *value = at; return a->axis == axis;
+    case ATOM_AXIS:
+        for (int i = 0; i < count; i++) {
+            *value = at[i].value;
+            if (at[i].axis == a->axis) return true;
+        }
+        return false;
     case ATOM_FLOORDIV:
     case ATOM_MOD: {
         if (!dim_is_const(a->divisor, &right) || right <= 0) return false;
@@ -585,12 +590,12 @@ static bool atom_evaluate(const IndexAtom *a, int axis, int64_t at, int64_t *val
     return false;
 }
 
-bool index_evaluate(const Index *a, int axis, int64_t at, int64_t *value) {
+bool index_evaluate(const Index *a, const AxisValue *at, int count, int64_t *value) {
     int64_t sum, factor, term;
     if (!dim_is_const(a->constant, &sum)) return false;
     for (int i = 0; i < a->count; i++)
         if (!dim_is_const(a->terms[i].factor, &factor) ||
-            !atom_evaluate(a->terms[i].atom, axis, at, &term) ||
+            !atom_evaluate(a->terms[i].atom, at, count, &term) ||
             !checked_mul(factor, term, &term) || !checked_add(sum, term, &sum))
             return false;
     *value = sum;

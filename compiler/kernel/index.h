@@ -69,8 +69,12 @@ void index_bounds(IndexTable *table, const Index *a, const Dim **lower, const Di
 /* How an index moves with an axis: not at all, by a constant stride, or otherwise (a gather). */
 typedef enum Motion { MOTION_NONE, MOTION_STRIDE, MOTION_OTHER } Motion;
 Motion index_motion(const Index *a, int axis, const Dim **stride);
-/* The value where `axis` has the value `at`; false if it depends on more than that axis. */
-bool index_evaluate(const Index *a, int axis, int64_t at, int64_t *value);
+/* The value where axes have these values; false if it depends on more than those. */
+typedef struct AxisValue {
+    int axis;
+    int64_t value;
+} AxisValue;
+bool index_evaluate(const Index *a, const AxisValue *at, int count, int64_t *value);
 /* Replaces axes: replacement[axis], NULL (or axis >= count) keeps the axis. */
 const Index *index_substitute(IndexTable *table, const Index *a, const Index *const *replacement,
                               int count);

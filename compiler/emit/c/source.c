@@ -143,12 +143,17 @@ static const char drawing[] =
 /* ---- what the kernels need ---- */
 
 typedef struct Needs {
-    unsigned mma_forms, pack_forms, argsort_dtypes;
+    MmaUse mma[MMA_FORMS];
+    bool has_mma;
+    unsigned pack_forms, argsort_dtypes;
 } Needs;
 
 static void find_needs(const Kernel *kernel, const Stmt *s, Needs *needs) {
     for (int i = 0; i < s->body.count; i++) find_needs(kernel, s->body.data[i], needs);
-    if (s->kind == STMT_MMA) needs->mma_forms |= 1u << mma_form(s->mma);
+    if (s->kind == STMT_MMA) {
+        mma_use(&needs->mma[mma_form(s->mma)], kernel, s->mma);
+        needs->has_mma = true;
+    }
     if (s->kind == STMT_PACK) needs->pack_forms |= 1u << pack_form(s->pack);
     if (s->kind == STMT_ARGSORT)
         needs->argsort_dtypes |= 1u << kernel->slots.data[s->argsort->keys_slot].dtype;
@@ -167,9 +172,9 @@ static void write_templates(SourceWriter *w) {
         if (sites > w->sites) w->sites = sites;
     }
     if (w->sites) emit_template(w->out, "philox.h");
-    if (needs.mma_forms) emit_template(w->out, "mma.h");
+    if (needs.has_mma) emit_template(w->out, "mma.h");
     for (int form = 0; form < MMA_FORMS; form++)
-        if (needs.mma_forms >> form & 1) emit_mma_form(w->out, form);
+        if (needs.mma[form].columns) emit_mma_form(w->out, form, &needs.mma[form]);
     if (needs.pack_forms) emit_template(w->out, "pack.h");
     for (int form = 0; form < PACK_FORMS; form++)
         if (needs.pack_forms >> form & 1) emit_pack_form(w->out, form);

@@ -438,12 +438,66 @@ static const char *mma_name(Writer *w, int form) {
                          form_letters[form >> 1 & 1], form_letters[form & 1]);
 }
 
-void emit_mma_form(Text *out, int form) {
+/* Axes of an index that are not there yet; false: there are too many. */
+enum { COUNTED_AXES = 3, COUNTED_VALUES = 4096 };
+static bool find_axes(const Index *a, AxisValue *axes, int *count) {
+    for (int i = 0; i < a->count; i++) {
+        const IndexAtom *atom = a->terms[i].atom;
+        if (atom->left && !find_axes(atom->left, axes, count)) return false;
+        if (atom->right && !find_axes(atom->right, axes, count)) return false;
+        if (atom->kind != ATOM_AXIS) continue;
+        int at = 0;
+        while (at < *count && axes[at].axis != atom->axis) at++;
+        if (at == COUNTED_AXES) return false;
+        axes[at].axis = atom->axis;
+        if (at == *count) ++*count;
+    }
+    return true;
+}
+
+static unsigned rows_bits(int64_t rows) {
+    if (rows <= 0) return 0;
+    unsigned bits = rows >= GROUP_ROWS ? 1u << GROUP_ROWS : 0;
+    if (rows % GROUP_ROWS) bits |= 1u << rows % GROUP_ROWS;
+    return bits | (rows <= 2 ? 1u << (GROUP_ROWS + rows) : 0);
+}
+
+/* The tiles for all values that the number of rows takes while its axes run. */
+static bool rows_counted(const Kernel *kernel, const Index *rows, unsigned *bits) {
+    AxisValue axes[COUNTED_AXES] = {0};
+    int64_t extents[COUNTED_AXES], values = 1, value;
+    int count = 0;
+    if (!find_axes(rows, axes, &count)) return false;
+    for (int i = 0; i < count; i++)
+        if (!dim_is_const(kernel->axes.data[axes[i].axis].extent, &extents[i]) ||
+            !checked_mul(values, extents[i], &values) || values > COUNTED_VALUES)
+            return false;
+    for (int64_t v = 0; v < values; v++) {
+        int64_t rest = v;
+        for (int i = 0; i < count; i++) {
+            axes[i].value = rest % extents[i];
+            rest /= extents[i];
+        }
+        if (!index_evaluate(rows, axes, count, &value)) return false;
+        *bits |= rows_bits(value);
+    }
+    return true;
+}
+
+void mma_use(MmaUse *use, const Kernel *kernel, const Mma *m) {
+    unsigned bits = 0;
+    if (!rows_counted(kernel, m->rows, &bits))
+        for (int64_t rows = 1; rows <= m->rows_max; rows++) bits |= rows_bits(rows);
+    use->rows |= bits;
+    if (m->columns_max > use->columns) use->columns = m->columns_max;
+}
+
+void emit_mma_form(Text *out, int form, const MmaUse *use) {
     Writer w = {.arena = out->arena};
     static const char *const kind[] = {"NN_MMA_STRIDE", "NN_MMA_TABLE", "NN_MMA_GROUP"};
-    text_printf(out, "NN_MMA(%s, %s, %s, %s, %s, %s)\n", mma_name(&w, form),
+    text_printf(out, "NN_MMA(%s, %s, %s, %s, %s, %s, 0x%x, %lld)\n", mma_name(&w, form),
                 form & 4 ? "f64" : "f32", form & 4 ? "double" : "float", kind[form >> 3],
-                kind[form >> 1 & 1], kind[form & 1]);
+                kind[form >> 1 & 1], kind[form & 1], use->rows, (long long)use->columns);
 }
 
 int pack_form(const PackLeaf *p) {

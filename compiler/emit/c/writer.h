@@ -118,7 +118,13 @@ void emit_kernel_function(Text *out, const KernelPlan *plan, IndexTable *indices
                           bool cuda);
 /* Suffix and bit of the instance of the product leaf that `m` needs. */
 int mma_form(const Mma *m);
-void emit_mma_form(Text *out, int form); /* the line that instantiates it */
+/* What the calls of a form reach: rows and columns as in templates/mma.h, 0: it is not called. */
+typedef struct MmaUse {
+    unsigned rows;
+    int64_t columns;
+} MmaUse;
+void mma_use(MmaUse *use, const Kernel *kernel, const Mma *m);
+void emit_mma_form(Text *out, int form, const MmaUse *use); /* the line that instantiates it */
 int pack_form(const PackLeaf *p);
 void emit_pack_form(Text *out, int form);
 enum { MMA_FORMS = 24, PACK_FORMS = 4 };

@@ -152,14 +152,16 @@ static void test_evaluate(void **state) {
             const Index *by[3] = {NULL, NULL, index_const(f.table, at)};
             int64_t expected, value;
             assert_true(index_is_const(index_substitute(f.table, cases[c], by, 3), &expected));
-            assert_true(index_evaluate(cases[c], 2, at, &value));
+            AxisValue known[2] = {{5, 77}, {2, at}};
+            assert_true(index_evaluate(cases[c], known, 2, &value));
             assert_int_equal(value, expected);
         }
     int64_t value;
+    AxisValue first = {2, 0};
     const Index *other = index_axis(f.table, 1, number(&f, 9));
-    assert_false(index_evaluate(index_add(f.table, i, other), 2, 0, &value));
+    assert_false(index_evaluate(index_add(f.table, i, other), &first, 1, &value));
     assert_false(
-        index_evaluate(index_dim(f.table, dim_symbol(f.dims, name_of("N"))), 2, 0, &value));
+        index_evaluate(index_dim(f.table, dim_symbol(f.dims, name_of("N"))), &first, 1, &value));
     arena_free(f.arena);
 }
 
