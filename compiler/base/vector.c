@@ -5,7 +5,8 @@
 #include <string.h>
 
 void vector_grow(Arena *arena, void **data, int *capacity, int count, size_t element_size) {
-    size_t wanted = *capacity > 0 ? (size_t)*capacity * 2 : 8;
+    /* The first storage is small where elements are large. */
+    size_t wanted = *capacity > 0 ? (size_t)*capacity * 2 : element_size > 32 ? 2 : 8;
     if (wanted > INT_MAX)
         wanted = *capacity < INT_MAX ? INT_MAX : SIZE_MAX; /* SIZE_MAX fails below */
     void *fresh = arena_alloc_array(arena, wanted, element_size);

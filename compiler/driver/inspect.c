@@ -121,6 +121,7 @@ int command_check(const CommandLine *line) {
         PipelineOptions options;
         int status = pipeline_options(line, &options);
         if (status) return status;
+        options.views = true;
         Arena *arena = arena_new();
         Shapes shapes = {.arena = arena};
         if (line->given[OPTION_SHAPES]) {

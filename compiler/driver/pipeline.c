@@ -68,6 +68,7 @@ static void front_passes(Pipeline *pipeline, const SourceFile *file, DiagnosticS
                           .include_paths = pipeline->options.include_paths,
                           .only = module ? pipeline->name : NULL,
                           .instantiate_only = module,
+                          .no_views = !pipeline->options.views,
                           .on_statement = pipeline->options.on_statement,
                           .user = pipeline->options.user};
     pipeline->program = lower_program(arena, unit, &lower, sink);

@@ -263,7 +263,7 @@ int command_summary(const CommandLine *line) {
     if (!status) status = pipeline_options(line, &options);
     if (!status) status = options_integer(line, OPTION_SEED, 0, &seed);
     if (status) return status;
-    options.modules = true;
+    options.modules = options.views = true;
     Arena *arena = line->arena;
     Pipeline pipeline;
     status = pipeline_open(&pipeline, arena, target, &options);

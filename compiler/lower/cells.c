@@ -217,7 +217,6 @@ void cell_gradient_add(Lowerer *lw, CellState *parameter, Node *value, Span span
 void cells_begin_entry(Lowerer *lw) {
     CellWork *work = cell_work(lw);
     lw->entry_serial++;
-    work->draws.count = 0;
     work->consumed.count = 0;
     work->undo.count = 0;
 }
@@ -374,15 +373,12 @@ uint32_t random_site(Lowerer *lw, const char **where) {
     const char *path = lw->init_cell                        ? lw->init_cell->cell->name->text
                        : lw->instance && lw->instance->path ? lw->instance->path
                                                             : "";
-    path = name_of(path)->text;
-    uint32_t ordinal = 0;
-    int i = 0;
-    while (i < work->draws.count && work->draws.data[i].path != path) i++;
-    if (i == work->draws.count) {
-        PathDraws fresh = {path, 0};
-        vector_push(lw->arena, &work->draws, fresh);
-    }
-    ordinal = work->draws.data[i].count++;
+    uint32_t index = name_of(path)->index;
+    while ((uint32_t)work->draws.count <= index)
+        vector_push(lw->arena, &work->draws, ((PathDraws){0}));
+    PathDraws *draws = &work->draws.data[index];
+    if (draws->entry != lw->entry_serial) *draws = (PathDraws){lw->entry_serial, 0};
+    uint32_t ordinal = draws->count++;
     if (lw->init_cell && ordinal == 0)
         *where = path;
     else

@@ -10,9 +10,9 @@ typedef struct FlagUndo {
     CellState *cell;
     bool override, value;
 } FlagUndo;
-/* Draws so far of one module path in this entry: the next ordinal. */
+/* Draws so far of one module path in an entry: the next ordinal. */
 typedef struct PathDraws {
-    const char *path;
+    int entry; /* whose serial number this is; those of others do not count */
     uint32_t count;
 } PathDraws;
 typedef struct OptimizerUse {
@@ -22,7 +22,7 @@ typedef struct OptimizerUse {
 
 typedef struct CellWork {
     VECTOR(FlagUndo) undo;
-    VECTOR(PathDraws) draws;
+    VECTOR(PathDraws) draws; /* by the index of the path's name */
     VECTOR(OptimizerUse) steps;
     VECTOR(bool) consumed; /* by node id: a backward() has freed what it saved */
 } CellWork;

@@ -209,7 +209,7 @@ static void root_finish(Lowerer *lw, Root *root, int errors_before) {
     cells_finish_root(lw, root);
     if (diagnostics_errors(lw->sink) == errors_before) cells_build_init(lw, root);
     if (lw->root_instance) {
-        module_build_view(lw, lw->root_instance);
+        if (!lw->options->no_views) module_build_view(lw, lw->root_instance);
         root->instance = lw->root_instance;
     }
     vector_push(lw->arena, &lw->program->roots, root);

@@ -19,6 +19,7 @@ typedef struct LowerOptions {
     const char *const *include_paths; /* NULL-terminated, for imports; may be NULL */
     int64_t step_limit;               /* 0: default budget of compile-time steps */
     const char *only;      /* NULL, or the one export / block / module to lower ("FILE:Module") */
+    bool no_views;         /* nobody asks for the instance tree */
     bool instantiate_only; /* with `only` a module class: no entry needed (summary, graph) */
     /* check --shapes: called after each executed statement of a user's file that binds tensors; may
      * be NULL */

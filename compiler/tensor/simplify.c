@@ -169,11 +169,17 @@ static void run_round(Rounds *rounds, unsigned rules) {
     rounds->changed = w.changed;
 }
 
+static bool has_scans(const Graph *g) {
+    for (int i = 0; i < g->nodes.count; i++)
+        if (g->nodes.data[i]->op == OP_SCAN) return true;
+    return false;
+}
+
 static void run_rounds(Rounds *rounds, unsigned rules) {
     rounds->changed = true;
     for (int round = 0; rounds->changed && round < MAX_ROUNDS; round++) run_round(rounds, rules);
     /* Rebuilt scans project all their results: leave out those that no one reads. */
-    if (rules & SIMPLIFY_SCANS) run_round(rounds, 0);
+    if (rules & SIMPLIFY_SCANS && has_scans(rounds->graph)) run_round(rounds, 0);
 }
 
 /* The graph moves to the arena that outlives the rounds. */

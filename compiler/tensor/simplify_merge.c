@@ -5,9 +5,14 @@
 #include <string.h>
 #include "tensor/simplify_rules.h"
 
+typedef struct MergeSlot {
+    uint64_t hash;
+    Node *node; /* NULL: free */
+} MergeSlot;
+
 struct MergeTable {
     Arena *arena;
-    Node **slots;
+    MergeSlot *slots;
     size_t capacity, count;
 };
 
@@ -15,7 +20,7 @@ MergeTable *merge_table_new(Arena *arena) {
     MergeTable *table = NEW(arena, MergeTable);
     table->arena = arena;
     table->capacity = 64;
-    table->slots = NEW_ARRAY(arena, table->capacity, Node *);
+    table->slots = NEW_ARRAY(arena, table->capacity, MergeSlot);
     return table;
 }
 
@@ -176,27 +181,27 @@ bool simplify_graphs_equal(const Graph *a, const Graph *b) {
     return true;
 }
 
-static Node **find_slot(const MergeTable *table, const Node *node) {
-    size_t at = (size_t)hash_node(node) & (table->capacity - 1);
-    while (table->slots[at] && !nodes_equal(table->slots[at], node))
-        at = (at + 1) & (table->capacity - 1);
-    return &table->slots[at];
-}
-
 static void grow(MergeTable *table) {
-    Node **old = table->slots;
+    const MergeSlot *old = table->slots;
     size_t count = table->capacity, doubled;
     if (!checked_mul_size(count, 2, &doubled)) return;
     table->capacity = doubled;
-    table->slots = NEW_ARRAY(table->arena, table->capacity, Node *);
-    for (size_t i = 0; i < count; i++)
-        if (old[i]) *find_slot(table, old[i]) = old[i];
+    table->slots = NEW_ARRAY(table->arena, table->capacity, MergeSlot);
+    for (size_t i = 0; i < count; i++) {
+        size_t at = (size_t)old[i].hash & (doubled - 1);
+        if (!old[i].node) continue;
+        while (table->slots[at].node) at = (at + 1) & (doubled - 1);
+        table->slots[at] = old[i];
+    }
 }
 
 Node *merge_node(MergeTable *table, Node *candidate) {
-    Node **slot = find_slot(table, candidate);
-    if (*slot) return *slot;
-    *slot = candidate;
+    uint64_t hash = hash_node(candidate);
+    size_t at = (size_t)hash & (table->capacity - 1);
+    for (; table->slots[at].node; at = (at + 1) & (table->capacity - 1))
+        if (table->slots[at].hash == hash && nodes_equal(table->slots[at].node, candidate))
+            return table->slots[at].node;
+    table->slots[at] = (MergeSlot){hash, candidate};
     if (++table->count * 2 > table->capacity) grow(table);
     return candidate;
 }
