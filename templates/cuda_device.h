@@ -50,6 +50,12 @@ typedef struct nn_call {
     uint32_t scan, entry, checks, sites[NN_SITES];
 } nn_call;
 
+/* Calls that one launch makes: its blocks are dealt to them, in order. */
+template <int COUNT> struct nn_calls {
+    nn_call of[COUNT];
+    int64_t tiles; /* of all */
+};
+
 /* After a check that does not hold, the kernels of a call do nothing. */
 NN_DEVICE bool nn_refused(const nn_call *call) {
     for (uint32_t i = 0; i < call->checks; i++)

@@ -157,11 +157,13 @@ static inline int nn_wait_refused(nnc_cuda_context *ctx, uint64_t *refused) {
 
 /* ---- launches ---- */
 
-static inline void nn_launch(nnc_cuda_context *ctx, void (*kernel)(const nn_call), nn_call call,
-                             int threads) {
-    void *arguments[] = {&call};
-    const unsigned blocks = (unsigned)(call.tiles < NN_GRID_MAX ? call.tiles : NN_GRID_MAX);
-    if (ctx->device_error) return;
+template <int COUNT>
+static inline void nn_launch(nnc_cuda_context *ctx, void (*kernel)(const nn_calls<COUNT>),
+                             nn_calls<COUNT> calls, int threads) {
+    void *arguments[] = {&calls};
+    for (int i = 0; i < COUNT; i++) calls.tiles += calls.of[i].tiles;
+    const unsigned blocks = (unsigned)(calls.tiles < NN_GRID_MAX ? calls.tiles : NN_GRID_MAX);
+    if (ctx->device_error || !blocks) return;
     nn_good(ctx, cudaLaunchKernel(kernel, dim3(blocks), dim3((unsigned)threads), arguments, 0,
                                   (cudaStream_t)ctx->current));
 }

@@ -190,15 +190,32 @@ static void limit_depth(Lowering *l, Node *n) {
     s->cut = true;
 }
 
+static void see_stored(void *user, Node *read) {
+    bool *plain = user;
+    if (!has_place(read) && !node_is_inline_source(read)) *plain = false;
+}
+
+/* Some cheap arithmetic on arguments and cells, which a product for a GPU does while it loads. */
+static bool is_load(Lowering *l, Node *x) {
+    bool plain = true;
+    if (!l->program->options.gpu || (!op_is_elementwise(x->op) && x->op != OP_CAST)) return false;
+    if (node_cost(l, x) > COST_SHARED) return false;
+    node_reads(l, x, see_stored, &plain);
+    return plain;
+}
+
 static void mark_stored(Lowering *l) {
     Graph *g = l->graph;
     for (int i = 0; i < g->nodes.count; i++) {
         Node *n = g->nodes.data[i];
         if (!lowering_state(l, n)->live) continue;
+        lowering_state(l, n)->cost = node_cost(l, n);
         if (anchored(n)) force(l, n, NULL);
         if (n->op == OP_CONTRACT)
-            for (int k = 0; k < 2; k++)
-                force(l, operand_base(n->inputs[k]), "a product reads it many times over");
+            for (int k = 0; k < 2; k++) {
+                Node *base = operand_base(n->inputs[k]);
+                if (!is_load(l, base)) force(l, base, "a product reads it many times over");
+            }
         if (n->op == OP_SCAN)
             for (int k = 0; k < n->input_count; k++) force(l, n->inputs[k], "a scan reads it");
         if (l->program->options.fence_count && !op_is_view(n->op))

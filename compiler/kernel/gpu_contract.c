@@ -104,11 +104,16 @@ static double blocks(double total, double size) {
     return (double)(int64_t)((total + size - 1) / size);
 }
 
+/* A size that only a call knows is that of a batch worth a GPU. */
+static double size_of(const Dim *d) {
+    int64_t value;
+    return dim_is_const(d, &value) ? (double)value : 4.0 * (double)dim_hint(d);
+}
+
 /* Estimated time: waves of blocks, each with its products, reads of shared memory and loads. */
 static double tiling_cost(const Product *p, const Tiling *t) {
-    double count = (double)dim_hint(p->total[BATCH]) *
-                   blocks((double)dim_hint(p->total[ROWS]), (double)t->rows) *
-                   blocks((double)dim_hint(p->total[COLUMNS]), (double)t->columns);
+    double count = size_of(p->total[BATCH]) * blocks(size_of(p->total[ROWS]), (double)t->rows) *
+                   blocks(size_of(p->total[COLUMNS]), (double)t->columns);
     double products = 2.0 * (double)(t->row_each * t->column_each);
     double shared = 2.0 * (double)(t->row_each + t->column_each);
     double loads = 4.0 * (double)(t->rows + t->columns) / THREADS;

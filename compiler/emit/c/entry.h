@@ -21,6 +21,7 @@ typedef struct EntryWriter {
     const char *scan;         /* text of the scan index */
     int number;               /* of the entry, in its root */
     int checked;              /* checks that ran before the next step */
+    void *backend;            /* what it keeps while it writes the entry */
     void (*write_call)(struct EntryWriter *e, const Step *s, int indent);
 } EntryWriter;
 

@@ -99,7 +99,7 @@ static void decode_tile(Writer *w) {
 }
 
 static void silence_unused(Writer *w, const KernelPlan *plan) {
-    writer_line(w, w->cuda ? "(void)call;" : "(void)call, (void)scratch;");
+    writer_line(w, w->cuda ? "(void)call, (void)nn_tile;" : "(void)call, (void)scratch;");
     for (int i = 0; i < plan->symbols.count; i++)
         writer_line(w, "(void)%s;", w->dim_names[plan->symbols.data[i]->index]);
     for (int i = 0; i < w->kernel->slots.count; i++) writer_line(w, "(void)%s;", w->slot_names[i]);
@@ -118,9 +118,7 @@ static void open_kernel(Writer *w, const KernelPlan *plan, const char *name) {
                     w->dim_names[plan->symbols.data[i]->index], i);
     declare_slots(w, plan);
     silence_unused(w, plan);
-    writer_line(w, w->cuda ? "for (int64_t nn_tile = blockIdx.x; nn_tile < call->tiles; "
-                             "nn_tile += gridDim.x) {"
-                           : "for (int64_t nn_tile = tile0; nn_tile < tile1; nn_tile++) {");
+    writer_line(w, w->cuda ? "{" : "for (int64_t nn_tile = tile0; nn_tile < tile1; nn_tile++) {");
     w->indent++;
 }
 
@@ -140,7 +138,6 @@ void emit_kernel_function(Text *out, const KernelPlan *plan, IndexTable *indices
     for (int i = 0; i < w->kernel->tiles.count; i++)
         writer_line(w, "(void)%s;", w->axis_names[w->kernel->tiles.data[i].axis]);
     writer_statement(w, w->kernel->body);
-    if (cuda) cuda_end_tile(w);
     w->indent--;
     writer_line(w, "}");
     w->indent--;

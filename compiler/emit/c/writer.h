@@ -105,7 +105,6 @@ const char *writer_combine(Writer *w, ReduceKind kind, DType dtype, const char *
 
 /* ---- cuda/kernel.c ---- */
 void cuda_open_kernel(Writer *w, const char *name);
-void cuda_end_tile(Writer *w);
 void cuda_declare_scratch(Writer *w, int slot);
 /* A loop whose iterations are dealt to threads, warps or lanes. */
 void cuda_dealt_loop(Writer *w, const Stmt *s);

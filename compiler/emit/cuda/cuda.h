@@ -4,6 +4,18 @@
 
 #include "emit/c/entry.h"
 
+/* ---- launch.c: kernels that are launched together ---- */
+enum { LAUNCH_MAX = 4 };
+typedef struct Launch {
+    int count;
+    const Kernel *kernels[LAUNCH_MAX];
+} Launch;
+typedef VECTOR(Launch) LaunchList;
+/* Of an entry: checks first, in the order of its steps. */
+LaunchList cuda_launches(SourceWriter *w, const EntryPlan *plan);
+const char *cuda_launch_name(SourceWriter *w, const Launch *launch);
+void cuda_write_launches(SourceWriter *w);
+
 /* ---- entry.c: what is called ---- */
 void cuda_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *entry, int number);
 /* init of a root without an ENTRY_INIT: zeros and default scalars. */

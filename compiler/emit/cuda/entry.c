@@ -8,6 +8,13 @@
 
 #include <string.h>
 
+/* How far the writing of an entry's launches has come. */
+typedef struct CudaEntry {
+    LaunchList launches;
+    int next;    /* the launch that is open or comes next */
+    int written; /* its steps that are written */
+} CudaEntry;
+
 static const char *prefix_of(EntryWriter *e) {
     return emit_prefix(e->w->arena, e->w->options, e->root->root->root);
 }
@@ -82,16 +89,12 @@ static void write_sizes(EntryWriter *e, const char *symbol, bool local) {
 
 /* ---- steps ---- */
 
-static void write_call(EntryWriter *e, const Step *s, int indent) {
-    SourceWriter *w = e->w;
+/* One element of nn_calls.of. */
+static const char *call_text(EntryWriter *e, const Step *s) {
     const Kernel *k = s->kernel;
-    const KernelPlan *kp = w->plan->kernel_plans.data[k->id];
-    source_line(w, indent, "{");
-    entry_titles(e, s, indent + 1);
-    source_line(w, indent + 1, "const int64_t nn_tiles = %s;", entry_tiles(e, k));
-    source_line(w, indent + 1, "if (nn_tiles > 0) {");
-    Text t = text_new(w->arena);
-    text_append(&t, "const nn_call nn_c = {{");
+    const KernelPlan *kp = e->w->plan->kernel_plans.data[k->id];
+    Text t = text_new(e->w->arena);
+    text_append(&t, "{{");
     for (int i = 0; i < k->parameter_count; i++)
         text_printf(&t, "%sNN_BUFFER(%s, %s)", i ? ", " : "", entry_buffer(e, s->arguments[i]),
                     entry_bytes(e, s->arguments[i]));
@@ -100,13 +103,31 @@ static void write_call(EntryWriter *e, const Step *s, int indent) {
     for (int i = 0; i < kp->symbols.count; i++)
         text_printf(&t, "%s%s", i ? ", " : "", entry_symbol(e, kp->symbols.data[i]));
     if (!kp->symbols.count) text_char(&t, '0');
-    text_printf(&t, "}, nn_control_, nn_tiles, (uint32_t)(%s), %du, %du, {", e->scan, e->number,
-                e->checked);
+    text_printf(&t, "}, nn_control_, %s, (uint32_t)(%s), %du, %du, {", entry_tiles(e, k), e->scan,
+                e->number, e->checked);
     for (int i = 0; i < k->sites.count; i++) text_printf(&t, "%s%uu", i ? ", " : "", s->sites[i]);
-    source_line(w, indent + 2, "%s%s}};", t.data, k->sites.count ? "" : "0");
-    source_line(w, indent + 2, "nn_launch(ctx, %s, nn_c, %d);", w->kernel_names[k->id], k->threads);
-    source_line(w, indent + 1, "}");
+    text_printf(&t, "%s}}", k->sites.count ? "" : "0");
+    return t.data;
+}
+
+/* A step opens a launch, or is one of those that the open launch takes. */
+static void write_call(EntryWriter *e, const Step *s, int indent) {
+    SourceWriter *w = e->w;
+    CudaEntry *c = e->backend;
+    const Launch *launch = &c->launches.data[c->next];
+    if (!c->written) {
+        source_line(w, indent, "{");
+        source_line(w, indent + 1, "const nn_calls<%d> nn_c = {{", launch->count);
+    }
+    entry_titles(e, s, indent + 2);
+    source_line(w, indent + 2, "%s,", call_text(e, s));
+    if (++c->written < launch->count) return;
+    source_line(w, indent + 1, "}, 0};");
+    source_line(w, indent + 1, "nn_launch(ctx, %s, nn_c, %d);", cuda_launch_name(w, launch),
+                s->kernel->threads);
     source_line(w, indent, "}");
+    c->written = 0;
+    c->next++;
 }
 
 static void write_locals(EntryWriter *e) {
@@ -313,6 +334,8 @@ void cuda_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *plan, in
                           .number = number,
                           .write_call = write_call};
     EntryWriter *e = &writer;
+    CudaEntry launches = {cuda_launches(w, plan), 0, 0};
+    e->backend = &launches;
     e->local = NEW_ARRAY(w->arena, (size_t)plan->entry->buffers.count, const char *);
     if (entry->kind == ENTRY_INIT) e->state_names = root_state_names(w->arena, root);
     place_buffers(e);

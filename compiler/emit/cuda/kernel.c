@@ -1,28 +1,16 @@
-/* One kernel as a CUDA function: a tile is a block, and loops are dealt to its threads.
+/* One kernel as a device function of a tile, which is a block: loops are dealt to its threads.
  *
  * Input: kernel IR that was scheduled for a GPU; what is not said here is written as for the CPU,
- * without vectors.  Output: one __global__ function, and the types that combine two values of an
- * accumulator.  Invariant: folds take the same tree whatever the timing of threads. */
+ * without vectors.  Output: one __device__ function, which launches call (launch.c), and the types
+ * that combine two values of an accumulator.  Invariant: folds take the same tree whatever the
+ * timing of threads. */
 #include "emit/c/writer.h"
 
 #include <string.h>
 
 void cuda_open_kernel(Writer *w, const char *name) {
-    writer_line(w, "static __global__ void __launch_bounds__(%d) %s(", w->kernel->threads, name);
-    writer_line(w, "        const __grid_constant__ nn_call nn_arguments) {");
-    w->indent++;
-    writer_line(w, "const nn_call *const call = &nn_arguments;");
-    writer_line(w, "if (nn_refused(call)) return;");
-    w->indent--;
-}
-
-/* A block that goes on to another tile uses its shared memory again. */
-void cuda_end_tile(Writer *w) {
-    for (int i = 0; i < w->kernel->slots.count; i++)
-        if (w->kernel->slots.data[i].space == SPACE_SHARED) {
-            writer_line(w, "__syncthreads();");
-            return;
-        }
+    writer_line(w, "static __device__ __forceinline__ void %s(", name);
+    writer_line(w, "        const nn_call *const call, const int64_t nn_tile) {");
 }
 
 static int64_t slot_elements(Writer *w, const Slot *s) {

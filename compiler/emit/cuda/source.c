@@ -74,6 +74,8 @@ void emit_cuda(const Plan *plan, const EmitOptions *asked, Text *source) {
     for (int i = 0; i < plan->kernel_plans.count; i++)
         emit_kernel_function(source, plan->kernel_plans.data[i], plan->kernels->indices,
                              w->kernel_names[i], true);
+    text_append(source, "/* ---- launches ---- */\n\n");
+    cuda_write_launches(w);
     for (int i = 0; i < plan->roots.count; i++) {
         const RootPlan *root = plan->roots.data[i];
         const char *name = root->root->root->name->text;
