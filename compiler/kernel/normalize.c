@@ -124,6 +124,23 @@ static Node *narrow_comparison(Graph *g, const Node *n, Node *const *operands) {
     return b ? op_binary(g, n->op, a, b) : NULL;
 }
 
+/* ---- signs of what a product reads ---- */
+
+/* select(x <= 0, 0, x), as it stands in a graph. */
+static bool is_relu(const Node *n) {
+    return n->op == OP_SELECT && n->inputs[0]->op == OP_LE &&
+           n->inputs[0]->inputs[0] == n->inputs[2] && n->inputs[0]->inputs[1] == n->inputs[1] &&
+           is_zero(n->inputs[1]);
+}
+
+/* Where a product reads r = relu(x), r is in memory, and r <= 0 exactly where x <= 0 (NaN neither):
+ * other choices by x <= 0, the derivative above all, ask r, so that x is not stored, too. */
+static Node *ask_relu(Graph *g, const Node *n, Node *const *operands, Node *const *relus) {
+    if (n->op != OP_SELECT || is_relu(n) || !relus[n->inputs[0]->id]) return NULL;
+    Node *r = relus[n->inputs[0]->id], *zero = r->inputs[1];
+    return op_select(g, op_binary(g, OP_LE, r, zero), operands[1], operands[2]);
+}
+
 Graph *graph_normalize(Arena *arena, const Graph *graph) {
     Graph *g = graph_new(arena, graph->dims);
     int top = 0;
@@ -135,6 +152,11 @@ Graph *graph_normalize(Arena *arena, const Graph *graph) {
         for (int k = 0; k < graph->nodes.data[i]->input_count; k++)
             uses[graph->nodes.data[i]->inputs[k]->id]++;
     for (int i = 0; i < graph->results.count; i++) uses[graph->results.data[i]->id]++;
+    bool *multiplied = NEW_ARRAY(arena, (size_t)top, bool);
+    for (int i = 0; i < graph->nodes.count; i++)
+        for (int k = 0; k < 2 && graph->nodes.data[i]->op == OP_CONTRACT; k++)
+            multiplied[operand_base(graph->nodes.data[i]->inputs[k])->id] = true;
+    Node **relus = NEW_ARRAY(arena, (size_t)top, Node *); /* by the id of their condition */
     for (int i = 0; i < graph->inputs.count; i++) {
         const Node *n = graph->inputs.data[i];
         copy[n->id] = op_input(g, n->attr.input.name, n->type);
@@ -151,9 +173,12 @@ Graph *graph_normalize(Arena *arena, const Graph *graph) {
             made = windowed_product(g, n, operands[0]);
         else if (n->op == OP_REDUCE)
             made = narrow_position(g, n, operands[0]);
+        else if (n->op == OP_SELECT)
+            made = ask_relu(g, n, operands, relus);
         else
             made = narrow_comparison(g, n, operands);
         copy[n->id] = made ? made : op_like(g, n, operands);
+        if (multiplied[n->id] && is_relu(n)) relus[n->inputs[0]->id] = copy[n->id];
     }
     for (int i = 0; i < graph->results.count; i++) {
         Node *n = copy[graph->results.data[i]->id];

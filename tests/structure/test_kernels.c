@@ -169,6 +169,40 @@ static void test_pool_and_its_position(void **state) {
     assert_null(strstr(text.data, "i64"));
 }
 
+/* What relu's derivative asks of its argument it asks of the result, which the next product reads:
+ * the step's forward kernels are those of inference and store one tensor. */
+static void test_relu_keeps_one_tensor(void **state) {
+    Arena *arena = *state;
+    const char *program = "module M {\n"
+                          "    self.a = nn.Linear(64, 64)\n"
+                          "    self.b = nn.Linear(64, 64)\n"
+                          "    def forward(self, x: f32[N, 64]) -> f32[N, 64] {\n"
+                          "        return self.b(F.relu(self.a(x)))\n    }\n}\n"
+                          "export M() as m\n"
+                          "train T {\n"
+                          "    self.m = M()\n"
+                          "    self.optimizer = optim.SGD(self.m.parameters(), lr=1e-2)\n"
+                          "    def step(self, x: f32[N, 64]) -> (loss: f32) {\n"
+                          "        loss = self.m(x).square().mean()\n"
+                          "        self.optimizer.zero_grad()\n"
+                          "        loss.backward()\n"
+                          "        self.optimizer.step()\n"
+                          "        return loss\n    }\n}\n";
+    const Plan *plan = plan_of_text(arena, "test.nn", program);
+    const Step *infer = plan_entry(plan, "m")->entry->steps.data[0];
+    const Step *train = plan_entry(plan, "T_step")->entry->steps.data[0];
+    assert_string_equal(infer->kernel->what, "contract select");
+    assert_string_equal(train->kernel->what, "contract select");
+    int written[2] = {0, 0};
+    for (int i = 0; i < 2; i++) {
+        const Kernel *k = i ? train->kernel : infer->kernel;
+        for (int p = 0; p < k->parameter_count; p++)
+            written[i] += k->slots.data[p].access != ACCESS_READ;
+    }
+    assert_int_equal(written[0], 1);
+    assert_int_equal(written[1], 1);
+}
+
 /* ---- the programs ---- */
 
 static void test_contraction_paths(void **state) {
@@ -228,6 +262,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_entries_share_kernels, setup, teardown),
         cmocka_unit_test_setup_teardown(test_equal_layers_share_kernels, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pool_and_its_position, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_relu_keeps_one_tensor, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contraction_paths, setup, teardown),
         cmocka_unit_test_setup_teardown(test_arena_near_lower_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(test_steps_of_programs, setup, teardown),
