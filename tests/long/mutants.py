@@ -6,7 +6,8 @@ diag, golden, structure), then those that passed them meet the others; MUTANTS_T
 tests to run, all if it is not given.  Tests run in the order of their times without a fault, MUTANTS_JOBS at a
 time, until one fails or takes far longer than it did.  A fault that does not compile, or that leaves the compiler's
 binary as it was, is not counted and another place is drawn.  Lines of mutants.txt name faults that change nothing
-a caller could see, with the reason.  MUTANTS_SEEDS names seeds to try instead of COUNT from FIRST on.
+a caller could see, with the reason.  MUTANTS_SEEDS names seeds to try instead of COUNT from FIRST on.  A run
+that was stopped goes on where it was, as long as the tree is the same.
 Output: a line for each fault, and `mutants: N planted, M caught, ...` at the end.
 """
 import concurrent.futures
@@ -37,6 +38,7 @@ RANDOM_PROGRAMS = os.environ.get("RANDOM_COUNT", "200")
 AREAS = (("compiler/**/*.c", 14), ("templates/*.h", 4), ("compiler/prelude/*.nn", 2))
 # A compiler with a fault may ask for memory or write without end.
 BOUNDED = ["prlimit", "--as=%d" % (8 << 30), "--fsize=%d" % (1 << 30), "--core=0"]
+WAITING = 1200  # seconds of a test that waits for ever; one that computes for ever meets its limit of processor time
 FLIPPED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 OFF = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
 OPERAND = r"[A-Za-z_]\w*(?:(?:->|\.)\w+|\[\w+\])*"
@@ -271,7 +273,8 @@ def run_tests(tests, limits):
                 caught.append((test["name"], "fails", output))
                 return
             began = time.monotonic()
-            status, output = run(BOUNDED + test["command"], limits(test["name"]), cwd=test["folder"], env=test["environment"])
+            bounds = BOUNDED + ["--cpu=%d" % limits(test["name"])]
+            status, output = run(bounds + test["command"], WAITING, cwd=test["folder"], env=test["environment"])
             times[test["name"]] = time.monotonic() - began
             if status not in (0, 77):
                 caught.append((test["name"], "hangs" if status == -1 else "fails", output))
@@ -365,11 +368,6 @@ def try_fault(fault, tests, times):
     write(fault.file, fault.text)
     try:
         caught, _ = run_tests(tests, lambda name: 30 + 10 * times[name])
-        if caught and caught[1] == "hangs":  # twice: the machine may have been busy
-            again = [t for t in tests if t["name"] == caught[0]]
-            rest = tests[tests.index(again[0]) + 1:]
-            caught = run_tests(again, lambda name: 60 + 20 * times[name])[0] or \
-                run_tests(rest, lambda name: 60 + 20 * times[name])[0]
         return "%s of %s" % (caught[1], caught[0]) if caught else "SURVIVED"
     finally:
         write(fault.file, fault.original)
@@ -379,15 +377,42 @@ def try_faults(seeds, faults, tests, known):
     """Plants the fault of every seed before the tests: {seed: what became of it}; faults are found when not known."""
     tests, times = time_tests(tests)
     whole, results = digest(BUILD + "/bin/nnc"), {}
+    remembered = Results(tests)
     for seed in seeds:
         began = time.monotonic()
+        if seed in remembered.of:
+            text, results[seed] = remembered.of[seed]
+            print("%s: %s (before)" % (text, results[seed]), flush=True)
+            continue
         fault = faults[seed] = faults.get(seed) or find_fault(seed, whole)
         reason = known.get((fault.file, fault.before, fault.after))
         if reason:
             write(fault.file, fault.original)
         results[seed] = "equivalent: " + reason if reason else try_fault(fault, tests, times)
+        remembered.add(seed, fault, results[seed])
         print("%s: %s (%d s)" % (fault, results[seed], time.monotonic() - began), flush=True)
     return results
+
+
+class Results:
+    """What became of seeds with this tree and these tests, kept in a file: a run that was stopped goes on."""
+
+    def __init__(self, tests):
+        state = hashlib.sha256(" ".join(sorted(t["name"] for t in tests)).encode())
+        for path, _, files in sorted(os.walk(TREE)):
+            for name in sorted(files):
+                if not path.startswith(TREE + "/build"):
+                    state.update((path + "/" + name + digest(path + "/" + name)).encode())
+        self.path = "%s/results-%s.json" % (WORK, state.hexdigest()[:16])
+        self.of = {}
+        if os.path.exists(self.path):
+            with open(self.path) as f:
+                self.of = {int(seed): result for seed, result in json.load(f).items()}
+
+    def add(self, seed, fault, result):
+        self.of[seed] = str(fault), result
+        with open(self.path, "w") as f:
+            json.dump(self.of, f)
 
 
 def main():
