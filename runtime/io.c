@@ -142,6 +142,11 @@ bool nnc_file_read(const char *path, size_t limit, NncBytes *out, NncError *erro
             nnc_io.close(fd);
             return nnc_fail(error, "cannot read '%s': it is a folder", path);
         }
+        /* /dev/zero would fill the memory. */
+        if (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)) {
+            nnc_io.close(fd);
+            return nnc_fail(error, "cannot read '%s': it is a device", path);
+        }
         if (S_ISREG(info.st_mode)) {
             if ((uintmax_t)info.st_size > limit) {
                 nnc_io.close(fd);

@@ -277,6 +277,14 @@ static const char *without_folder(const char *path) {
     return slash ? slash + 1 : path;
 }
 
+/* #include knows no escapes. */
+static bool can_be_included(const char *name) {
+    for (; *name; name++)
+        if (*name == '"' || *name == '\\' || (unsigned char)*name < ' ' || *name == 127)
+            return false;
+    return true;
+}
+
 /* The header takes the place of its #include. */
 static void inline_header(const Compilation *c, Text *out) {
     const char *include = arena_printf(c->arena, "#include \"%s\"\n", c->header_name);
@@ -524,6 +532,11 @@ int command_compile(const CommandLine *line) {
                                       : base;
         c->header_name = without_folder(header_path(c));
         c->source_name = without_folder(source_path(c));
+        if (c->kinds & EMIT_CODE && !can_be_included(c->header_name))
+            return options_misuse(line,
+                                  "%s cannot be the name of a header: it holds a quote, a "
+                                  "backslash or a control character; see --output",
+                                  c->header_name);
         c->header = text_new(c->arena);
         c->source = text_new(c->arena);
         status = produce(c);

@@ -48,7 +48,8 @@ int pipeline_options(const CommandLine *line, PipelineOptions *out) {
     if (status) return status;
     const char *dtype = line->value[OPTION_DEFAULT_DTYPE];
     if (!dtype) return 0;
-    if (!dtype_parse(dtype, &out->default_dtype) || !dtype_is_float(out->default_dtype))
+    if (!dtype_parse(dtype, &out->default_dtype) ||
+        (out->default_dtype != DTYPE_F32 && out->default_dtype != DTYPE_F64))
         return options_misuse(line, "--default-dtype is f32 or f64, not `%s`", dtype);
     return 0;
 }

@@ -169,8 +169,8 @@ static int prepare(Invocation *run, NncError *error) {
     run->results = NEW_ARRAY(run->arena, (size_t)entry->result_count, NncArray);
     run->specs = NEW_ARRAY(run->arena, (size_t)entry->argument_count, const char *);
     run->dims = NEW_ARRAY(run->arena, (size_t)entry->dim_count, int64_t);
-    if (!parse_bindings(run->arena, run->options->binds, &run->bindings, &run->binding_count,
-                        error))
+    if (!parse_bindings(run->arena, run->model.table, run->options->binds, &run->bindings,
+                        &run->binding_count, error))
         return STATUS_USAGE;
     int status = read_inputs(run, error);
     if (status == 0) status = bind_inputs(run, error);

@@ -72,7 +72,7 @@ static int dispatch_run(const CommandLine *line) {
     if (!status) status = pipeline_options(line, &options.pipeline);
     if (!status) status = engine_options(line, &options.engine);
     if (!status) status = options_integer(line, OPTION_SEED, 0, &seed);
-    if (!status) status = options_integer(line, OPTION_REPEAT, 1, &options.repeat);
+    if (!status) status = options_count(line, OPTION_REPEAT, 1, &options.repeat);
     if (status) return status;
     options.seed = (uint64_t)seed;
     return run_command(&options);
@@ -92,7 +92,7 @@ static int dispatch_bench(const CommandLine *line) {
     if (!status) status = pipeline_options(line, &run->pipeline);
     if (!status) status = engine_options(line, &run->engine);
     if (!status) status = options_integer(line, OPTION_SEED, 0, &seed);
-    if (!status) status = options_integer(line, OPTION_REPEAT, 0, &run->repeat);
+    if (!status) status = options_count(line, OPTION_REPEAT, 0, &run->repeat);
     if (!status) status = options_choice(line, OPTION_FORMAT, "text|json", &format);
     if (status) return status;
     if (run->repeat > 1000000) return options_misuse(line, "--repeat is at most 1000000");
@@ -131,13 +131,13 @@ static int dispatch_train(const CommandLine *line) {
     if (!status) status = pipeline_options(line, &options.pipeline);
     if (!status) status = engine_options(line, &options.engine);
     if (!status) status = options_integer(line, OPTION_SEED, 0, &seed);
-    if (!status) status = options_integer(line, OPTION_EPOCHS, 0, &options.epochs);
-    if (!status) status = options_integer(line, OPTION_BATCH, 0, &options.batch);
+    if (!status) status = options_count(line, OPTION_EPOCHS, 0, &options.epochs);
+    if (!status) status = options_count(line, OPTION_BATCH, 0, &options.batch);
     if (!status) status = options_integer(line, OPTION_WARMUP, 0, &options.warmup);
-    if (!status) status = options_integer(line, OPTION_LIMIT, 0, &options.limit);
+    if (!status) status = options_count(line, OPTION_LIMIT, 0, &options.limit);
     if (!status)
-        status = options_integer(line, OPTION_CHECKPOINT_EVERY, 0, &options.checkpoint_every);
-    if (!status) status = options_integer(line, OPTION_STOP_AFTER_STEPS, 0, &options.stop_after);
+        status = options_count(line, OPTION_CHECKPOINT_EVERY, 0, &options.checkpoint_every);
+    if (!status) status = options_count(line, OPTION_STOP_AFTER_STEPS, 0, &options.stop_after);
     if (status) return status;
     options.seed = (uint64_t)seed;
     return train_command(&options);

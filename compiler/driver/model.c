@@ -89,14 +89,29 @@ bool parse_integer(const char *text, int64_t *out) {
     return text_parse_int(text, strlen(text), out);
 }
 
-bool parse_bindings(Arena *arena, const char *const *list, NncBinding **out, int *count,
-                    NncError *error) {
+static bool has_dim(const nnc_model *table, const char *name) {
+    for (int d = 0; d < table->init_dim_count; ++d)
+        if (strcmp(table->init_dims[d], name) == 0) return true;
+    for (int e = 0; e < table->entry_count; ++e)
+        for (int d = 0; d < table->entries[e].dim_count; ++d)
+            if (strcmp(table->entries[e].dims[d], name) == 0) return true;
+    return false;
+}
+
+bool parse_bindings(Arena *arena, const nnc_model *table, const char *const *list, NncBinding **out,
+                    int *count, NncError *error) {
     *count = list_length(list);
     *out = NEW_ARRAY(arena, (size_t)*count, NncBinding);
     for (int i = 0; i < *count; ++i) {
         NamedText pair = named_text(arena, list[i]);
         if (!pair.name || !parse_integer(pair.value, &(*out)[i].value) || (*out)[i].value < 0)
             return nnc_fail(error, "--bind wants NAME=NUMBER, not '%s'", list[i]);
+        if (!has_dim(table, pair.name))
+            return nnc_fail(error, "--bind %s: '%s' has no dim %s", list[i], table->name,
+                            pair.name);
+        for (int k = 0; k < i; ++k)
+            if (strcmp((*out)[k].name, pair.name) == 0)
+                return nnc_fail(error, "--bind gives %s twice", pair.name);
         (*out)[i].name = pair.name;
     }
     return true;

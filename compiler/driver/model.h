@@ -37,9 +37,9 @@ typedef struct NamedText {
 } NamedText;
 NamedText named_text(Arena *arena, const char *text);
 int list_length(const char *const *list); /* NULL-terminated, or NULL */
-/* --bind N=4 …; false after a message. */
-bool parse_bindings(Arena *arena, const char *const *list, NncBinding **out, int *count,
-                    NncError *error);
+/* --bind N=4 …, each a dim of the model; false after a message. */
+bool parse_bindings(Arena *arena, const nnc_model *table, const char *const *list, NncBinding **out,
+                    int *count, NncError *error);
 bool parse_number(const char *text, double *out);
 bool parse_integer(const char *text, int64_t *out);
 /* Prints "nnc: …" on stderr and returns `status`. */

@@ -166,6 +166,12 @@ int options_integer(const CommandLine *line, OptionId id, int64_t missing, int64
     return options_misuse(line, "--%s wants a number, not `%s`", option_rows[id].name, text);
 }
 
+int options_count(const CommandLine *line, OptionId id, int64_t missing, int64_t *out) {
+    int status = options_integer(line, id, missing, out);
+    if (status || !line->value[id] || *out > 0) return status;
+    return options_misuse(line, "--%s is at least 1", option_rows[id].name);
+}
+
 int options_choice(const CommandLine *line, OptionId id, const char *words, int *out) {
     *out = 0;
     const char *text = line->value[id];

@@ -48,6 +48,8 @@ const char *const *options_list(const CommandLine *line, OptionId id);
 /* A non-negative integer; EXIT_USAGE after a message if the value is none.  `missing` when not
  * given. */
 int options_integer(const CommandLine *line, OptionId id, int64_t missing, int64_t *out);
+/* The same for a number that is at least 1 where it is given. */
+int options_count(const CommandLine *line, OptionId id, int64_t missing, int64_t *out);
 /* One of the words "a|b|c", as its index; EXIT_USAGE after a message. */
 int options_choice(const CommandLine *line, OptionId id, const char *words, int *out);
 /* "nnc: ..." on stderr; returns EXIT_USAGE. */

@@ -298,7 +298,7 @@ static int find_rates(Trainer *trainer, NncError *error) {
         NamedText pair = named_text(trainer->arena, options->lr[i]);
         double value;
         bool used = false;
-        if (!parse_number(pair.value, &value)) {
+        if (!parse_number(pair.value, &value) || !isfinite(value)) {
             nnc_fail(error, "--lr wants a number or OPTIMIZER=NUMBER, not '%s'", options->lr[i]);
             return 2;
         }
@@ -596,15 +596,36 @@ static int load_state(Trainer *trainer, const NncTensorFile *checkpoint, NncErro
     return good ? 0 : 3;
 }
 
+/* Each --arg NAME=NUMBER is an argument of `step` or of `eval`. */
+static int check_arguments(const Trainer *trainer, NncError *error) {
+    const nnc_entry_info *step = trainer->model->entry,
+                         *eval = nnc_model_entry(trainer->model->table, "eval");
+    for (int i = 0; i < list_length(trainer->options->args); ++i) {
+        const char *text = trainer->options->args[i];
+        NamedText pair = named_text(trainer->arena, text);
+        if (pair.name &&
+            (find_argument(step, pair.name) >= 0 || (eval && find_argument(eval, pair.name) >= 0)))
+            continue;
+        nnc_fail(error,
+                 "--arg wants NAME=NUMBER with an argument of %s, not '%s'; they are:", step->name,
+                 text);
+        list_arguments(step, error);
+        return 2;
+    }
+    return 0;
+}
+
 static int prepare(Trainer *trainer, const NncTensorFile *checkpoint, NncError *error) {
     const TrainOptions *options = trainer->options;
     const nnc_model *table = trainer->model->table;
     int status = check_options(options, error);
     if (status != 0) return status;
     trainer->epochs = options->epochs > 0 ? options->epochs : 10;
-    if (!parse_bindings(trainer->arena, options->binds, &trainer->bindings, &trainer->binding_count,
-                        error))
+    if (!parse_bindings(trainer->arena, trainer->model->table, options->binds, &trainer->bindings,
+                        &trainer->binding_count, error))
         return 2;
+    status = check_arguments(trainer, error);
+    if (status != 0) return status;
     uint64_t seed = options->seed;
     if (checkpoint && !trainer_checkpoint_seed(checkpoint, &seed, error)) return 3;
     status = feed_open(&trainer->feed, trainer->arena, options, trainer->model->entry,

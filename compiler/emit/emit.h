@@ -9,7 +9,7 @@
 #include "plan/plan.h"
 
 typedef struct EmitOptions {
-    const char *header_name; /* as the source includes it: "model.h" */
+    const char *header_name; /* as the source includes it: "model.h"; no quote or line end in it */
     const char *file_name;   /* of the C file, without folders, for the header's build line */
     const char *source_name; /* of the .nn file, without folders */
     const char *version;     /* of the compiler, for the first line */

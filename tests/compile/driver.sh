@@ -46,6 +46,21 @@ grep -q 'LeNet_plain_step' out/step.h && complain "--entry=BLOCK.def keeps other
 grep -q 'no entry `nothing`' message || complain "the message of an unknown entry"
 [ ! -e out/no.c ] || complain "a file in spite of an error"
 
+# Names of files: what no #include can hold is refused, everything else compiles.
+mkdir names
+for name in "m\xc3\xb6del" "a b" "a'b" "a\$(id)" "-x" "??" "a%s%n" "*" "1.2"; do
+    name=$(printf "${name//%/%%}")
+    cp "$lenet" "names/$name.nn"
+    "$NNC" "names/$name.nn" -o "names/$name.c" && cc -w -Wno-psabi -fsyntax-only "./names/$name.c" || complain "the name $name"
+    "$NNC" "names/$name.nn" -o - | cc -w -Wno-psabi -fsyntax-only -xc - || complain "the name $name on standard output"
+done
+for name in 'a"b' 'a\b' $'a\nb' $'a\x7f'; do
+    cp "$lenet" "names/$name.nn"
+    "$NNC" "names/$name.nn" -o "names/$name.c" 2>message; [ $? -eq 2 ] || complain "the name $name is taken"
+    grep -q 'cannot be the name of a header' message || { cat message; complain "the message for $name"; }
+    "$NNC" "names/$name.nn" --emit=ir -o names/out.ir && "$NNC" "names/$name.nn" -o names/out.c || complain "the source $name"
+    cc -w -Wno-psabi -fsyntax-only names/out.c || complain "the source $name does not compile"
+done
 for kind in ast ir kernels plan dot; do
     "$NNC" "$lenet" --emit=$kind >out/$kind.txt || complain "--emit=$kind"
     [ -s out/$kind.txt ] || complain "--emit=$kind is empty"

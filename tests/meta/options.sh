@@ -32,6 +32,11 @@ expect 2 'did you mean check?' chekc x.nn
 expect 2 'did you mean --shapes?' check --shaps x.nn
 expect 2 'unknown option -z' check -z x.nn
 expect 2 '--epochs wants a number' train --epochs ten examples/lenet.nn
+for option in epochs batch limit stop-after checkpoint-every; do
+    expect 2 "--$option is at least 1" train --$option 0 examples/lenet.nn
+done
+expect 2 '--repeat is at least 1' run --repeat 0 examples/lenet.nn
+expect 2 '--default-dtype is f32 or f64' check --default-dtype f16 examples/lenet.nn
 expect 2 'is not an option of `nnc fmt`' fmt --epochs 3 x.nn
 expect 2 'needs a value' examples/lenet.nn --emit
 expect 2 'takes no value' check --shapes=3 x.nn

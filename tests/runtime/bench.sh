@@ -44,12 +44,14 @@ for case in product:product words:words Fit:Fit_step; do
     root=${case%%:*} entry=${case##*:}
     target=model.nn:$root
     [ $root = Fit ] && target=model.nn:Fit.step
+    dims="--bind N=50"
+    [ $root = words ] && dims+=" --bind T=7"
     kernels_of $root $entry >expected
     [ -s expected ] || fail "no kernels of $entry"
-    bench $target --bind N=50 --bind T=7 --threads 1 >text || fail "bench $target"
+    bench $target $dims --threads 1 >text || fail "bench $target"
     sed -n '/of roofline/,/all kernels/p' text | awk 'NR > 1' | grep -o ' k[0-9][A-Za-z0-9_]*' | tr -d ' ' | sort -u >listed
     cmp expected listed || { diff expected listed; fail "$target: other kernels than --emit=kernels"; }
-    bench $target --bind N=50 --bind T=7 --threads 1 --format=json --trace trace.json >bench.json || fail "bench --format=json"
+    bench $target $dims --threads 1 --format=json --trace trace.json >bench.json || fail "bench --format=json"
     grep -o '"name":"k[0-9][A-Za-z0-9_]*"' bench.json | cut -d'"' -f4 | sort >listed
     cmp expected listed || fail "$target: the JSON names other kernels"
     command -v python3 >/dev/null || continue

@@ -25,6 +25,10 @@ expect 0 "label" env PATH=/nonexistent "$NNC" run $model:classifier --input x=d/
 expect 2 "needs input 'x'" "$NNC" run $model:classifier
 expect 2 "has no input" "$NNC" run $model:classifier --input z=d/x.npy
 expect 3 "--bind N=" "$NNC" run $model:classifier --input x=rand
+expect 2 "'rule' has no dim M" "$NNC" run $model:rule --input u=rand --bind N=2 --bind M=2
+expect 2 "gives N twice" "$NNC" run $model:rule --input u=rand --bind N=2 --bind N=3
+expect 3 "it is a device" "$NNC" run $model:classifier --input x=/dev/zero
+expect 3 "it is a device" "$NNC" run $model:classifier --input x=d/x.npy --weights /dev/zero
 expect 3 "input 'x'" "$NNC" run $model:classifier --input x=d/label.npy
 expect 3 "No such file" "$NNC" run $model:classifier --input x=absent.npy
 expect 3 "does not fit the model" "$NNC" run $model:rule --weights w.safetensors --input u=rand --bind N=2

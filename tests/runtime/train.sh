@@ -45,6 +45,11 @@ expect 3 "has 200" "$NNC" train $model --data x=train/x.npy --data label=test/la
 expect 3 "input 'x'" "$NNC" train $model --data x=train/label.npy --data label=train/label.npy
 expect 3 "absent.npy" "$NNC" train $model --data x=absent.npy --data label=train/label.npy
 expect 2 "no such run-time learning rate" "$NNC" train $model $common --lr nothing=1
+expect 2 "--lr wants a number" "$NNC" train $model $common --lr nan
+expect 2 "--lr wants a number" "$NNC" train $model $common --lr optimizer=-inf
+expect 2 "not 'rate=1'" "$NNC" train $model $common --arg rate=1
+expect 2 "not 'rate'" "$NNC" train $model $common --arg rate
+expect 2 "has no dim M" "$NNC" train $model $common --bind M=4
 expect 2 "--schedule" "$NNC" train $model $data --schedule upwards
 cp c.safetensors good.safetensors
 expect 1 "not finite" "$NNC" train $model $data --epochs 2 --lr 1e30 --checkpoint good.safetensors --save full2.safetensors

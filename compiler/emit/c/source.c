@@ -250,9 +250,8 @@ void emit_c(const Plan *plan, const EmitOptions *asked, Text *source) {
     if (options->target && !strcmp(options->target, "c99"))
         text_append(source, "#define NN_NO_VECTORS 1\n");
     text_append(source, settings);
-    text_append(source, "#include ");
-    emit_string(source, options->header_name);
-    text_append(source, "\n\n/* ---- templates ---- */\n\n");
+    /* No escapes between these quotes. */
+    text_printf(source, "#include \"%s\"\n\n/* ---- templates ---- */\n\n", options->header_name);
     write_templates(w);
 
     source_constants(w, "static const");
