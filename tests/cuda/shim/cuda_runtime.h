@@ -95,12 +95,16 @@ struct Array {
     std::unique_ptr<char[]> memory;
 };
 
+struct Free {
+    void operator()(char *p) const { free(p); }
+};
+
 struct Machine {
     uint64_t seed = 0, launches = 0, calls = 0, fail_at = 0;
     Random random{1};
     dim3 grid, block, block_at;
     std::vector<Fiber> fibers;
-    std::vector<char *> stacks;
+    std::vector<std::unique_ptr<char[], Free>> stacks;
     std::vector<int> ready;
     std::vector<Warp> warps;
     std::vector<Array> arrays;
@@ -258,10 +262,11 @@ inline void run_block(unsigned block) {
     m.fibers.resize((size_t)threads);
     m.warps.assign((size_t)(threads + LANES - 1) / LANES, Warp{});
     m.ready.clear();
-    while (m.stacks.size() < (size_t)threads) m.stacks.push_back((char *)aligned_alloc(64, STACK));
+    while (m.stacks.size() < (size_t)threads)
+        m.stacks.emplace_back((char *)aligned_alloc(64, STACK));
     for (int i = 0; i < threads; i++) {
         m.fibers[(size_t)i].thread = dim3((unsigned)i, 0, 0);
-        prepare(&m.fibers[(size_t)i], m.stacks[(size_t)i]);
+        prepare(&m.fibers[(size_t)i], m.stacks[(size_t)i].get());
         m.ready.push_back(i);
     }
     size_t turn = 0;
@@ -295,6 +300,22 @@ inline void *exact_buffer(void *real, size_t bytes) {
     pending.push_back({real, std::unique_ptr<char[]>(new char[bytes]),
                        std::unique_ptr<char[]>(new char[bytes]), bytes});
     return pending.back().copy.get();
+}
+
+/* Those that the argument of a kernel points to; others were meant for a launch that did not
+ * happen. */
+inline std::vector<Exact> buffers_of(const void *argument, size_t bytes) {
+    std::vector<Exact> found;
+    for (Exact &b : pending) {
+        const char *copy = b.copy.get();
+        for (size_t at = 0; at + sizeof copy <= bytes; at += sizeof copy)
+            if (!memcmp((const char *)argument + at, &copy, sizeof copy)) {
+                found.push_back(std::move(b));
+                break;
+            }
+    }
+    pending.clear();
+    return found;
 }
 
 struct Launch {
@@ -496,8 +517,7 @@ inline cudaError_t cudaLaunchKernel(void (*kernel)(A), dim3 grid, dim3 block, vo
                                     size_t, cudaStream_t stream) {
     auto launch = std::make_shared<shim::Launch>();
     A argument = *(A *)arguments[0];
-    launch->buffers = std::move(shim::pending);
-    shim::pending.clear();
+    launch->buffers = shim::buffers_of(&argument, sizeof argument);
     SHIM_CALL;
     if (!grid.x || block.x % shim::LANES || block.x > 1024) return cudaErrorInvalidConfiguration;
     launch->grid = grid;

@@ -1,0 +1,205 @@
+/* The interface of emitted CUDA code, on the shim: device and host pointers, staging, graphs and
+ * their reuse, refused ids, two models on streams of their own, and a failure of every call of the
+ * CUDA runtime in turn. */
+#include "api.cu"
+
+#include <cstdlib>
+
+#define CHECK(condition)                                                    \
+    do {                                                                    \
+        if (!(condition)) {                                                 \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            exit(1);                                                        \
+        }                                                                   \
+    } while (0)
+
+enum { CLASSES = 5, WIDTH = 20, MOST = 64 };
+
+/* All that a context needs, allocated as its size functions say. */
+struct Model {
+    nnc_cuda_context ctx = {};
+    const nnc_cuda_model *table;
+    std::vector<void *> memory;
+    void *take(size_t bytes) {
+        void *p = nullptr;
+        CHECK(cudaMalloc(&p, bytes) == cudaSuccess);
+        memory.push_back(p);
+        return p;
+    }
+    Model(const nnc_cuda_model *table_, size_t workspace, int flags) : table(table_) {
+        ctx.weights_bytes = table->weights_bytes;
+        ctx.weights = take(ctx.weights_bytes);
+        ctx.state_bytes = table->state_bytes(nullptr);
+        ctx.state = take(ctx.state_bytes);
+        ctx.workspace_bytes = workspace;
+        ctx.workspace = take(workspace);
+        ctx.control = take(NNC_CUDA_CONTROL_BYTES);
+        ctx.flags = flags;
+        cudaStream_t stream;
+        CHECK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) == cudaSuccess);
+        ctx.stream = stream;
+    }
+    ~Model() {
+        table->close(&ctx);
+        cudaStreamDestroy((cudaStream_t)ctx.stream);
+        for (void *p : memory) cudaFree(p);
+    }
+    std::vector<char> weights() {
+        const char *from = (const char *)ctx.weights;
+        return std::vector<char>(from, from + ctx.weights_bytes);
+    }
+};
+
+static float inputs[MOST * WIDTH];
+static int64_t labels[MOST];
+
+static void fill(int turn) {
+    for (int i = 0; i < MOST * WIDTH; i++) inputs[i] = (float)((i * 37 + turn * 11) % 101) / 50 - 1;
+    for (int i = 0; i < MOST; i++) labels[i] = (i * 3 + turn) % CLASSES;
+}
+
+enum Way { HOST, DEVICE, STAGED };
+
+/* Five steps at two sizes; the losses and the last weights. */
+static std::vector<char> train(Way way, int flags, std::vector<float> *losses) {
+    const int sizes[] = {7, 33, 7, 7, 33};
+    Model m(Train_cuda_model(),
+            Train_cuda_step_workspace_bytes(33) + Train_cuda_init_workspace_bytes(), flags);
+    if (way == STAGED) {
+        m.ctx.staging_bytes = 2 * (33 * WIDTH * 4 + 33 * 8 + 256);
+        CHECK(cudaMallocHost(&m.ctx.staging, m.ctx.staging_bytes) == cudaSuccess);
+        m.memory.push_back(m.ctx.staging);
+    }
+    CHECK(Train_cuda_init(&m.ctx, 11) == NNC_OK);
+    for (int turn = 0; turn < 5; turn++) {
+        float *x = inputs, loss = -1, *out = &loss;
+        int64_t *y = labels;
+        fill(turn);
+        if (way == DEVICE) {
+            x = (float *)m.take(sizeof inputs), y = (int64_t *)m.take(sizeof labels);
+            out = (float *)m.take(sizeof loss);
+            memcpy(x, inputs, sizeof inputs), memcpy(y, labels, sizeof labels);
+        }
+        CHECK(Train_cuda_step(&m.ctx, sizes[turn], x, y, 0.5f + (float)turn, out) == NNC_OK);
+        if (way == STAGED) memset(inputs, 0xff, sizeof inputs); /* it has been taken */
+        CHECK(Train_cuda_wait(&m.ctx) == NNC_OK);
+        losses->push_back(*out);
+    }
+    CHECK(m.ctx.step == 5);
+    return m.weights();
+}
+
+static void test_ways() {
+    std::vector<float> expected;
+    const std::vector<char> weights = train(HOST, NNC_CUDA_NO_GRAPH, &expected);
+    for (int way = HOST; way <= STAGED; way++)
+        for (int flags = 0; flags < 2; flags++) {
+            std::vector<float> losses;
+            CHECK(train((Way)way, flags, &losses) == weights);
+            CHECK(losses == expected);
+        }
+    for (float loss : expected) CHECK(loss > 0 && loss < 10);
+    CHECK(expected[0] != expected[2]);
+}
+
+/* A bad id: nothing is written, the next wait tells, and then all is as before. */
+static void test_refusal() {
+    for (int flags = 0; flags < 2; flags++) {
+        Model m(Train_cuda_model(),
+                Train_cuda_step_workspace_bytes(9) + Train_cuda_init_workspace_bytes(), flags);
+        float loss;
+        fill(1);
+        CHECK(Train_cuda_init(&m.ctx, 3) == NNC_OK);
+        CHECK(Train_cuda_step(&m.ctx, 9, inputs, labels, 1, &loss) == NNC_OK);
+        const std::vector<char> before = m.weights();
+        labels[4] = CLASSES;
+        CHECK(Train_cuda_step(&m.ctx, 9, inputs, labels, 1, &loss) == NNC_OK);
+        CHECK(m.weights() == before);
+        labels[4] = 0;
+        CHECK(Train_cuda_step(&m.ctx, 9, inputs, labels, 1, &loss) == NNC_OK);
+        CHECK(m.weights() != before);
+        CHECK(Train_cuda_wait(&m.ctx) == NNC_E_RANGE && strstr(m.ctx.message, "label"));
+        CHECK(Train_cuda_wait(&m.ctx) == NNC_OK && !m.ctx.message);
+    }
+}
+
+static void test_misuse() {
+    Model m(net_cuda_model(), net_cuda_workspace_bytes(4) + net_cuda_init_workspace_bytes(), 0);
+    float out[4 * CLASSES];
+    CHECK(net_cuda(nullptr, 4, inputs, out) == NNC_E_ARGUMENT);
+    CHECK(net_cuda_init(&m.ctx, 1) == NNC_OK);
+    CHECK(net_cuda(&m.ctx, -1, inputs, out) == NNC_E_ARGUMENT);
+    CHECK(net_cuda(&m.ctx, 4, nullptr, out) == NNC_E_ARGUMENT &&
+          strstr(m.ctx.message, "x is NULL"));
+    CHECK(net_cuda(&m.ctx, 400, inputs, out) == NNC_E_WORKSPACE);
+    CHECK(net_cuda(&m.ctx, INT64_MAX / 2, inputs, out) == NNC_E_WORKSPACE);
+    CHECK(net_cuda(&m.ctx, 0, inputs, out) == NNC_OK);
+    void *const control = m.ctx.control;
+    m.ctx.control = nullptr;
+    CHECK(net_cuda(&m.ctx, 4, inputs, out) == NNC_E_WORKSPACE && strstr(m.ctx.message, "control"));
+    m.ctx.control = (char *)control + 1;
+    CHECK(net_cuda(&m.ctx, 4, inputs, out) == NNC_E_ARGUMENT);
+    m.ctx.control = control;
+    CHECK(net_cuda(&m.ctx, 4, inputs, out) == NNC_OK);
+}
+
+/* Two models in one process, a call of one between those of the other. */
+static void test_two() {
+    float alone[4 * CLASSES], between[4 * CLASSES], loss;
+    fill(2);
+    for (int with = 0; with < 2; with++) {
+        Model a(net_cuda_model(), net_cuda_workspace_bytes(4) + net_cuda_init_workspace_bytes(), 0);
+        Model b(Train_cuda_model(),
+                Train_cuda_step_workspace_bytes(9) + Train_cuda_init_workspace_bytes(), 0);
+        CHECK(net_cuda_init(&a.ctx, 5) == NNC_OK && Train_cuda_init(&b.ctx, 6) == NNC_OK);
+        for (int i = 0; i < 3; i++) {
+            if (with) CHECK(Train_cuda_step(&b.ctx, 9, inputs, labels, 1, &loss) == NNC_OK);
+            CHECK(net_cuda(&a.ctx, 4, inputs, with ? between : alone) == NNC_OK);
+        }
+        CHECK(net_cuda_wait(&a.ctx) == NNC_OK && Train_cuda_wait(&b.ctx) == NNC_OK);
+    }
+    CHECK(!memcmp(alone, between, sizeof alone));
+}
+
+/* The n-th call of the runtime fails, for every n: a code and a text, no crash, and all is given
+ * back. */
+static void test_failures() {
+    int failed = 0;
+    for (uint64_t n = 1;; n++) {
+        Model m(Train_cuda_model(),
+                Train_cuda_step_workspace_bytes(9) + Train_cuda_init_workspace_bytes(), 0);
+        float loss;
+        fill(3);
+        m.ctx.staging_bytes = 4096;
+        CHECK(cudaMallocHost(&m.ctx.staging, m.ctx.staging_bytes) == cudaSuccess);
+        m.memory.push_back(m.ctx.staging);
+        shim::machine.fail_at = shim::machine.calls + n;
+        int code = Train_cuda_init(&m.ctx, 3);
+        for (int i = 0; i < 3 && !code; i++)
+            code = Train_cuda_step(&m.ctx, 9, inputs, labels, 1, &loss);
+        if (!code) code = Train_cuda_wait(&m.ctx);
+        const bool reached = shim::machine.calls >= shim::machine.fail_at;
+        shim::machine.fail_at = 0;
+        if (!reached) break;
+        /* A pointer whose kind cannot be told is taken for pageable memory; closing may fail too.
+         */
+        if (!code) continue;
+        CHECK(code == NNC_E_DEVICE && m.ctx.message && m.ctx.device_error == (int)cudaErrorUnknown);
+        failed++;
+    }
+    CHECK(failed > 20);
+    printf("%d failures of the runtime were told\n", failed);
+}
+
+int main() {
+    for (unsigned seed = 0; seed < 2; seed++) {
+        shim::schedule(seed);
+        test_ways();
+        test_refusal();
+        test_misuse();
+        test_two();
+    }
+    test_failures();
+    printf("passed\n");
+    return 0;
+}
