@@ -2,8 +2,9 @@
  *
  * Invariants: all live arenas are in one list, so that the failure handler can free everything;
  * memory of a chunk past `used` is zero; blocks larger than a chunk get their own, and under a hook
- * every block does, so that tests see each allocation.  Chunks of freed arenas serve the next ones:
- * a page that was touched is cheaper than a new one. */
+ * every block does, so that tests see each allocation.  Chunks are cut from slabs of large pages,
+ * and those of freed arenas serve the next ones: a page that was touched is cheaper than a new one.
+ */
 #include "base/memory.h"
 
 #include "base/format.h"
@@ -15,17 +16,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The address sanitizer is to see every use of what was freed. */
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(NNC_SANITIZE)
+#include <sys/mman.h>
+#define HAS_SLABS 1
+#else
+#define HAS_SLABS 0
+#endif
+
 enum {
     ALIGNMENT = 16,
     FIRST_CHUNK = 16 * 1024,
     CHUNK_SIZES = 7, /* each is twice the one before */
     LARGEST_CHUNK = FIRST_CHUNK << (CHUNK_SIZES - 1),
-    SPARE_BYTES = 64 * 1024 * 1024, /* of freed chunks that are kept */
+    LARGE_PAGE = 2 * 1024 * 1024,
+    LARGEST_SLAB = 64 * 1024 * 1024,
 };
 
 typedef struct Chunk {
     struct Chunk *next;
     size_t used, capacity;
+    bool in_slab; /* then it is of a regular size, and never freed alone */
     alignas(ALIGNMENT) unsigned char data[];
 } Chunk;
 
@@ -37,8 +48,13 @@ struct Arena {
 };
 
 static Arena *live_arenas;
-static Chunk *spare_chunks[CHUNK_SIZES];
-static size_t spare_bytes;
+static Chunk *spare_chunks[CHUNK_SIZES]; /* of slabs, by size */
+typedef struct Slab {
+    struct Slab *next;
+    unsigned char *data;
+    size_t used, bytes;
+} Slab;
+static Slab *slabs; /* the first one is cut */
 static MemoryHook hook;
 static MemoryFailure failure_handler;
 static void *failure_user;
@@ -105,33 +121,74 @@ static void free_chunks(Chunk *list) {
     }
 }
 
-/* The list that a chunk of some regular size is kept in. */
-static Chunk **spares_of(size_t capacity) {
+/* ---- slabs ---- */
+
+/* The list of spare chunks of a regular size, header included. */
+static Chunk **spares_of(size_t size) {
     Chunk **list = spare_chunks;
-    for (size_t size = FIRST_CHUNK; size < capacity; size *= 2) list++;
+    for (size_t s = FIRST_CHUNK; s < size; s *= 2) list++;
     return list;
 }
 
-/* The address sanitizer is to see every use of what was freed. */
-static bool keeps_spares(void) {
-#if defined(__SANITIZE_ADDRESS__) || defined(NNC_SANITIZE)
-    return false;
-#endif
-    return !hook && spare_bytes < SPARE_BYTES;
+#if HAS_SLABS
+/* Zeroed and aligned to large pages, which the system is asked for; NULL: there is no memory. */
+static void *map_pages(size_t bytes) {
+    size_t total = bytes + LARGE_PAGE;
+    unsigned char *p =
+        mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) return NULL;
+    size_t before = (size_t)(-(uintptr_t)p & (LARGE_PAGE - 1));
+    if (before) munmap(p, before);
+    munmap(p + before + bytes, LARGE_PAGE - before);
+    madvise(p + before, bytes, MADV_HUGEPAGE);
+    return p + before;
 }
+
+static Chunk *slab_cut(size_t size) {
+    if (!slabs || slabs->bytes - slabs->used < size) {
+        size_t bytes = slabs && slabs->bytes < LARGEST_SLAB ? 2 * slabs->bytes
+                       : slabs                              ? LARGEST_SLAB
+                                                            : LARGE_PAGE;
+        Slab *fresh = memory_get(sizeof *fresh);
+        *fresh = (Slab){slabs, map_pages(bytes), 0, bytes};
+        if (!fresh->data) {
+            free(fresh);
+            memory_fail(bytes);
+        }
+        slabs = fresh;
+    }
+    Chunk *c = (Chunk *)(void *)(slabs->data + slabs->used);
+    slabs->used += size;
+    c->in_slab = true;
+    return c;
+}
+
+static void slabs_free(void) {
+    memset(spare_chunks, 0, sizeof spare_chunks);
+    for (Slab *next; slabs; slabs = next) {
+        next = slabs->next;
+        munmap(slabs->data, slabs->bytes);
+        free(slabs);
+    }
+}
+#else
+static Chunk *slab_cut(size_t size) {
+    return memory_get(size);
+}
+static void slabs_free(void) {}
+#endif
 
 void arena_free(Arena *arena) {
     if (!arena) return;
     for (Chunk *c = arena->chunks, *next; c; c = next) {
         next = c->next;
-        if (!keeps_spares()) {
+        if (!c->in_slab) {
             free(c);
             continue;
         }
-        Chunk **list = spares_of(c->capacity);
+        Chunk **list = spares_of(c->capacity + sizeof *c);
         c->next = *list;
         *list = c;
-        spare_bytes += c->capacity;
     }
     free_chunks(arena->own);
     if (arena->previous)
@@ -144,11 +201,7 @@ void arena_free(Arena *arena) {
 
 void arena_free_all(void) {
     while (live_arenas) arena_free(live_arenas);
-    for (int i = 0; i < CHUNK_SIZES; i++) {
-        free_chunks(spare_chunks[i]);
-        spare_chunks[i] = NULL;
-    }
-    spare_bytes = 0;
+    slabs_free();
 }
 
 static Chunk *chunk_make(size_t capacity) {
@@ -159,13 +212,16 @@ static Chunk *chunk_make(size_t capacity) {
     return c;
 }
 
-/* Of a regular size. */
-static Chunk *chunk_take(size_t capacity) {
-    Chunk **list = spares_of(capacity), *c = *list;
-    if (!c) return chunk_make(capacity);
-    *list = c->next;
-    spare_bytes -= c->capacity;
-    memset(c->data, 0, c->used);
+/* Of a regular size, header included. */
+static Chunk *chunk_take(size_t size) {
+    Chunk **list = spares_of(size), *c = *list;
+    if (c) {
+        *list = c->next;
+        memset(c->data, 0, c->used);
+    } else {
+        c = slab_cut(size);
+        c->capacity = size - sizeof *c;
+    }
     return c;
 }
 
