@@ -204,6 +204,30 @@ static bool is_load(Lowering *l, Node *x) {
     return plain;
 }
 
+/* Does n, a reduction of windows that do not overlap, read a product through operations on single
+ * elements?  Then it may be computed with the product, which needs it stored. */
+static bool pools_product(const Node *n) {
+    if (!node_is_window_reduce(n)) return false;
+    const Node *x = n->inputs[0];
+    for (int steps = 0; x && steps < DEPTH_MAX; steps++) {
+        const WindowAttr *w = &x->attr.window;
+        if (x->op == OP_CONTRACT) return true;
+        if (x->op == OP_UNFOLD && w->stride < (w->size - 1) * w->dilation + 1) return false;
+        if (x->op == OP_UNFOLD || x->op == OP_RESHAPE || x->op == OP_IDENTITY) {
+            x = x->inputs[0];
+            continue;
+        }
+        if (!op_is_elementwise(x->op)) return false;
+        const Node *next = NULL;
+        for (int k = 0; k < x->input_count; k++) {
+            const Node *y = x->inputs[k];
+            if (y->op != OP_CONST && y->op != OP_EXPAND && y->type.dtype != DTYPE_BOOL) next = y;
+        }
+        x = next;
+    }
+    return false;
+}
+
 static void mark_stored(Lowering *l) {
     Graph *g = l->graph;
     for (int i = 0; i < g->nodes.count; i++) {
@@ -228,6 +252,10 @@ static void mark_stored(Lowering *l) {
         if (!s->live) continue;
         s->cost = node_cost(l, n);
         limit_depth(l, n);
+        if (!s->stored && !l->program->options.gpu && pools_product(n)) {
+            s->stored = true;
+            s->kept = "it reads windows of a product, with which it may be computed";
+        }
         if (!repeats(n)) continue;
         NodeState *x = lowering_state(l, n->inputs[0]);
         if (x->stored || has_place(n->inputs[0]) || x->cost < COST_REPEATED) continue;
@@ -559,8 +587,10 @@ static void place(Lowering *l, Node *n) {
         home->reduced = n->attr.reduce.axes;
     if (l->program->options.remarks) remark_refusals(l, &deps, n, home, why);
     const char *unused;
-    if (home && home->kind == GROUP_CONTRACT && !shape_equal(&n->type.shape, &home->space))
-        windows_fit(l, home, n, &home->windows, &unused);
+    Windows windows;
+    if (home && home->kind == GROUP_CONTRACT && !shape_equal(&n->type.shape, &home->space) &&
+        windows_fit(l, home, n, &windows, &unused))
+        home->windows = windows;
     if (!home) home = new_group(l, n);
     s->group = home;
     vector_push(l->arena, &home->members, n);

@@ -147,6 +147,21 @@ static void test_equal_layers_share_kernels(void **state) {
     assert_in_range(kernels[1], 1, 3);
 }
 
+/* Two padded convolutions, each with what is pooled from it: two kernels, and two for the padding.
+ */
+static void test_pools_join_padded_convolutions(void **state) {
+    assert_int_equal(steps_of(*state,
+                              "module M {\n"
+                              "    self.a = nn.Conv2d(3, 8, 3, padding=1)\n"
+                              "    self.b = nn.Conv2d(8, 8, 3, padding=1)\n"
+                              "    def forward(self, x: f32[N, 3, 16, 16]) -> f32[N, 8, 4, 4] {\n"
+                              "        x = F.max_pool2d(F.relu(self.a(x)), 2)\n"
+                              "        return F.relu(F.avg_pool2d(self.b(x), 2))\n    }\n"
+                              "}\nexport M() as m\n",
+                              "m"),
+                     4);
+}
+
 /* A pool's largest element and its position come from one loop, and positions are i32. */
 static void test_pool_and_its_position(void **state) {
     Arena *arena = *state;
@@ -261,6 +276,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_rows_are_one_kernel, setup, teardown),
         cmocka_unit_test_setup_teardown(test_entries_share_kernels, setup, teardown),
         cmocka_unit_test_setup_teardown(test_equal_layers_share_kernels, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pools_join_padded_convolutions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pool_and_its_position, setup, teardown),
         cmocka_unit_test_setup_teardown(test_relu_keeps_one_tensor, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contraction_paths, setup, teardown),
