@@ -258,7 +258,7 @@ static int run_all(void) {
     }
     bool covered = coverage_report(&coverage, count >= 400);
     double share = elements ? (double)bitten / (double)elements : 1;
-    bool bites = share >= 0.9;
+    bool bites = count < 400 || share >= 0.9; /* a few programs say little of it */
     if (!bites)
         printf("only %.1f %% of the elements have a bound that says something\n", 100 * share);
     printf("programs %d, each under %d configuration(s), failed files %d, elements %lld, "
