@@ -9,6 +9,10 @@ common="$data --epochs 6 --batch 48 --seed 5 --schedule cosine --warmup 10"
 "$NNC" train $model $common --threads 1 --save full.safetensors --log log.jsonl >out.txt 2>err.txt || { cat err.txt; fail "training"; }
 grep -q "test accuracy" out.txt || fail "no metrics"
 [ "$(wc -l <log.jsonl)" = 6 ] || fail "the log has no line for each epoch"
+number='-\?[0-9.]\+\(e-[0-9]*\)\?'
+loss="{\"loss\":$number"
+line="{\"epoch\":[1-6],\"step\":[0-9]*,\"train\":$loss},\"test\":$loss,\"accuracy\":$number}"
+[ "$(grep -c "^$line,\"lr\":{\"optimizer.lr\":$number},\"seconds\":$number}\$" log.jsonl)" = 6 ] || { cat log.jsonl; fail "lines of the log"; }
 accuracy=$(tail -1 log.jsonl | sed 's/.*"accuracy":\([0-9.]*\).*/\1/')
 awk "BEGIN { exit !($accuracy > 0.85) }" || fail "accuracy $accuracy"
 

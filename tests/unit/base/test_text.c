@@ -150,6 +150,13 @@ static void test_distance(void **state) {
     assert_int_equal(text_distance("relu", "relu", 3), 0);
     assert_int_equal(text_distance("rleu", "relu", 3), 1);
     assert_int_equal(text_distance("Linaer", "Linear", 3), 1);
+    /* Each kind of change counts: a letter more, less, another, two exchanged. */
+    assert_int_equal(text_distance("softmax", "soft", 9), 3);
+    assert_int_equal(text_distance("soft", "softmax", 9), 3);
+    assert_int_equal(text_distance("abc", "xyz", 9), 3);
+    assert_int_equal(text_distance("abcd", "badc", 9), 2);
+    assert_int_equal(text_distance("", "abc", 9), 3);
+    assert_int_equal(text_distance("abc", "", 9), 3);
     assert_int_equal(text_distance("conv", "convolution", 3), 4);
     assert_int_equal(text_distance("", "ab", 3), 2);
 }
