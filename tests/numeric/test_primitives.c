@@ -33,6 +33,11 @@ static const Case views[] = {
      "dims N\n %0: f32[N, 9] = input x\n %1: f32 = const 0\n %2 = pad %0, %1 low=[0, -2] high=[1, "
      "-1]\n return y=%2",
      0},
+    {"guarded_scalar", /* N - 3 appears where it is tested, and nowhere else */
+     "dims N\n %0: f32[N] = input x\n %1: f32 = input s\n %2: f32[9] = expand %1 axes=[]\n %3: "
+     "f32 = const 0.5\n %4 = pad %2, %3 low=[N] high=[7]\n %5: f32[7] = slice %4 begin=[3] "
+     "step=[1]\n %6 = reduce %0 kind=sum axes=[0]\n return y=%5, z=%6",
+     2e-6},
     {"concat",
      "dims N\n %0: f32[N, 3] = input x\n %1: f32[N, 5] = input y\n %2 = concat %0, %1, %0 axis=1\n "
      "%3 = tanh %2\n return y=%3",

@@ -98,6 +98,8 @@ static void statements_of_a_body(void **state) {
                            "        found.append(i * k)\n"
                            "    }\n"
                            "    assert found == [0, 10, 20]\n"
+                           "    assert later(3) == 8 and self.later(1) == 6\n"
+                           "    def later(n: int) { return n + 5 }\n"
                            "    (a, [b, c]), *rest = (1, [2, 3]), 4, 5\n"
                            "    assert a + b + c == 6 and rest == [4, 5]\n"
                            "    a -= 1; a *= 8; a /= 4\n"
