@@ -275,9 +275,10 @@ static const Expr *gen_window(Gen *g, const Node *n, const Index *const *indices
         }
     }
     value = expr_cast(b, value, dtype);
-    /* relu rises and keeps NaN: that of the best is the best of all. */
-    const Expr *relu = (kind == REDUCE_MAX || kind == REDUCE_MIN) && is_relu(value) ? value : NULL;
-    if (relu) value = relu->args[2];
+    /* rectified rises and keeps NaN: that of the best is the best of all. */
+    const Expr *rectified =
+        (kind == REDUCE_MAX || kind == REDUCE_MIN) && is_relu(value) ? value : NULL;
+    if (rectified) value = rectified->args[2];
     for (int i = loops - 1; i >= 0; i--) {
         builder_accumulate(b, kind, regs[i], value, position);
         builder_close(b);
@@ -290,8 +291,8 @@ static const Expr *gen_window(Gen *g, const Node *n, const Index *const *indices
         if (best && !g->guard) gen_set(g, best, indices, expr_cast(b, value, best->type.dtype));
         value = expr_register(b, positions[0]);
     }
-    if (relu) {
-        const Expr *zero = relu->args[1], *test[2] = {value, zero};
+    if (rectified) {
+        const Expr *zero = rectified->args[1], *test[2] = {value, zero};
         const Expr *choice[3] = {expr_op(b, OP_LE, DTYPE_BOOL, test, 2), zero, value};
         value = expr_op(b, OP_SELECT, dtype, choice, 3);
     }
