@@ -26,8 +26,8 @@
 #define NN_GRID_MAX 2147483647
 #endif
 /* Memory of a block, and (on the host) what a launch takes as a buffer of so many bytes. */
-#ifndef NN_SHARED
-#define NN_SHARED(T, name, count) __shared__ T name[count]
+#ifndef NN_BLOCK_ARRAY
+#define NN_BLOCK_ARRAY(T, name, count) __shared__ T name[count]
 #define NN_BUFFER(at, bytes) ((void *)(at))
 #endif
 

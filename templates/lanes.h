@@ -23,10 +23,12 @@
 #if defined(NN_CUDA)
 #define NN_INLINE static __host__ __device__ __forceinline__ __attribute__((unused))
 #define NN_NOINLINE
+#define NN_SHARED NN_INLINE
 #define NN_RESTRICT __restrict__
 #define NN_ALIGNED
 #define NN_UNROLL NN_UNROLL_DEVICE
 #define NN_LIKELY(x) (x)
+#define NN_PREFETCH(p) ((void)(p))
 #define NN_LANES 1
 #elif defined(__GNUC__) && !defined(NN_NO_VECTORS)
 #define NN_INLINE static inline __attribute__((always_inline, unused))

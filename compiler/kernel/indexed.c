@@ -51,6 +51,10 @@ static void close_all(Nest *n, int depth) {
 
 /* The node is computed afresh when it is not stored, and read when it is. */
 void schedule_copy(Lowering *l, const Node *node, Buffer *dst, const char *what) {
+    if (l->program->options.gpu) {
+        schedule_gpu_copy(l, node, dst, what);
+        return;
+    }
     Builder *b = builder_new(l->program, l->arena);
     Gen *gen = gen_new(l, b, NULL);
     const Index *at[SHAPE_MAX_RANK];
@@ -157,14 +161,14 @@ static bool holds(Lowering *l, const Node *x, Buffer *dst) {
     return x->op == OP_CELL && lowering_state(l, x)->buffer == dst;
 }
 
-static Buffer *start_from(Lowering *l, Group *group) {
+Buffer *indexed_start(Lowering *l, Group *group) {
     const Node *p = group->anchor, *x = p->inputs[0];
     NodeState *s = lowering_state(l, p);
     if (!holds(l, x, s->buffer)) schedule_copy(l, x, s->buffer, "copy");
     return s->buffer;
 }
 
-static void finish_targets(Lowering *l, Group *group) {
+void indexed_finish(Lowering *l, Group *group) {
     NodeState *s = lowering_state(l, group->anchor);
     for (int i = 0; i < s->targets.count; i++)
         if (s->targets.data[i] != s->buffer)
@@ -173,7 +177,7 @@ static void finish_targets(Lowering *l, Group *group) {
 
 void schedule_scatter(Lowering *l, Group *group) {
     const Node *p = group->anchor, *ids = p->inputs[1], *update = p->inputs[2];
-    Buffer *dst = start_from(l, group);
+    Buffer *dst = indexed_start(l, group);
     Nest n = begin(l, group);
     const Shape *s = &p->type.shape;
     int batch = p->attr.batch, index_rank = ids->type.shape.rank;
@@ -218,12 +222,12 @@ void schedule_scatter(Lowering *l, Group *group) {
     builder_store(n.b, slot, to, s->rank, value, NULL);
     close_all(&n, 0);
     finish(&n, group);
-    finish_targets(l, group);
+    indexed_finish(l, group);
 }
 
 void schedule_update(Lowering *l, Group *group) {
     const Node *p = group->anchor, *update = p->inputs[1], *start = p->inputs[2];
-    Buffer *dst = start_from(l, group);
+    Buffer *dst = indexed_start(l, group);
     Nest n = begin(l, group);
     const Shape *s = &update->type.shape;
     int axis = p->attr.dynamic.axis;
@@ -250,7 +254,7 @@ void schedule_update(Lowering *l, Group *group) {
     builder_store(n.b, builder_slot(n.b, dst, ACCESS_WRITE), to, s->rank, value, NULL);
     close_all(&n, 0);
     finish(&n, group);
-    finish_targets(l, group);
+    indexed_finish(l, group);
 }
 
 /* ---- scan ---- */

@@ -269,9 +269,18 @@ void schedule_argsort(Lowering *l, Group *group);
 void schedule_scatter(Lowering *l, Group *group);
 void schedule_update(Lowering *l, Group *group);
 void schedule_scan(Lowering *l, Group *group);
-/* gpu_loops.c, gpu_contract.c: the same for blocks and threads. */
+/* gpu_loops.c, gpu_contract.c, gpu_indexed.c: the same for blocks and threads. */
 void schedule_gpu_loops(Lowering *l, Group *group);
 void schedule_gpu_contract(Lowering *l, Group *group);
+void schedule_gpu_prefix(Lowering *l, Group *group);
+void schedule_gpu_argsort(Lowering *l, Group *group);
+void schedule_gpu_scatter(Lowering *l, Group *group);
+void schedule_gpu_update(Lowering *l, Group *group);
+void schedule_gpu_copy(Lowering *l, const Node *n, Buffer *dst, const char *what);
+/* Where a scatter or an update changes some elements: memory that holds all of them before. */
+Buffer *indexed_start(Lowering *l, Group *group);
+/* And copies of the result that others want. */
+void indexed_finish(Lowering *l, Group *group);
 /* dst = node n's value (n may be anything that can be generated), as a kernel of its own. */
 void schedule_copy(Lowering *l, const Node *n, Buffer *dst, const char *what);
 /* Fills name lists of a kernel from the nodes of a group. */

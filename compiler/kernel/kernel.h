@@ -92,7 +92,11 @@ typedef enum Binding {
     BIND_WARP,
     BIND_LANE,
 } Binding;
-enum { WARP_LANES = 32 };
+enum {
+    WARP_LANES = 32,
+    LAUNCH_ARGUMENTS_MAX = 480, /* buffers, dims and sites of a kernel on a GPU: 4 KB at most */
+    GPU_CHECKS_MAX = 128,       /* conditions on ids of an entry there */
+};
 
 typedef enum StmtKind {
     STMT_BLOCK,

@@ -282,21 +282,34 @@ static void visit_group(Lowering *l, Group *g) {
     vector_push(l->arena, &l->order, g);
 }
 
-static void refuse(Lowering *l, Group *g, const char *what) {
-    Refusal r = {l->entry->entry, g->anchor, what};
+static void refuse(Lowering *l, const Node *n, const char *what) {
+    Refusal r = {l->entry->entry, n, what};
     vector_push(l->arena, &l->program->refusals, r);
 }
 
-static void schedule_group_gpu(Lowering *l, Group *g) {
-    switch (g->kind) {
-    case GROUP_LOOPS: reuse_or_schedule(l, g, schedule_gpu_loops); return;
-    case GROUP_CONTRACT: reuse_or_schedule(l, g, schedule_gpu_contract); return;
-    case GROUP_PREFIX: refuse(l, g, "a running sum, product or extremum"); return;
-    case GROUP_ARGSORT: refuse(l, g, "a sort"); return;
-    case GROUP_SCATTER: refuse(l, g, "a scatter of several rows"); return;
-    case GROUP_UPDATE: refuse(l, g, "an update in place"); return;
-    case GROUP_SCAN: refuse(l, g, "a scan"); return;
+/* The arguments of a kernel go with its launch. */
+static void check_arguments(Lowering *l, const Group *g, int from) {
+    for (int i = from; i < l->steps.count; i++) {
+        const Step *s = l->steps.data[i];
+        if (s->kind == STEP_CALL &&
+            s->kernel->parameter_count + s->kernel->symbols.count + s->kernel->sites.count >
+                LAUNCH_ARGUMENTS_MAX)
+            refuse(l, g->anchor, "an operation on so many tensors at once");
     }
+}
+
+static void schedule_group_gpu(Lowering *l, Group *g) {
+    int steps = l->steps.count;
+    switch (g->kind) {
+    case GROUP_LOOPS: reuse_or_schedule(l, g, schedule_gpu_loops); break;
+    case GROUP_CONTRACT: reuse_or_schedule(l, g, schedule_gpu_contract); break;
+    case GROUP_PREFIX: schedule_gpu_prefix(l, g); break;
+    case GROUP_ARGSORT: schedule_gpu_argsort(l, g); break;
+    case GROUP_SCATTER: schedule_gpu_scatter(l, g); break;
+    case GROUP_UPDATE: schedule_gpu_update(l, g); break;
+    case GROUP_SCAN: schedule_scan(l, g); break;
+    }
+    check_arguments(l, g, steps);
 }
 
 static void schedule_group(Lowering *l, Group *g) {
@@ -467,6 +480,14 @@ static void lower_check(KernelProgram *program, KernelEntry *ke, const Check *ch
     vector_push(arena, &ke->checks, made);
 }
 
+/* Flags of checks lie in a region of fixed size on a GPU. */
+static void refuse_checks(KernelProgram *program, const KernelEntry *entry) {
+    if (!program->options.gpu || entry->checks.count <= GPU_CHECKS_MAX) return;
+    Refusal r = {entry->entry, entry->checks.data[GPU_CHECKS_MAX].check->node,
+                 "an entry with so many conditions on ids"};
+    vector_push(program->arena, &program->refusals, r);
+}
+
 static KernelEntry *lower_entry(KernelProgram *program, const Entry *entry) {
     Arena *arena = program->arena;
     KernelEntry *ke = NEW(arena, KernelEntry);
@@ -502,6 +523,7 @@ static KernelEntry *lower_entry(KernelProgram *program, const Entry *entry) {
     for (int i = 0; i < entry->checks.count; i++)
         if (entry->checks.data[i].kind == CHECK_RANGE)
             lower_check(program, ke, &entry->checks.data[i], in);
+    refuse_checks(program, ke);
     StepList steps = {0};
     lower_graph(program, ke, entry->graph, in, out, &steps);
     for (int i = 0; i < steps.count; i++) vector_push(arena, &ke->steps, steps.data[i]);

@@ -29,17 +29,18 @@ expect 2 '--cuda-graph is on or off, not `maybe`' "$NNC" "$model" -o a.cu --cuda
 expect 2 'CUDA code and --target=c99 do not go together' "$NNC" "$model" -o a.cu --target=c99
 expect 2 'exe, obj and lib do not go with it' "$NNC" "$model" --target=cuda --emit=obj
 expect 2 '--instrument does not go with --target=cuda' "$NNC" "$model" -o a.cu --instrument
-cat > sorted.nn <<'END'
-module Sorted {
-    def forward(self, x: f32[N, 8]) -> i64[N, 8] {
-        return torch.argsort(x, 1)
-    }
-}
-export Sorted() as sorted
-END
-rm -f s.cu
-expect 1 'sorted.nn:3:16: error[NN0807]: a sort has no kernel for --target=cuda yet (sorted)' \
-    "$NNC" sorted.nn -o s.cu --diagnostics=short
-[ ! -e s.cu ] || { echo "a refused program was written"; failed=1; }
-"$NNC" sorted.nn -o s.c || failed=1
+{
+    echo 'module Wide {'
+    printf '    def forward(self'
+    for i in $(seq 500); do printf ', x%d: f32[N, 2]' "$i"; done
+    echo ') -> f32[N, 1000] {'
+    printf '        return torch.cat(['
+    for i in $(seq 500); do printf 'x%d, ' "$i"; done
+    printf '], 1)\n    }\n}\nexport Wide() as wide\n'
+} > wide.nn
+rm -f w.cu
+expect 1 'wide.nn:3:16: error[NN0807]: an operation on so many tensors at once has no kernel for --target=cuda yet (wide)' \
+    "$NNC" wide.nn -o w.cu --diagnostics=short
+[ ! -e w.cu ] || { echo "a refused program was written"; failed=1; }
+"$NNC" wide.nn -o w.c || failed=1
 exit $failed

@@ -56,7 +56,13 @@ expect 1 'error[NN1001]' "$NNC" check -Werror unused.nn
 expect 1 'nnc: 10 more errors not shown' "$NNC" check many.nn
 [ "$("$NNC" check --diagnostics=short many.nn 2>&1 | wc -l)" -eq 20 ] || { echo "not 20 errors"; failed=1; }
 expect 0 'No local, hyperparameter' "$NNC" explain NN0301
-printf "module M {\n    def forward(self, x: f32[8]) -> i64[8] { return torch.argsort(x, 0) }\n}\nexport M() as m\n" > sort.nn
-expect 1 "error[NN0807]: a sort has no kernel" "$NNC" sort.nn -o sort.cu
+{
+    printf 'module Wide {\n    def forward(self'
+    for i in $(seq 500); do printf ', x%d: f32[2]' "$i"; done
+    printf ') -> f32[1000] { return torch.cat(['
+    for i in $(seq 500); do printf 'x%d, ' "$i"; done
+    printf '], 0) }\n}\nexport Wide() as wide\n'
+} > wide.nn
+expect 1 'error[NN0807]: an operation on so many tensors' "$NNC" wide.nn -o wide.cu
 expect 2 'there is no code NN9999' "$NNC" explain NN9999
 exit $failed

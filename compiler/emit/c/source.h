@@ -13,6 +13,9 @@ typedef struct SourceWriter {
     const Dim **work;                 /* by kernel id: operations and bytes; NULL: not known */
     VECTOR(const Buffer *) constants; /* distinct ones; nn_c<position> */
     int sites;                        /* of random numbers, at most, in one kernel */
+    struct {
+        int buffers, dims, sites;
+    } widths; /* CUDA: of nn_call */
 } SourceWriter;
 
 /* Position of the constant with these contents. */

@@ -24,7 +24,7 @@ void cuda_declare_scratch(Writer *w, int slot) {
     const char *type = emit_c_type(s->dtype), *name = w->slot_names[slot];
     long long elements = (long long)slot_elements(w, s);
     if (s->space == SPACE_SHARED)
-        writer_line(w, "NN_SHARED(%s, %s, %lld);", type, name, elements);
+        writer_line(w, "NN_BLOCK_ARRAY(%s, %s, %lld);", type, name, elements);
     else
         writer_line(w, "%s %s[%lld];", type, name, elements);
 }
@@ -118,7 +118,8 @@ void cuda_dealt_loop(Writer *w, const Stmt *s) {
     if (folds) {
         writer_line(w, "{");
         w->indent++;
-        writer_line(w, "NN_SHARED(double, nn_parts, %d);", 2 * w->kernel->threads / WARP_LANES);
+        writer_line(w, "NN_BLOCK_ARRAY(double, nn_parts, %d);",
+                    2 * w->kernel->threads / WARP_LANES);
     }
     for (int i = 0; i < s->accumulator_count; i++) write_fold(w, s, &s->accumulators[i]);
     if (folds) {

@@ -5,7 +5,11 @@
  * joins the open launch only when all that it needs was launched before. */
 #include "emit/cuda/cuda.h"
 
-enum { SHARED_MAX = 40 << 10 }; /* bytes of shared memory of the kernels of a launch */
+enum {
+    SHARED_MAX = 40 << 10, /* bytes of shared memory of the kernels of a launch */
+    ARGUMENT_BYTES = 4064, /* of a launch */
+    CALL_BYTES = 64,       /* of nn_call, beside what has a variable width */
+};
 
 static int64_t shared_bytes(const SourceWriter *w, const Kernel *k) {
     int64_t sum = 2 * 8 * (k->threads / WARP_LANES), bytes;
@@ -21,6 +25,13 @@ static bool uses_shared(const Kernel *k) {
     for (int i = 0; i < k->slots.count; i++)
         if (k->slots.data[i].space == SPACE_SHARED) return true;
     return false;
+}
+
+/* How many calls the arguments of a launch have room for. */
+static int calls_max(const SourceWriter *w) {
+    int64_t bytes = CALL_BYTES + 8 * w->widths.buffers + 8 * w->widths.dims + 4 * w->widths.sites;
+    int64_t fit = ARGUMENT_BYTES / bytes;
+    return fit < 1 ? 1 : fit < LAUNCH_MAX ? (int)fit : LAUNCH_MAX;
 }
 
 /* ---- which steps go together ---- */
@@ -39,7 +50,7 @@ static void find_launches(SourceWriter *w, LaunchList *list, const EntryPlan *pl
             continue;
         }
         int64_t bytes = shared_bytes(w, s->kernel);
-        bool joins = open.count && open.count < LAUNCH_MAX &&
+        bool joins = open.count && open.count < calls_max(w) &&
                      plan->after.data[*calls] > open.count &&
                      open.kernels[0]->threads == s->kernel->threads && shared + bytes <= SHARED_MAX;
         if (!joins && open.count) {

@@ -26,8 +26,11 @@ static void write_widths(SourceWriter *w) {
         if (p->kernel->sites.count > sites) sites = p->kernel->sites.count;
     }
     w->sites = sites;
+    w->widths.buffers = buffers;
+    w->widths.dims = dims;
+    w->widths.sites = sites ? sites : 1;
     text_printf(w->out, "#define NN_BUFFERS %d\n#define NN_DIMS %d\n#define NN_SITES %d\n", buffers,
-                dims, sites ? sites : 1);
+                dims, w->widths.sites);
     text_printf(w->out, "#define NN_GRAPHS %d\n", !w->options->no_graph);
 }
 

@@ -35,7 +35,7 @@
 #define __grid_constant__
 
 /* Memory of a block by the line of its declaration; a buffer as a block of its own. */
-#define NN_SHARED(T, name, count) \
+#define NN_BLOCK_ARRAY(T, name, count) \
     T *const name = (T *)shim::shared_memory(__LINE__, sizeof(T) * (size_t)(count))
 #define NN_BUFFER(at, bytes) shim::exact_buffer((void *)(at), (size_t)(bytes))
 

@@ -12,7 +12,7 @@ struct Call {
 };
 
 static __global__ void sum_of_neighbours(const Call call) {
-    NN_SHARED(float, part, THREADS);
+    NN_BLOCK_ARRAY(float, part, THREADS);
     const int t = (int)threadIdx.x;
     const int fault = call.fault;
     if (fault != 7 || t != 5) part[t] = call.in[t + (fault == 5 && t == THREADS - 1)];

@@ -1,0 +1,191 @@
+/* Schedules for blocks and threads of what is neither pointwise, nor a row, nor a product: copies,
+ * prefix, sort, scatter, update.
+ *
+ * Input: a group with one anchor.  Output: kernels.  Orders that results depend on are serial in
+ * one thread: a prefix along its axis, the updates of a column in the order of the index.  The
+ * place of an element in a sorted row is the number of those that come before it. */
+#include "kernel/internal.h"
+
+enum { THREADS = 256 };
+
+typedef struct Nest {
+    Lowering *l;
+    Builder *b;
+    Gen *gen;
+} Nest;
+
+static Nest begin(Lowering *l, Group *group) {
+    Nest n = {l, builder_new(l->program, l->arena), NULL};
+    n.gen = gen_new(l, n.b, group);
+    n.b->kernel->threads = THREADS;
+    return n;
+}
+
+static void finish(Nest *n, Group *group) {
+    const char *path, *what = group_what(n->l, group, &path);
+    while (n->b->depth) builder_close(n->b);
+    for (int m = 0; m < group->members.count; m++) builder_describe(n->b, group->members.data[m]);
+    vector_push(n->l->arena, &n->l->steps, builder_finish(n->b, what, path));
+}
+
+/* The elements of a shape, each with a thread of its own; `at` receives its indices. */
+static void open_elements(Builder *b, const Shape *shape, const Index **at) {
+    IndexTable *t = b->table;
+    const Dim *total = dim_need(shape_elements(b->dims, shape)),
+              *width = dim_const(b->dims, THREADS);
+    const Dim *tiles = dim_need(
+        dim_floordiv(b->dims, dim_add(b->dims, total, dim_const(b->dims, THREADS - 1)), width));
+    const Index *first = index_scale(t, builder_tile(b, "tile", tiles), width);
+    const Index *end = index_min(t, index_dim(t, total), index_add(t, first, index_dim(t, width)));
+    int axis = builder_axis(b, "i", total);
+    builder_open(b, axis, first, end, BIND_THREAD);
+    index_unflatten(t, builder_axis_index(b, axis), shape, at);
+}
+
+static const Index *open_serial(Builder *b, const Dim *extent) {
+    int axis = builder_axis(b, "k", extent);
+    builder_open(b, axis, NULL, NULL, BIND_SEQ);
+    return builder_axis_index(b, axis);
+}
+
+void schedule_gpu_copy(Lowering *l, const Node *node, Buffer *dst, const char *what) {
+    Builder *b = builder_new(l->program, l->arena);
+    const Index *at[SHAPE_MAX_RANK];
+    b->kernel->threads = THREADS;
+    open_elements(b, &node->type.shape, at);
+    const Expr *value = gen_value(gen_new(l, b, NULL), node, at);
+    builder_store(b, builder_slot(b, dst, ACCESS_WRITE), at, node->type.shape.rank, value, NULL);
+    builder_close(b);
+    builder_describe(b, node);
+    vector_push(l->arena, &l->steps, builder_finish(b, what, node->path));
+}
+
+void schedule_gpu_prefix(Lowering *l, Group *group) {
+    Nest n = begin(l, group);
+    Builder *b = n.b;
+    const Node *p = group->anchor;
+    const Shape *s = &p->type.shape;
+    int axis = p->attr.prefix.axis;
+    const Index *at[SHAPE_MAX_RANK], *other[SHAPE_MAX_RANK];
+    Shape others = {0};
+    for (int i = 0; i < s->rank; i++)
+        if (i != axis) others.dims[others.rank++] = s->dims[i];
+    open_elements(b, &others, other);
+    for (int i = 0, next = 0; i < s->rank; i++)
+        if (i != axis) at[i] = other[next++];
+    DType t = p->type.dtype;
+    DType dtype = t == DTYPE_F16 || t == DTYPE_BF16 ? DTYPE_F32 : t;
+    int reg = builder_register(b, dtype, "prefix");
+    const Index *k = open_serial(b, s->dims[axis]);
+    builder_accumulator(b, b->scopes[b->depth].loop, p->attr.prefix.kind, reg, -1);
+    const Dim *last = dim_sub(l->dims, s->dims[axis], dim_const(l->dims, 1));
+    at[axis] = p->attr.prefix.reverse ? index_sub(b->table, index_dim(b->table, last), k) : k;
+    const Expr *value = expr_cast(b, gen_value(n.gen, p->inputs[0], at), dtype);
+    builder_accumulate(b, p->attr.prefix.kind, reg, value, NULL);
+    gen_store(n.gen, p, at, expr_cast(b, expr_register(b, reg), t));
+    finish(&n, group);
+}
+
+static const Expr *pair(Builder *b, Op op, DType dtype, const Expr *x, const Expr *y) {
+    const Expr *args[2] = {x, y};
+    return expr_op(b, op, dtype, args, y ? 2 : 1);
+}
+
+/* Does the key `x`, at position k, come before `y`, at i?  NaN is last, or first when descending;
+ * equals keep their order. */
+static const Expr *comes_before(Builder *b, const Expr *x, const Expr *y, const Index *k,
+                                const Index *i, bool descending) {
+    const DType t = DTYPE_BOOL;
+    const Expr *no = pair(b, OP_ISNAN, t, x, NULL), *nor = pair(b, OP_ISNAN, t, y, NULL);
+    const Expr *last = descending ? nor : no, *first = descending ? no : nor;
+    const Expr *less = pair(b, descending ? OP_GT : OP_LT, t, x, y);
+    const Expr *odd = pair(b, OP_AND, t, first, pair(b, OP_NOT, t, last, NULL));
+    const Expr *equal = pair(b, OP_OR, t, pair(b, OP_EQ, t, x, y), pair(b, OP_AND, t, no, nor));
+    const Expr *earlier =
+        pair(b, OP_LT, t, expr_index(b, k, DTYPE_I64), expr_index(b, i, DTYPE_I64));
+    return pair(b, OP_OR, t, pair(b, OP_OR, t, less, odd), pair(b, OP_AND, t, equal, earlier));
+}
+
+void schedule_gpu_argsort(Lowering *l, Group *group) {
+    Nest n = begin(l, group);
+    Builder *b = n.b;
+    const Node *p = group->anchor, *keys = p->inputs[0];
+    const Shape *s = &p->type.shape;
+    int axis = p->attr.sort.axis;
+    const Index *at[SHAPE_MAX_RANK], *other[SHAPE_MAX_RANK];
+    open_elements(b, s, at);
+    int reg = builder_register(b, DTYPE_I64, "place");
+    for (int i = 0; i < s->rank; i++) other[i] = at[i];
+    other[axis] = open_serial(b, s->dims[axis]);
+    builder_accumulator(b, b->scopes[b->depth].loop, REDUCE_SUM, reg, -1);
+    DType t = keys->type.dtype == DTYPE_F16 || keys->type.dtype == DTYPE_BF16 ? DTYPE_F32
+                                                                              : keys->type.dtype;
+    const Expr *x = expr_cast(b, gen_value(n.gen, keys, other), t);
+    const Expr *y = expr_cast(b, gen_value(n.gen, keys, at), t);
+    const Expr *before = comes_before(b, x, y, other[axis], at[axis], p->attr.sort.descending);
+    builder_accumulate(b, REDUCE_SUM, reg, expr_cast(b, before, DTYPE_I64), NULL);
+    builder_close(b);
+    const Expr *position = expr_index(b, at[axis], DTYPE_I64);
+    at[axis] = index_value(b->table, expr_register(b, reg), s->dims[axis]);
+    gen_store(n.gen, p, at, expr_cast(b, position, p->type.dtype));
+    finish(&n, group);
+}
+
+/* An index that is read at run time; nothing of it may stay in a register of an outer scope. */
+static const Index *read_index(Nest *n, const Node *node, const Index *const *at,
+                               const Dim *extent) {
+    n->gen->pure = true;
+    const Expr *value = expr_cast(n->b, gen_value(n->gen, node, at), DTYPE_I64);
+    n->gen->pure = false;
+    return index_value(n->b->table, value, extent);
+}
+
+/* A column of the updated rows belongs to a thread, which takes the updates in their order. */
+void schedule_gpu_scatter(Lowering *l, Group *group) {
+    const Node *p = group->anchor, *ids = p->inputs[1], *update = p->inputs[2];
+    Buffer *dst = indexed_start(l, group);
+    Nest n = begin(l, group);
+    Builder *b = n.b;
+    const Shape *s = &p->type.shape;
+    int batch = p->attr.batch, index_rank = ids->type.shape.rank;
+    const Index *to[SHAPE_MAX_RANK], *from[SHAPE_MAX_RANK], *column[SHAPE_MAX_RANK];
+    Shape columns = {0};
+    for (int i = 0; i < s->rank; i++)
+        if (i != batch) columns.dims[columns.rank++] = s->dims[i];
+    open_elements(b, &columns, column);
+    for (int i = 0; i < batch; i++) to[i] = from[i] = column[i];
+    for (int i = batch + 1; i < s->rank; i++)
+        to[i] = from[index_rank + i - batch - 1] = column[i - 1];
+    for (int i = batch; i < index_rank; i++) from[i] = open_serial(b, ids->type.shape.dims[i]);
+    to[batch] = read_index(&n, ids, from, s->dims[batch]);
+    bool adds = p->op == OP_SCATTER_ADD;
+    int slot = builder_slot(b, dst, adds ? ACCESS_UPDATE : ACCESS_WRITE);
+    const Expr *value = gen_value(n.gen, update, from);
+    if (adds) {
+        const Expr *args[2] = {expr_load(b, slot, to, s->rank), value};
+        value = expr_op(b, OP_ADD, p->type.dtype, args, 2);
+    }
+    builder_store(b, slot, to, s->rank, value, NULL);
+    finish(&n, group);
+    indexed_finish(l, group);
+}
+
+void schedule_gpu_update(Lowering *l, Group *group) {
+    const Node *p = group->anchor, *update = p->inputs[1];
+    Buffer *dst = indexed_start(l, group);
+    Nest n = begin(l, group);
+    IndexTable *t = n.b->table;
+    const Shape *s = &update->type.shape;
+    int axis = p->attr.dynamic.axis;
+    const Index *from[SHAPE_MAX_RANK], *to[SHAPE_MAX_RANK];
+    open_elements(n.b, s, from);
+    for (int i = 0; i < s->rank; i++) to[i] = from[i];
+    const Index *limit = index_dim(t, dim_sub(l->dims, p->type.shape.dims[axis], s->dims[axis]));
+    const Index *start = read_index(&n, p->inputs[2], NULL, NULL);
+    start = index_max(t, index_const(t, 0), index_min(t, start, limit));
+    to[axis] = index_add(t, from[axis], start);
+    const Expr *value = gen_value(n.gen, update, from);
+    builder_store(n.b, builder_slot(n.b, dst, ACCESS_WRITE), to, s->rank, value, NULL);
+    finish(&n, group);
+    indexed_finish(l, group);
+}

@@ -1,0 +1,115 @@
+/* Whole networks on the shim equal PyTorch's in f64, to 1e-9: recurrent, attention, residual and
+ * adversarial ones, and each layer and function of the library with its derivatives; twice, with
+ * other orders of the threads. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <dlfcn.h>
+#include <sys/stat.h>
+
+#include "command.h"
+#include "programs/agree_compiled.h"
+
+static const char *agree_file;
+
+static void shim_close(Machine *m) {
+    Compiled *c = m->state;
+    nnc_session_close(&c->session);
+}
+
+/* The root as CUDA text, written by the compiler itself, on the shim. */
+static Machine *shim_open(Arena *arena, const Program *program, const Root *root) {
+    const char *name = root->name->text, *error_text;
+    char *folder = arena_printf(arena, "%s/cuda_%s_%s", BINARY_DIR, agree_file, name);
+    mkdir(folder, 0777);
+    if (command_run_text(folder, NULL,
+                         arena_printf(arena,
+                                      "%s/bin/nnc %s/tests/programs/agree/%s.nn --entry=%s "
+                                      "--default-dtype=f64 -o model.cu",
+                                      BINARY_DIR, SOURCE_DIR, agree_file, name)) != 0)
+        fail_msg("%s is not emitted", name);
+    if (command_run_text(
+            folder, NULL,
+            arena_printf(arena,
+                         "g++ -std=c++17 -O1 -fno-strict-aliasing -fno-gnu-unique -shared -fPIC -w "
+                         "-DSCHEDULES=2 -I. "
+                         "-I%s/tests/cuda/shim -DMODEL_FILE=\"model.cu\" -DMODEL=%s_model "
+                         "-DCUDA_MODEL=%s_cuda_model %s/tests/cuda/shim/adapter.cpp -o model.so",
+                         SOURCE_DIR, name, name, SOURCE_DIR)) != 0)
+        fail_msg("%s does not compile", name);
+    void *library = dlopen(arena_printf(arena, "%s/model.so", folder), RTLD_NOW | RTLD_LOCAL);
+    error_text = library ? NULL : dlerror();
+    if (error_text) fail_msg("%s", error_text);
+    const nnc_model *(*get)(void) = NULL;
+    *(void **)&get = dlsym(library, arena_printf(arena, "%s_model", name));
+    assert_non_null(get);
+    Machine *m = NEW(arena, Machine);
+    Compiled *c = NEW(arena, Compiled);
+    NncError error;
+    c->model.table = get();
+    if (!nnc_session_open(&c->session, c->model.table, NULL, NULL, &error))
+        fail_msg("%s", error.text);
+    if (!nnc_session_init(&c->session, 1, &error)) fail_msg("%s", error.text);
+    *m = (Machine){arena, program, root, c, compiled_set, compiled_get, compiled_call, shim_close};
+    return m;
+}
+
+typedef struct Loaded {
+    Arena *arena;
+    Program *program;
+    Fixtures *fixtures;
+} Loaded;
+
+static int load(void **state, const char *name) {
+    Loaded *l = calloc(1, sizeof *l);
+    l->arena = arena_new();
+    l->program = agree_lower(l->arena, arena_printf(l->arena, "tests/programs/agree/%s.nn", name));
+    l->fixtures = agree_read(l->arena, name);
+    agree_file = name;
+    agree_open = shim_open;
+    *state = l;
+    return 0;
+}
+
+static int load_models(void **state) {
+    return load(state, "models");
+}
+static int load_library(void **state) {
+    return load(state, "library");
+}
+
+static int unload(void **state) {
+    Loaded *l = *state;
+    arena_free(l->arena);
+    free(l);
+    return 0;
+}
+
+#define TRAJECTORY(name)                                                  \
+    static void test_##name(void **state) {                               \
+        Loaded *l = *state;                                               \
+        agree_trajectory(l->arena, l->program, l->fixtures, #name, NULL); \
+    }
+TRAJECTORY(Gpt)
+TRAJECTORY(Residual)
+TRAJECTORY(Recurrent)
+TRAJECTORY(Wgan)
+TRAJECTORY(Frozen)
+
+static void test_library(void **state) {
+    Loaded *l = *state;
+    int compared = agree_entries(l->arena, l->program, l->fixtures, "Library");
+    assert_int_equal(compared, l->fixtures->count);
+}
+
+#define WITH(test, program) cmocka_unit_test_setup_teardown(test, load_##program, unload)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {WITH(test_Gpt, models),       WITH(test_Residual, models),
+                                       WITH(test_Recurrent, models), WITH(test_Wgan, models),
+                                       WITH(test_Frozen, models),    WITH(test_library, library)};
+    cmocka_set_test_filter(getenv("CMOCKA_TEST_FILTER"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
