@@ -27,10 +27,12 @@
 enum {
     ALIGNMENT = 16,
     FIRST_CHUNK = 16 * 1024,
-    CHUNK_SIZES = 7, /* each is twice the one before */
-    LARGEST_CHUNK = FIRST_CHUNK << (CHUNK_SIZES - 1),
+    LARGEST_CHUNK = 1024 * 1024,
+    CHUNK_SIZES =
+        13, /* regular ones: each is twice the one before; blocks of their own are larger */
+    LARGEST_REGULAR = FIRST_CHUNK << (CHUNK_SIZES - 1),
     LARGE_PAGE = 2 * 1024 * 1024,
-    LARGEST_SLAB = 64 * 1024 * 1024,
+    LARGEST_SLAB = LARGEST_REGULAR,
 };
 
 typedef struct Chunk {
@@ -114,13 +116,6 @@ Arena *arena_new(void) {
     return arena;
 }
 
-static void free_chunks(Chunk *list) {
-    for (Chunk *c = list, *next; c; c = next) {
-        next = c->next;
-        free(c);
-    }
-}
-
 /* ---- slabs ---- */
 
 /* The list of spare chunks of a regular size, header included. */
@@ -146,9 +141,9 @@ static void *map_pages(size_t bytes) {
 
 static Chunk *slab_cut(size_t size) {
     if (!slabs || slabs->bytes - slabs->used < size) {
-        size_t bytes = slabs && slabs->bytes < LARGEST_SLAB ? 2 * slabs->bytes
-                       : slabs                              ? LARGEST_SLAB
-                                                            : LARGE_PAGE;
+        size_t bytes = slabs ? 2 * slabs->bytes : LARGE_PAGE;
+        while (bytes < size) bytes *= 2;
+        if (bytes > LARGEST_SLAB) bytes = LARGEST_SLAB;
         Slab *fresh = memory_get(sizeof *fresh);
         *fresh = (Slab){slabs, map_pages(bytes), 0, bytes};
         if (!fresh->data) {
@@ -178,19 +173,23 @@ static Chunk *slab_cut(size_t size) {
 static void slabs_free(void) {}
 #endif
 
-void arena_free(Arena *arena) {
-    if (!arena) return;
-    for (Chunk *c = arena->chunks, *next; c; c = next) {
+static void release_chunks(Chunk *list) {
+    for (Chunk *c = list, *next; c; c = next) {
         next = c->next;
         if (!c->in_slab) {
             free(c);
             continue;
         }
-        Chunk **list = spares_of(c->capacity + sizeof *c);
-        c->next = *list;
-        *list = c;
+        Chunk **spares = spares_of(c->capacity + sizeof *c);
+        c->next = *spares;
+        *spares = c;
     }
-    free_chunks(arena->own);
+}
+
+void arena_free(Arena *arena) {
+    if (!arena) return;
+    release_chunks(arena->chunks);
+    release_chunks(arena->own);
     if (arena->previous)
         arena->previous->next = arena->next;
     else
@@ -238,10 +237,18 @@ void arena_adopt(Arena *arena, Arena *child) {
     arena_free(child);
 }
 
+/* For one block: of a regular size, too, unless it is very large. */
+static Chunk *chunk_for(size_t need) {
+    size_t size = FIRST_CHUNK;
+    if (hook || !HAS_SLABS || need > LARGEST_REGULAR - sizeof(Chunk)) return chunk_make(need);
+    while (size < need + sizeof(Chunk)) size *= 2;
+    return chunk_take(size);
+}
+
 /* A block that the filled chunk has no room for. */
 static void *alloc_slowly(Arena *arena, size_t need) {
     bool own = hook || need > arena->next_chunk / 2;
-    Chunk *chunk = own ? chunk_make(need) : chunk_take(arena->next_chunk);
+    Chunk *chunk = own ? chunk_for(need) : chunk_take(arena->next_chunk);
     Chunk **list = own ? &arena->own : &arena->chunks;
     chunk->next = *list;
     chunk->used = need;
@@ -262,14 +269,24 @@ void *arena_alloc(Arena *arena, size_t bytes) {
     return p;
 }
 
+/* Long blocks that grow are the system's, which can move pages without a copy. */
 void *arena_extend(Arena *arena, void *block, size_t used, size_t bytes) {
     Chunk **link = &arena->own;
     while (*link && (*link)->data != (unsigned char *)block) link = &(*link)->next;
     size_t total;
-    if (!*link || hook || __builtin_add_overflow(bytes, sizeof(Chunk), &total)) {
+    if (hook || bytes < LARGEST_CHUNK || __builtin_add_overflow(bytes, sizeof(Chunk), &total)) {
         void *fresh = arena_alloc(arena, bytes);
         memcpy(fresh, block, used);
         return fresh;
+    }
+    if (!*link || (*link)->in_slab) {
+        Chunk *c = chunk_make(bytes);
+        memcpy(c->data, block, used);
+        c->used = bytes;
+        c->next = arena->own;
+        arena->own = c;
+        arena->bytes += bytes;
+        return c->data;
     }
     Chunk *c = realloc(*link, total);
     if (!c) memory_fail(bytes);
