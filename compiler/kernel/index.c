@@ -197,6 +197,7 @@ static const Index *of_atom(IndexTable *t, const IndexAtom *atom);
 
 /* f*(x mod d) and (f*d)*floor(x / d), whatever normal form the quotient has, join to f*x. */
 static bool sum_recombine(IndexTable *t, Sum *s) {
+    if (s->terms.count < 2) return false;
     for (int j = 0; j < s->terms.count; j++) {
         const IndexAtom *m = s->terms.data[j].atom;
         if (m->kind != ATOM_MOD) continue;

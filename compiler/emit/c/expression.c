@@ -10,24 +10,29 @@
 /* ---- uses and variation, per statement ---- */
 
 static UseCount *use_of(Writer *w, const void *key) {
+    if (!w->statement) w->statement = 1;
     if (2 * w->use_count >= w->use_slots) {
         UseCount *old = w->uses;
         int slots = w->use_slots;
-        w->use_slots = slots ? 2 * slots : 256;
+        w->use_slots = slots ? 2 * slots : 32;
         w->uses = NEW_ARRAY(w->arena, (size_t)w->use_slots, UseCount);
         w->use_count = 0;
         for (int i = 0; i < slots; i++)
-            if (old[i].key) *use_of(w, old[i].key) = old[i];
+            if (old[i].statement == w->statement) *use_of(w, old[i].key) = old[i];
     }
     uintptr_t h = (uintptr_t)key >> 4;
     h ^= h >> 15;
     int at = (int)(h % (unsigned)w->use_slots);
-    while (w->uses[at].key && w->uses[at].key != key) at = (at + 1) % w->use_slots;
-    if (!w->uses[at].key) {
-        w->uses[at].key = key;
+    UseCount *use = &w->uses[at];
+    while (use->statement == w->statement && use->key != key) {
+        at = (at + 1) % w->use_slots;
+        use = &w->uses[at];
+    }
+    if (use->statement != w->statement) {
+        *use = (UseCount){.key = key, .statement = w->statement};
         w->use_count++;
     }
-    return &w->uses[at];
+    return use;
 }
 
 static void count_expr(Writer *w, const Expr *e);
@@ -51,7 +56,7 @@ static void count_expr(Writer *w, const Expr *e) {
 
 void writer_begin_statement(Writer *w, const Expr *const *roots, int count) {
     w->temporaries.count = 0;
-    if (w->uses) memset(w->uses, 0, (size_t)w->use_slots * sizeof *w->uses);
+    w->statement++;
     w->use_count = 0;
     for (int i = 0; i < count; i++)
         if (roots[i]) count_expr(w, roots[i]);

@@ -25,6 +25,7 @@ typedef struct Temporary {
 
 typedef struct UseCount {
     const void *key;
+    int statement; /* the place is free unless this is the current one's number */
     int count;
     bool varies, varies_known;
 } UseCount;
@@ -46,6 +47,7 @@ typedef struct Writer {
     VECTOR(Temporary) temporaries;
     UseCount *uses; /* open addressing; of the current statement */
     int use_slots, use_count;
+    int statement; /* its number, from 1 */
     int next_temporary;
 } Writer;
 
