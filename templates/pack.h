@@ -82,7 +82,7 @@ NN_INLINE void nn_pack_f32_16(float *NN_RESTRICT dst, const float *src, int64_t 
                     NN_PREFETCH(from + NN_PACK_AHEAD * along + i);                             \
                 for (i = 0; i + G <= count; i += G, to += G * packed_depth)                    \
                     memcpy(to, from + i, G * sizeof(S));                                       \
-                for (int64_t last = i; i < count; i++) to[i - last] = from[i];                 \
+                for (int64_t j = 0; j < count - i; j++) to[j] = from[i + j];                   \
             }                                                                                  \
         }                                                                                      \
     }
