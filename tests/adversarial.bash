@@ -8,7 +8,7 @@ work=$(mktemp -d) || exit 1
 trap 'chmod -R u+rwx "$work"; rm -rf "$work"' EXIT
 cd "$work" || exit 1
 mkdir tally # a file for each case, since a case in a pipeline runs in a shell of its own
-seconds=2 memory=262144 # processor time, KiB of address space
+seconds=2 memory=393216 # processor time, KiB of address space: half as much again as compile-time execution may take
 if grep -qE "__(asan|ubsan)_" "$NNC"; then
     seconds=20 memory=unlimited
 fi

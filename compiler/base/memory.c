@@ -144,12 +144,12 @@ static Chunk *slab_cut(size_t size) {
         size_t bytes = slabs ? 2 * slabs->bytes : LARGE_PAGE;
         while (bytes < size) bytes *= 2;
         if (bytes > LARGEST_SLAB) bytes = LARGEST_SLAB;
+        unsigned char *data = map_pages(bytes);
+        /* Where memory is short, less at a time. */
+        while (!data && bytes / 2 >= size && bytes > LARGE_PAGE) data = map_pages(bytes /= 2);
+        if (!data) memory_fail(bytes);
         Slab *fresh = memory_get(sizeof *fresh);
-        *fresh = (Slab){slabs, map_pages(bytes), 0, bytes};
-        if (!fresh->data) {
-            free(fresh);
-            memory_fail(bytes);
-        }
+        *fresh = (Slab){slabs, data, 0, bytes};
         slabs = fresh;
     }
     Chunk *c = (Chunk *)(void *)(slabs->data + slabs->used);

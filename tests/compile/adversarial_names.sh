@@ -53,7 +53,10 @@ for file in main 1number a-b 'a b' 'a"b' "a'b" 'a%sb' 'a??b' 'a\b' 'a*b' $'a\nb'
     # shellcheck disable=SC2086
     { gcc -std=c99 $strict -fsyntax-only out.c && g++ -std=c++11 $strict -fsyntax-only header.cpp; } >said 2>&1 ||
         complain "file_name_$number: the C compiler refuses"
-    attempt "output_name_$number" 0 "" "$NNC" "./$file.nn"
+    case $file in
+    *[\"\\]* | *$'\n'*) attempt "output_name_$number" 2 'cannot be the name of a header' "$NNC" "./$file.nn" ;;
+    *) attempt "output_name_$number" 0 "" "$NNC" "./$file.nn" ;;
+    esac
 done
 
 # doc TEXT: a program whose every comment that travels into C holds the text.

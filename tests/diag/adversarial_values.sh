@@ -57,7 +57,7 @@ module "self.l = [nn.Linear(2, 2) for i in range(10**9)]" | refuse modules_witho
         echo "def forward(self, x: f32[N, 2]) -> f32[N, 2] { return self.b(self.a(x)) } }"
     done
     echo 'export M40() as m'
-} | refuse modules_double_40_times 3 "out of memory"
+} | refuse modules_double_40_times 1 "NN0404"
 {
     echo 'def f0(x) { return x + 1 }'
     for i in $(seq 60); do echo "def f$i(x) { return f$((i - 1))(f$((i - 1))(x)) }"; done
