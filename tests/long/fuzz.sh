@@ -1,14 +1,18 @@
 #!/bin/bash
-# An hour of every fuzz target under libFuzzer (clang), then a hundred accepted programs compiled: fuzz.sh [SECONDS]
+# An hour of every fuzz target under libFuzzer (clang), then a hundred accepted programs compiled:
+# fuzz.sh [SECONDS [TARGET...]]
 # Inputs that are found are kept in build/fuzz/found/TARGET, crashes in build/fuzz/crashes.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 seconds=${1:-3600}
+[ $# -eq 0 ] || shift
+wanted=" $* "
 cmake --preset fuzz >/dev/null && cmake --build --preset fuzz --target fuzz || exit 1
 mkdir -p build/fuzz/crashes
 figures= failed=0
 for program in build/fuzz/tests/fuzz/libfuzzer_*; do
     target=${program##*libfuzzer_}
+    [ "$wanted" = "  " ] || [[ $wanted = *" $target "* ]] || continue
     mkdir -p "build/fuzz/found/$target"
     build/fuzz/tests/fuzz/fuzz_"$target" --words >build/fuzz/words.dict 2>/dev/null
     "$program" -max_total_time="$seconds" -max_len=8192 -rss_limit_mb=1024 -malloc_limit_mb=512 -timeout=60 \

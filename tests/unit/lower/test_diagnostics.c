@@ -50,6 +50,8 @@ static const struct {
      "Linear misses the argument `out_features`"},
     {MODULE("    self.fc = nn.Linear(4, 4, bais=False)"), "error[NN0410]",
      "Linear has no argument `bais`"},
+    {"def f(a: f32[]) -> f32[] { return a }\n" FORWARD("return x * f([1])"), "4:20: error[NN0201]",
+     "f takes `a: f32[]` but receives a list"},
     {MODULE("    a, b = 1, 2, 3"), "2:12: error[NN0411]", "cannot unpack 3 values into 2 names"},
     {MODULE("    a = [1, 2][2]"), "2:9: error[NN0412]", "index 2 is out of range"},
     {"module A(n: int) { def forward(self, x) { return x } }\n" MODULE("    self.a = A(2.5)"),
