@@ -111,8 +111,8 @@ int bench_call(Bench *bench) {
                               bench->result_data);
 }
 
-/* The first result, and a cell by the end of its name (the train block's member comes before it).
- */
+/* The first result, and a cell by the end of its name (the train block's member comes
+ * before it). */
 int bench_result(const Bench *bench, void *data, size_t bytes) {
     if (bench->results[0].bytes != bytes) return NNC_E_ARGUMENT;
     memcpy(data, bench->results[0].data, bytes);

@@ -1,7 +1,7 @@
 /* Dims of an entry from the shapes of its inputs.
  * Input: the entry's table, arrays, --bind pairs.  Output: one value per dim.
- * Invariants: every dim is bound once and all uses agree; expressions are checked through shape().
- */
+ * Invariants: every dim is bound once and all uses agree; expressions are checked
+ * through shape(). */
 #include "nncrt_model.h"
 
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /* IDX, the format of MNIST and its kin, plain or gzip, and the door that reads any array file.
  * Invariants: the claimed size is compared with what the file can hold before anything is allocated
- * (deflate expands at most 1032 times); trailing bytes are refused; gzip's own checksum is checked.
- */
+ * (deflate expands at most 1032 times); trailing bytes are refused; gzip's own checksum
+ * is checked. */
 #include "nncrt_files.h"
 
 #include <string.h>
@@ -42,8 +42,8 @@ static void swap_elements(unsigned char *data, size_t bytes, size_t width) {
         }
 }
 
-/* Feeds zlib, whose counts are 32 bits wide; returns bytes written, or SIZE_MAX on damaged input.
- */
+/* Feeds zlib, whose counts are 32 bits wide; returns bytes written, or SIZE_MAX on
+ * damaged input. */
 static size_t inflate_some(z_stream *stream, const unsigned char **next, size_t *left,
                            unsigned char *out, size_t wanted, bool *ended) {
     size_t done = 0;

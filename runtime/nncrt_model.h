@@ -38,8 +38,8 @@ typedef struct NncSession {
 bool nnc_session_open(NncSession *session, const nnc_model *model, const int64_t *init_dims,
                       NncPool *pool, NncError *error);
 bool nnc_session_init(NncSession *session, uint64_t seed, NncError *error);
-/* Grows the workspace for the entry, prepares weights if needed, calls.  The error names the entry.
- */
+/* Grows the workspace for the entry, prepares weights if needed, calls.  The error names
+ * the entry. */
 bool nnc_session_call(NncSession *session, const nnc_entry_info *entry, const int64_t *dims,
                       const void *const *arguments, void *const *results, NncError *error);
 void nnc_session_close(NncSession *session);

@@ -65,8 +65,8 @@ static bool read_pixels(png_structp png, png_infop info, PngState *state, int ch
     if ((planes != 1 && planes != 3) || row != (size_t)width * planes)
         png_error(png, "unexpected layout");
     if (!nnc_multiply(row, height, &total)) png_error(png, "the picture is too large");
-    /* Raw bits per compressed byte: deflate's bound, and a bit is expanded to at most 24 (palette).
-     */
+    /* Raw bits per compressed byte: deflate's bound, and a bit is expanded to at most
+     * 24 (palette). */
     if (total / 24 / 1040 > state->length) png_error(png, "the picture is larger than its data");
     *pixels = nnc_allocate(total, state->error);
     if (!*pixels) return false;

@@ -70,8 +70,8 @@ typedef struct Match {
     int missing, extra;
 } Match;
 
-/* Files of this runtime may hold more than the model (optimizer state, other members of a block).
- */
+/* Files of this runtime may hold more than the model (optimizer state, other members of
+ * a block). */
 static bool extra_is_fine(const NncTensorFile *file, const Prefix *prefix, const char *key,
                           const char *name, const NncLoadOptions *options) {
     if (options && matches_any(options->allow_extra, key)) return true;

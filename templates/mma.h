@@ -14,11 +14,12 @@
  * the largest t_row.
  *
  * An instance NN_MMA(nn_mma_f32_tsg, ...) has a letter each for the rows of A, the depth of A and
- * the depth of B: s i * stride, t entry i of a table, g packed rows.  Its arguments, in order: t,
- * t_row                            the tile and its elements a row rows, columns, depth of the
- * product a, a_row, a_rows, a_depth, a_depths A; of each pair the stride or the table counts b,
- * b_panel, b_depth, b_depths       B, the distance of its panels, and the depth as in A padded,
- * accumulate                  whole vectors; add to T rather than set it */
+ * the depth of B: s i * stride, t entry i of a table, g packed rows.  Its arguments, in order:
+ * - t, t_row: the tile and its elements a row
+ * - rows, columns, depth: of the product
+ * - a, a_row, a_rows, a_depth, a_depths: A; of each pair the stride or the table counts
+ * - b, b_panel, b_depth, b_depths: B, the distance of its panels, and the depth as in A
+ * - padded: whole vectors may be read and written; accumulate: add to T rather than set it */
 #ifndef NN_MMA_H
 #define NN_MMA_H 1
 
@@ -40,7 +41,7 @@
 #endif
 
 #define NN_MMA_STRIDE(i, stride, table) ((i) * (stride))
-#define NN_MMA_TABLE(i, stride, table) ((int64_t)(table)[i])
+#define NN_MMA_TABLE(i, stride, table) ((table)[i])
 #define NN_MMA_GROUP(i, stride, table) (i)
 /* The arguments a, a_row, a_rows of the tile whose first row is i; a tile is within one group. */
 #define NN_MMA_ROWS(ROW, i) ROW##_ROWS(i)
@@ -53,8 +54,8 @@
 /* One register tile of whole vectors.  ROW, AD, BD say how offsets are found. */
 #define NN_MMA_TILE(NAME, T, S, MR, NV, ROW, AD, BD)                                               \
     NN_INLINE void NAME(S *NN_RESTRICT t, int64_t t_row, int64_t depth, const S *a, int64_t a_row, \
-                        const int32_t *a_rows, int64_t a_depth, const int32_t *a_depths,           \
-                        const S *b, int64_t b_panel, int64_t b_depth, const int32_t *b_depths,     \
+                        const int64_t *a_rows, int64_t a_depth, const int64_t *a_depths,           \
+                        const S *b, int64_t b_panel, int64_t b_depth, const int64_t *b_depths,     \
                         int accumulate) {                                                          \
         nnv_##T acc[MR][NV];                                                                       \
         const S *row[MR];                                                                          \
@@ -85,8 +86,8 @@
 /* A column of one vector, of which the first `last` lanes count. */
 #define NN_MMA_LAST(NAME, T, S, MR, ROW, AD, BD)                                                   \
     NN_INLINE void NAME(S *NN_RESTRICT t, int64_t t_row, int64_t depth, const S *a, int64_t a_row, \
-                        const int32_t *a_rows, int64_t a_depth, const int32_t *a_depths,           \
-                        const S *b, int64_t last, int64_t b_depth, const int32_t *b_depths,        \
+                        const int64_t *a_rows, int64_t a_depth, const int64_t *a_depths,           \
+                        const S *b, int64_t last, int64_t b_depth, const int64_t *b_depths,        \
                         int accumulate) {                                                          \
         nnv_##T acc[MR];                                                                           \
         const S *row[MR];                                                                          \
@@ -116,8 +117,8 @@
 #define NN_MMA_PANEL(NAME, S, ROW, ROWS)                                                           \
     static NN_NOINLINE void NAME(                                                                  \
         S *NN_RESTRICT t, int64_t t_row, int64_t rows, int64_t depth, const S *a, int64_t a_row,   \
-        const int32_t *a_rows, int64_t a_depth, const int32_t *a_depths, const S *b, int64_t wide, \
-        int64_t b_depth, const int32_t *b_depths, int accumulate) {                                \
+        const int64_t *a_rows, int64_t a_depth, const int64_t *a_depths, const S *b, int64_t wide, \
+        int64_t b_depth, const int64_t *b_depths, int accumulate) {                                \
         int64_t i = 0;                                                                             \
         for (; (ROWS) >> 6 & 1 && i + 6 <= rows; i += 6)                                           \
             NAME##_6(t + i * t_row, t_row, depth, NN_MMA_ROWS(ROW, i), a_depth, a_depths, b, wide, \
@@ -152,9 +153,9 @@
     NN_MMA_TILE(NAME##_pair, T, S, 2, NN_MMA_PAIR, ROW, AD, BD)                                 \
     NN_MMA_TILE(NAME##_line, T, S, 1, NN_MMA_LINE, ROW, AD, BD)                                 \
     static void NAME(S *NN_RESTRICT t, int64_t t_row, int64_t rows, int64_t columns,            \
-                     int64_t depth, const S *a, int64_t a_row, const int32_t *a_rows,           \
-                     int64_t a_depth, const int32_t *a_depths, const S *b, int64_t b_panel,     \
-                     int64_t b_depth, const int32_t *b_depths, int padded, int accumulate) {    \
+                     int64_t depth, const S *a, int64_t a_row, const int64_t *a_rows,           \
+                     int64_t a_depth, const int64_t *a_depths, const S *b, int64_t b_panel,     \
+                     int64_t b_depth, const int64_t *b_depths, int padded, int accumulate) {    \
         int64_t j = 0;                                                                          \
         if (padded && rows <= 2) columns = (columns + 15) / 16 * 16;                            \
         if (padded) columns = (columns + NN_LANES - 1) / NN_LANES * NN_LANES;                   \

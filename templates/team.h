@@ -16,8 +16,8 @@
 #define NNC_WORKERS 8
 #endif
 
-/* Work is counted in floating-point operations plus bytes.  What one more thread must have to do:
- */
+/* Work is counted in floating-point operations plus bytes.  What one more thread must have
+ * to do: */
 #ifndef NN_FORK_WORK
 #define NN_FORK_WORK 65536 /* in a step that forks alone */
 #endif

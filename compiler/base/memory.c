@@ -3,8 +3,8 @@
  * Invariants: all live arenas are in one list, so that the failure handler can free everything;
  * memory of a chunk past `used` is zero; blocks larger than a chunk get their own, and under a hook
  * every block does, so that tests see each allocation.  Chunks are cut from slabs of large pages,
- * and those of freed arenas serve the next ones: a page that was touched is cheaper than a new one.
- */
+ * and those of freed arenas serve the next ones: a page that was touched is cheaper than a
+ * new one. */
 #include "base/memory.h"
 
 #include "base/format.h"

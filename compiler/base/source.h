@@ -22,8 +22,8 @@ typedef struct Span {
 SourceFile *source_new(Arena *arena, const char *path, const char *text, size_t length);
 /* 1-based. */
 int source_line_of(const SourceFile *file, uint32_t offset);
-/* The column, 1-based too, counts code points from the beginning of the line: not for every token.
- */
+/* The column, 1-based too, counts code points from the beginning of the line: not for
+ * every token. */
 void source_position(const SourceFile *file, uint32_t offset, int *line, int *column);
 static inline Span span_join(Span a, Span b) {
     if (!a.file) return b;

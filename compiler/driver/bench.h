@@ -1,5 +1,5 @@
-/* `nnc bench`: where the time of an entry goes, kernel by kernel, against what the machine can do.
- */
+/* `nnc bench`: where the time of an entry goes, kernel by kernel, against what the machine
+ * can do. */
 #ifndef NNC_DRIVER_BENCH_H
 #define NNC_DRIVER_BENCH_H
 

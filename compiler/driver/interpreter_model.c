@@ -20,8 +20,8 @@ typedef struct Interpreter {
     Entry *entries[ENTRY_LIMIT]; /* by position in the table */
 } Interpreter;
 
-/* The table's functions have no user pointer, so that shape() of entry i is a function of its own.
- */
+/* The table's functions have no user pointer, so that shape() of entry i is a function of
+ * its own. */
 static const Interpreter *shapes_of;
 
 static int shape_at(int entry, const int64_t *dims, int which, int64_t *out) {
@@ -43,13 +43,14 @@ static int shape_at(int entry, const int64_t *dims, int which, int64_t *out) {
     return NNC_OK;
 }
 
-#define SHAPES(X)                                                                             \
-    X(0)                                                                                      \
-    X(1)                                                                                      \
-    X(2)                                                                                      \
-    X(3)                                                                                      \
-    X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) \
-        X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)
+#define SHAPES(X)                                                                              \
+    X(0)                                                                                       \
+    X(1)                                                                                       \
+    X(2)                                                                                       \
+    X(3)                                                                                       \
+    X(4)                                                                                       \
+    X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) \
+        X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)
 #define SHAPE_FUNCTION(i)                                                \
     static int shape_##i(const int64_t *dims, int which, int64_t *out) { \
         return shape_at(i, dims, which, out);                            \
@@ -64,8 +65,8 @@ static size_t no_bytes(const int64_t *dims) {
     return 0;
 }
 
-/* --- the engine --------------------------------------------------------------------------------
- */
+/* --- the
+ * engine -------------------------------------------------------------------------------- */
 
 static Tensor *copy_tensor(Arena *arena, const Tensor *from) {
     Tensor *to = tensor_new(arena, from->dtype, from->rank, from->extents);
@@ -88,8 +89,8 @@ static Environment *move_environment(const Environment *from, Arena *arena,
     return to;
 }
 
-/* Results and old values of cells stay in the arena: now and then the living move to a fresh one.
- */
+/* Results and old values of cells stay in the arena: now and then the living move to a
+ * fresh one. */
 static void collect(Interpreter *interpreter) {
     if (arena_bytes(interpreter->arena) < ARENA_LIMIT) return;
     Arena *fresh = arena_new(), *old = interpreter->arena;
@@ -171,8 +172,8 @@ static int engine_set(void *user, nnc_context *context, int cell, const void *da
     return NNC_OK;
 }
 
-/* --- the tables --------------------------------------------------------------------------------
- */
+/* --- the
+ * tables -------------------------------------------------------------------------------- */
 
 static void describe(nnc_tensor_info *out, const Entry *entry, Name name, const Node *node) {
     out->name = name->text;

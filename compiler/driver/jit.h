@@ -35,8 +35,8 @@ void jit_unload(JitModel *model);
  * prints them, jit_open adds what a shared object needs. */
 extern const char *const jit_code_flags[];
 
-/* The compiler's words: --cc, $CC or "cc", split at spaces; 0 when the text is too long or empty.
- */
+/* The compiler's words: --cc, $CC or "cc", split at spaces; 0 when the text is too long
+ * or empty. */
 int jit_compiler(const char *cc, char buffer[4096], const char **words, int limit);
 /* A message that says what to do when there is no C compiler. */
 void jit_explain_missing(const char *cc, NncError *error);

@@ -5,8 +5,8 @@
 #include <signal.h>
 #include "nncrt.h"
 
-/* SIGINT or SIGTERM once signals_install was called and one arrived, else 0.  Long loops poll it.
- */
+/* SIGINT or SIGTERM once signals_install was called and one arrived, else 0.  Long loops
+ * poll it. */
 extern volatile sig_atomic_t signals_received;
 void signals_install(void);
 

@@ -123,8 +123,8 @@ static const Dim *graph_work(const Graph *graph, const char *path, const Dim *ti
     return sum;
 }
 
-/* A size for people: grouped when constant, an expression of the dims otherwise, "-" for nothing.
- */
+/* A size for people: grouped when constant, an expression of the dims otherwise, "-"
+ * for nothing. */
 static const char *size_text(Arena *arena, const Dim *size) {
     int64_t value;
     Text out = text_new(arena);

@@ -247,8 +247,8 @@ int64_t feed_next(Feed *feed, NncError *error) {
     return count;
 }
 
-/* --- learning rates ----------------------------------------------------------------------------
- */
+/* --- learning
+ * rates ---------------------------------------------------------------------------- */
 
 static bool is_rate(const nnc_cell_info *cell) {
     const char *dot = strrchr(cell->name, '.');
@@ -359,8 +359,8 @@ static bool set_rates(Trainer *trainer, NncError *error) {
     return true;
 }
 
-/* --- sums of results ---------------------------------------------------------------------------
- */
+/* --- sums of
+ * results --------------------------------------------------------------------------- */
 
 bool is_metric(const nnc_tensor_info *info) {
     return info->rank == 0;
@@ -390,8 +390,8 @@ static void clear_sums(Sums *sums, const nnc_entry_info *entry) {
     sums->count = 0;
 }
 
-/* --- epochs ------------------------------------------------------------------------------------
- */
+/* ---
+ * epochs ------------------------------------------------------------------------------------ */
 
 static int evaluate(Trainer *trainer, NncError *error) {
     Feed *feed = &trainer->test;

@@ -120,8 +120,8 @@ bool trainer_write_log(const Trainer *trainer, NncError *error) {
     return nnc_file_write(trainer->options->log, &part, 1, error);
 }
 
-/* --- checkpoints -------------------------------------------------------------------------------
- */
+/* ---
+ * checkpoints ------------------------------------------------------------------------------- */
 
 static char *hex(Arena *arena, double value) {
     return arena_printf(arena, "%a", value);

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 
 enum {
-    DEPTH_TABLE_MAX = 4096, /* depth of one leaf call whose offsets are tables */
     DEPTH_PACKED =
         256,           /* depth of one chunk in scratch: 16 columns of it fit a first-level cache */
     ROWS_PACKED = 192, /* rows of a tile whose depth goes in chunks: with its columns and operands
@@ -83,7 +82,7 @@ static double labels_hint(const Labels *list) {
     return p;
 }
 
-static bool labels_one(const Labels *list) {
+bool labels_one(const Labels *list) {
     for (int i = 0; i < list->count; i++)
         if (!dim_is(list->extent[i], 1)) return false;
     return true;
@@ -219,8 +218,7 @@ const Dim *product_stride_along(ProductPlan *p, const Index *offset, int axis) {
     return NULL;
 }
 
-/* Can the leaf read the operand where it lies?  Its offset must be an across part + a depth part.
- */
+/* Can the leaf read the operand where it lies, at an offset of an across part + a depth part? */
 static bool operand_direct(ProductPlan *p, Operand *o, const Index *offset) {
     IndexTable *t = p->b->table;
     bool is_row = o == &p->a;

@@ -5,7 +5,10 @@
 
 #include "kernel/internal.h"
 
-enum { TURN = 16 }; /* block of a copy that is contiguous along the outer loop's axis */
+enum {
+    TURN = 16,              /* block of a copy that is contiguous along the outer loop's axis */
+    DEPTH_TABLE_MAX = 4096, /* depth of one leaf call whose offsets are tables */
+};
 
 /* A list of labels and the shape that they span. */
 typedef struct Labels {
@@ -77,6 +80,7 @@ typedef struct ProductPlan {
 /* contract.c */
 LabelGroups contract_sort_labels(const Node *n);
 Shape labels_shape(const Labels *list);
+bool labels_one(const Labels *list); /* all extents are 1 */
 /* In which flat positions of columns count: the last extent is the pitch, if there is one. */
 Shape product_columns_shape(const ProductPlan *p);
 const Dim *product_constant(ProductPlan *p, int64_t v);

@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 
-enum { DEPTH_TABLE_MAX = 4096 }; /* depth of one leaf call whose offsets are tables */
-
 /* ---- building ---- */
 
 static int table_constant(ProductPlan *p, const Index *entry, int axis, int64_t count) {
@@ -14,10 +12,9 @@ static int table_constant(ProductPlan *p, const Index *entry, int axis, int64_t 
     for (int64_t i = 0; i < count; i++) {
         AxisValue at = {axis, i};
         if (!index_evaluate(entry, &at, 1, &data[i])) return -1;
-        if (data[i] > INT32_MAX || data[i] < INT32_MIN) abort();
     }
     Shape shape = {1, {product_constant(p, count)}};
-    return builder_slot(p->b, lowering_constant(p->l, DTYPE_I32, shape, data, "offsets"),
+    return builder_slot(p->b, lowering_constant(p->l, DTYPE_I64, shape, data, "offsets"),
                         ACCESS_READ);
 }
 
@@ -40,13 +37,13 @@ static MmaAccess make_access(ProductPlan *p, const Dim *stride, const Index *ent
     int saved_depth = b->depth;
     for (int i = 0; i < MAX_SCOPES; i++) saved[i] = b->scopes[i];
     b->depth = depth > inner ? depth : inner;
-    access.table_slot = builder_scratch(b, "offsets", DTYPE_I32, (Shape){1, {extent}});
+    access.table_slot = builder_scratch(b, "offsets", DTYPE_I64, (Shape){1, {extent}});
     int fill = builder_axis(b, "t", extent);
     builder_open(b, fill, NULL, count, BIND_SEQ);
     const Index **replacement = NEW_ARRAY(p->b->arena, (size_t)axis + 1, const Index *);
     const Index *at = replacement[axis] = builder_axis_index(b, fill);
     const Index *value = index_substitute(b->table, entry, replacement, axis + 1);
-    builder_store(b, access.table_slot, &at, 1, expr_index(b, value, DTYPE_I32), NULL);
+    builder_store(b, access.table_slot, &at, 1, expr_index(b, value, DTYPE_I64), NULL);
     builder_close(b);
     for (int i = 0; i < MAX_SCOPES; i++) b->scopes[i] = saved[i];
     b->depth = saved_depth;
@@ -348,8 +345,8 @@ void product_epilogue(ProductPlan *p, int tile, const Index *columns) {
 
 /* ---- the product ---- */
 
-/* A last, partial vector of columns may be read whole unless it lies at the very end of the tensor.
- */
+/* A last, partial vector of columns may be read whole unless it lies at the very end of
+ * the tensor. */
 static void allow_whole_rows(ProductPlan *p, Mma *mma) {
     IndexTable *t = p->b->table;
     const Operand *o = &p->b_side;

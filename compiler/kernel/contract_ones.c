@@ -12,12 +12,6 @@ static bool unknown(const Dim *d) {
     return !dim_is_const(d, &e);
 }
 
-static bool all_one(const Labels *list) {
-    for (int i = 0; i < list->count; i++)
-        if (!dim_is(list->extent[i], 1)) return false;
-    return true;
-}
-
 static const Expr *operand_at(ProductPlan *p, const Operand *o, const Index *across,
                               const Index *depth) {
     const Index *at[SHAPE_MAX_RANK];
@@ -101,7 +95,7 @@ static void build_dots(ProductPlan *p, const Index *columns, int64_t depth) {
 void product_open_general(ProductPlan *p, const Index *columns) {
     Builder *b = p->b;
     int64_t depth;
-    bool plain = all_one(&p->depth_outer) && !p->band;
+    bool plain = labels_one(&p->depth_outer) && !p->band;
     bool loads = p->a.path != OPERAND_VALUES && p->b_side.path != OPERAND_VALUES;
     const Dim *extent = NULL;
     if (plain && loads && unknown(p->depth_total)) {

@@ -160,8 +160,8 @@ static double node_cost(Lowering *l, const Node *n) {
     return inputs + 2;
 }
 
-/* Is the input of this node read several times over?  A scalar is not: it is computed once a tile.
- */
+/* Is the input of this node read several times over?  A scalar is not: it is computed once
+ * a tile. */
 static bool repeats(const Node *n) {
     if (n->op == OP_UNFOLD || n->op == OP_GATHER || n->op == OP_FOLD) return true;
     if (n->op != OP_EXPAND) return false;

@@ -81,8 +81,8 @@ const Index *index_substitute(IndexTable *table, const Index *a, const Index *co
 
 /* ---- layouts: logical indices -> element offset ---- */
 
-/* One physical axis: (logical[axis] / divide) % modulus (modulus 0: no modulo), of `extent` places.
- */
+/* One physical axis: (logical[axis] / divide) % modulus (modulus 0: no modulo), of
+ * `extent` places. */
 typedef struct LayoutAxis {
     int axis;
     int64_t divide, modulus;

@@ -108,8 +108,8 @@ typedef enum GroupKind {
 
 /* Members of a CONTRACT group that read windows of its result (bands.c): their shape, and per axis
  * the stride of windows in the result, in which windows do not overlap.  Columns of the product are
- * the labels `first` and later of operand `side`; `axis` is that of label `first`.  rank 0: none.
- */
+ * the labels `first` and later of operand `side`; `axis` is that of label `first`.  rank
+ * 0: none. */
 typedef struct Windows {
     Shape shape;
     int64_t stride[SHAPE_MAX_RANK];

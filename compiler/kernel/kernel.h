@@ -119,8 +119,8 @@ typedef enum StmtKind {
  * enclosing vector loop it is lane-wise. MAX, MIN: NaN wins; neutral -inf/+inf (floats),
  * lowest/highest (integers), false/true (bool).  ANY, ALL: bool. ARGMAX, ARGMIN: reg holds the best
  * value, reg_index (i64 or i32) its position; the first wins, NaN wins over numbers; ACCUMULATE
- * gives value and position; positions arrive in increasing order per lane.  Neutral: position -1.
- */
+ * gives value and position; positions arrive in increasing order per lane.  Neutral:
+ * position -1. */
 typedef struct Accumulator {
     ReduceKind kind;
     int reg, reg_index; /* reg_index: -1 unless ARGMAX, ARGMIN */
@@ -132,7 +132,7 @@ enum { PANEL_COLUMNS = 16, GROUP_ROWS = 6 };
 /* T[i][j] (+)= sum over k of A[i][k] * B[k][j], i < rows, j < columns, k < depth.  All offsets are
  * elements. T: scratch slot of dtype f32 or f64, row-major with `columns_max` elements a row.  Same
  * dtype for A, B, T. A[i][k] at base + row(i) + depth(k): row and depth are i * stride, or the
- * entry i of an i32 table (slot), or, in packed groups, i / GROUP_ROWS * stride + i % GROUP_ROWS.
+ * entry i of an i64 table (slot), or, in packed groups, i / GROUP_ROWS * stride + i % GROUP_ROWS.
  * B[k][j] at base + depth(k) + j / PANEL_COLUMNS * b_panel + j % PANEL_COLUMNS.  When b_padded,
  * or where b_end says so, whole rows of columns_max may be read (but columns >= `columns` hold
  * anything, finite or not, and T there may be written with anything). Order of the sum: k = 0, 1,
@@ -140,7 +140,7 @@ enum { PANEL_COLUMNS = 16, GROUP_ROWS = 6 };
 typedef struct MmaAccess {
     const Dim *stride;       /* NULL: use the table */
     bool grouped;            /* rows of A only */
-    int table_slot;          /* i32 */
+    int table_slot;          /* i64 */
     const Index *table_base; /* first entry used */
 } MmaAccess;
 typedef struct Mma {

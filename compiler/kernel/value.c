@@ -337,8 +337,8 @@ static const Expr *gen_constant(Gen *g, const Node *n, const Index *const *indic
                    ? expr_const(g->b, n->type.dtype, n->attr.constant.value)
                    : expr_const_int(g->b, n->type.dtype, n->attr.constant.integer);
     }
-    /* A constant that is stored too (a product's operand) is copied from its data into its buffer.
-     */
+    /* A constant that is stored too (a product's operand) is copied from its data into
+     * its buffer. */
     NodeState *s = lowering_state(g->l, n);
     Buffer *data = s->buffer;
     if (!data || data->kind != BUFFER_CONSTANT) {
@@ -419,8 +419,8 @@ const Expr *gen_value(Gen *g, const Node *n, const Index *const *indices) {
     const Expr *value;
     bool follow = !s->stored;
     if (s->stored && s->group == g->group && g->group) {
-        /* A member away from its own index: what is no reduction and no anchor is computed again.
-         */
+        /* A member away from its own index: what is no reduction and no anchor is
+         * computed again. */
         follow = g->group->kind == GROUP_LOOPS ? !node_is_reduction(n)
                                                : n != g->group->anchor && n->op != OP_PROJ;
         if (!follow && g->place && n == g->group->anchor) {

@@ -74,8 +74,8 @@ static Node *zeros_like(Lowerer *lw, TensorType type) {
     return op_const(entry_graph(lw), 0, type);
 }
 
-/* Makes the version of a gradient at the entry's begin: the stored one, or zero where it is None.
- */
+/* Makes the version of a gradient at the entry's begin: the stored one, or zero where it
+ * is None. */
 static Node *gradient_load(Lowerer *lw, CellState *c) {
     Graph *g = entry_graph(lw);
     CellState *validity = c->validity;

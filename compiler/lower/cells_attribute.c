@@ -1,6 +1,6 @@
 /* Attributes and methods of cells and instances that the library cannot write itself: grad, data
- * and the in-place methods; parameters(), zero_grad(), train(), eval(), requires_grad_(), step().
- */
+ * and the in-place methods; parameters(), zero_grad(), train(), eval(),
+ * requires_grad_(), step(). */
 #include <string.h>
 
 #include "lower/cells_internal.h"
@@ -348,8 +348,8 @@ static Value instance_zero_grad(Lowerer *lw, const CallArguments *args, Span spa
         if (to_none) {
             cell_gradient_zero(lw, c);
         } else if (!cell_gradient_is_none(lw, c)) {
-            /* torch zeroes what is there and leaves None alone; reading keeps what is known of that
-             */
+            /* torch zeroes what is there and leaves None alone; reading keeps what is known
+             * of that */
             CellState *g = cell_gradient(lw, c);
             if (cell_read(lw, g, span))
                 cell_write(lw, g, op_const(lw->graph, 0, g->cell->type), span);

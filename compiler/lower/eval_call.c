@@ -1,8 +1,8 @@
 /* Calls: closures in a new frame, builtins, classes, instances; partial initialisers.
  *
  * The arguments are values already.  A call checks the callee's signature for this call's shapes,
- * runs the body, and checks the results; a mistake inside the library is blamed on the user's call.
- */
+ * runs the body, and checks the results; a mistake inside the library is blamed on the
+ * user's call. */
 #include "lower/internal.h"
 
 #include <string.h>

@@ -103,8 +103,8 @@ Value tensor_unary(Lowerer *lw, Operator op, const Value *a, Span span);
 Value tensor_compare(Lowerer *lw, Operator op, const Value *a, const Value *b, Span span);
 Value tensor_subscript(Lowerer *lw, const Value *x, const Value *items, int count, Span span);
 /* Attributes of tensors that are not library functions: shape, dtype, T, mT, ndim, grad, data,
- * is_leaf... false: not one of them (the caller then looks for the library function of that name).
- */
+ * is_leaf... false: not one of them (the caller then looks for the library function of
+ * that name). */
 bool tensor_attribute(Lowerer *lw, const Value *x, Name name, Span span, Value *out);
 Node *tensor_broadcast_to(Lowerer *lw, Node *x, const Shape *shape, Span span);
 bool tensor_broadcast_shapes(Lowerer *lw, const Shape *a, const Shape *b, Shape *out, Span span);

@@ -10,8 +10,8 @@
 #include "base/diagnostic.h"
 #include "tensor/program.h"
 
-/* syntax/ast.h; not included, so that later stages may name their own statements and expressions.
- */
+/* syntax/ast.h; not included, so that later stages may name their own statements
+ * and expressions. */
 typedef struct SourceUnit SourceUnit;
 
 typedef struct LowerOptions {

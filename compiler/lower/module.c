@@ -172,8 +172,8 @@ static bool contains_call(const Expr *e) {
     return contains_call(e->left) || contains_call(e->right) || contains_call(e->third);
 }
 
-/* The expression as a function without arguments: it may need tensors, which exist only in `init`.
- */
+/* The expression as a function without arguments: it may need tensors, which exist only
+ * in `init`. */
 static Value delayed(Lowerer *lw, Instance *self, const Expr *value) {
     Stmt *result = NEW(lw->arena, Stmt);
     *result = (Stmt){.kind = STMT_RETURN, .span = value->span, .value = (Expr *)value};

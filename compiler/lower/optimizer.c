@@ -275,8 +275,8 @@ static void guard_states(Lowerer *lw, Instance *optimizer, CellState *parameter,
     }
 }
 
-/* The new values of one group's parameters; NULL where there is no gradient.  False after an error.
- */
+/* The new values of one group's parameters; NULL where there is no gradient.  False after
+ * an error. */
 static bool step_group(Lowerer *lw, Instance *group, Node **updated, Span span) {
     int count = group->parameters->items.count, states = group->optimizer_cells.count;
     Node **before = NEW_ARRAY(lw->arena, states, Node *);

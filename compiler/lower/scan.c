@@ -197,8 +197,8 @@ static bool run_body(ScanWork *w, Region *region) {
     return region_check_writes(lw, region, "a scan", s->span) && ok;
 }
 
-/* Whether carries keep their type; `again` if a number has adapted and the body must run once more.
- */
+/* Whether carries keep their type; `again` if a number has adapted and the body must run
+ * once more. */
 static bool check_carries(ScanWork *w, Region *region, bool *again) {
     Lowerer *lw = w->lw;
     *again = false;

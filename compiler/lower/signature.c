@@ -339,8 +339,8 @@ static const char *human(Lowerer *lw, const char *name) {
     return text;
 }
 
-/* "Linear expects 256 input features but receives 400": the dim is a hyperparameter of the layer.
- */
+/* "Linear expects 256 input features but receives 400": the dim is a hyperparameter of
+ * the layer. */
 static bool module_mismatch(Lowerer *lw, const Subject *s, const Expr *e, const Dim *want,
                             const Dim *have, const Value *v) {
     const Closure *closure = lw->frame->closure;

@@ -1,8 +1,8 @@
 /* Tensors as values: reading operands, torch's type promotion, broadcasting.
  *
  * Input: values (tensors, cells, Python numbers, dims).  Output: nodes of equal shape and dtype, as
- * the graph wants them.  Python numbers are weak, rank-0 tensors weaker than others, as in torch.
- */
+ * the graph wants them.  Python numbers are weak, rank-0 tensors weaker than others, as
+ * in torch. */
 #include "lower/tensor_internal.h"
 
 const char *type_text(Lowerer *lw, const TensorType *type) {

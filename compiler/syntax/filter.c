@@ -65,8 +65,8 @@ static bool in_brackets(const Filter *f) {
     return f->open.count && vector_last(&f->open).kind <= OPEN_DICT;
 }
 
-/* Counted on from the place asked for before, since source_position walks the line from its start.
- */
+/* Counted on from the place asked for before, since source_position walks the line from
+ * its start. */
 static uint32_t column_of(Filter *f, const Token *token) {
     uint32_t at = token->span.begin, from = f->column_at;
     bool same_line = f->column && at >= from;

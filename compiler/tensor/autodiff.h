@@ -20,8 +20,8 @@ typedef struct AutodiffError {
  * ys are floating; dys[i] has the type of ys[i]; dys == NULL (or one dys[i] == NULL) means 1, for a
  * y of rank 0.  An x may be any node; an x that another x depends on still gets its whole
  * derivative. Nodes with no_grad pass nothing to their inputs, nor do integer and bool nodes.
- * Returns false and fills `error` where a derivative does not exist; the graph is then still valid.
- */
+ * Returns false and fills `error` where a derivative does not exist; the graph is then
+ * still valid. */
 bool autodiff_gradients(Graph *g, Node *const *ys, Node *const *dys, int y_count, Node *const *xs,
                         int x_count, Node **grads, AutodiffError *error);
 

@@ -1,8 +1,8 @@
 /* Derivatives of reductions, prefix operations and contractions.
  *
  * Products are exact where factors are zero: they use exclusive products of both sides, never a
- * quotient.  A contraction's derivative is a contraction of the other operand with dy, relabelled.
- */
+ * quotient.  A contraction's derivative is a contraction of the other operand with
+ * dy, relabelled. */
 #include "tensor/autodiff_rules.h"
 
 /* The axis shifted by one place: towards higher indices, or lower ones; `fill` enters. */

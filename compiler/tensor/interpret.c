@@ -347,8 +347,8 @@ static void bind_symbol(Run *run, int64_t *symbols, const Dim *d, int64_t value)
     symbols[symbol->index] = value;
 }
 
-/* Symbols from explicit dims, then from arguments' extents, then from equalities between symbols.
- */
+/* Symbols from explicit dims, then from arguments' extents, then from equalities
+ * between symbols. */
 static void bind_dims(Run *run, const Entry *entry, const int64_t *dims, Tensor *const *arguments,
                       int64_t *symbols) {
     DimTable *table = entry->graph->dims;

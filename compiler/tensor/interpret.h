@@ -51,8 +51,8 @@ typedef struct Interpretation {
     uint64_t seed, step;    /* of OP_RANDOM; at_init nodes use step 0 */
 } Interpretation;
 
-/* Fills results[i] (in the arena) for each result of the graph.  NULL, or what went wrong (arena).
- */
+/* Fills results[i] (in the arena) for each result of the graph.  NULL, or what went
+ * wrong (arena). */
 const char *interpret_graph(Arena *arena, const Graph *g, const Interpretation *how,
                             Tensor *const *inputs, Tensor **results);
 

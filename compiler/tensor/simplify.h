@@ -3,8 +3,8 @@
  * Runs after all derivatives are taken (calls are opened, points of the graph merge).  Rewrites are
  * exact: no sum is reordered and no rounding is skipped, except where the header of a rule says
  * that it replaces a sum of equal terms by one product, or pow by what torch computes for that
- * exponent. Draws of RANDOM are merged only where site and type are equal, which is the same draw.
- */
+ * exponent. Draws of RANDOM are merged only where site and type are equal, which is the
+ * same draw. */
 #ifndef NNC_TENSOR_SIMPLIFY_H
 #define NNC_TENSOR_SIMPLIFY_H
 
@@ -21,8 +21,8 @@ typedef enum SimplifyRules {
 } SimplifyRules;
 
 /* Rewrites until nothing changes.  The new graph has all inputs in their order and only nodes
- * that its results and the given roots need; roots[i] is replaced by the node that stands for it.
- */
+ * that its results and the given roots need; roots[i] is replaced by the node that stands
+ * for it. */
 Graph *simplify_graph(const Graph *g, unsigned rules, Node **roots, int root_count);
 
 /* The same for an entry: graph, arguments, results, writes and checks. */

@@ -2,8 +2,8 @@
  *
  * Before the loop go products (and what is elementwise around them) that depend on sequences and
  * invariants only: they become sequences.  Behind the loop go products that only yields read: their
- * operands are yielded instead.  Each element keeps its terms; only where it is computed changes.
- */
+ * operands are yielded instead.  Each element keeps its terms; only where it is
+ * computed changes. */
 #include "tensor/simplify_rules.h"
 
 typedef struct Hoist {

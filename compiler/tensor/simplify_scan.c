@@ -1,7 +1,7 @@
 /* Scans without what no one reads: results, carries, sequences and invariants that do not matter
  * are dropped, equal inputs become one, a carry that never changes becomes an invariant, and work
- * that is the same in every step moves before the loop.  The body is simplified by the same rules.
- */
+ * that is the same in every step moves before the loop.  The body is simplified by the
+ * same rules. */
 #include "tensor/simplify_rules.h"
 
 typedef struct Trim {

@@ -95,8 +95,8 @@ void dim_bounds(const Dim *d, int64_t *lower, int64_t *upper) {
 
 /* ---- proofs ---- */
 
-/* The atom's coefficient where it occurs once, alone and linearly, and in no other atom's inside.
- */
+/* The atom's coefficient where it occurs once, alone and linearly, and in no other
+ * atom's inside. */
 static int64_t linear_coefficient(const Dim *d, const DimAtom *atom) {
     int64_t coefficient = 0;
     for (int i = 0; i < d->term_count; i++) {

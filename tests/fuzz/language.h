@@ -1,5 +1,5 @@
-/* The part of the language target that knows the syntax tree: kernels and syntax both name an Expr.
- */
+/* The part of the language target that knows the syntax tree: kernels and syntax both name
+ * an Expr. */
 #ifndef NNC_TESTS_FUZZ_LANGUAGE_H
 #define NNC_TESTS_FUZZ_LANGUAGE_H
 

@@ -283,8 +283,8 @@ static inline Node *rg_sorted(RandomBuilder *b, Node *x) {
     return op_gather(b->g, x, op_argsort(b->g, x, last, rg_coin(b)), last);
 }
 
-/* h' = tanh(h * a + x_t + b), y_t = sin(h' * b): a sequence, a carry, and invariants from the pool.
- */
+/* h' = tanh(h * a + x_t + b), y_t = sin(h' * b): a sequence, a carry, and invariants from
+ * the pool. */
 static inline Node *rg_scan(RandomBuilder *b, Node *x) {
     Graph *g = b->g;
     if (!dtype_is_float(x->type.dtype)) return NULL;

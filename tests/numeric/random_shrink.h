@@ -2,8 +2,8 @@
  * away for as long as `fails` says yes.
  *
  * A node is replaced by an argument or, inside a body, by a constant; lines that no one reads are
- * dropped.  Candidates that are no valid program are refused by `fails`, so none is checked here.
- */
+ * dropped.  Candidates that are no valid program are refused by `fails`, so none is
+ * checked here. */
 #ifndef TESTS_NUMERIC_RANDOM_SHRINK_H
 #define TESTS_NUMERIC_RANDOM_SHRINK_H
 

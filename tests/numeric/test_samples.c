@@ -1,5 +1,5 @@
-/* Every sample of sample.h: emitted C equals the interpreter, at every size and number of threads.
- */
+/* Every sample of sample.h: emitted C equals the interpreter, at every size and number
+ * of threads. */
 #include "numeric/numeric.h"
 #include "numeric/sample.h"
 

@@ -131,8 +131,8 @@ static inline const Entry *agree_entry(const Root *root, const char *name) {
     return NULL;
 }
 
-/* A root with its cells, ready to be called: the interpreter, or compiled code (agree_compiled.h).
- */
+/* A root with its cells, ready to be called: the interpreter, or compiled
+ * code (agree_compiled.h). */
 typedef struct Machine {
     Arena *arena;
     const Program *program;

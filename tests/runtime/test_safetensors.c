@@ -169,8 +169,8 @@ static void test_round_trip(void **state) {
 }
 
 static void test_random_damage(void **state) {
-    /* Must neither crash nor leak; acceptance is fine where the damage has another valid meaning.
-     */
+    /* Must neither crash nor leak; acceptance is fine where the damage has another
+     * valid meaning. */
     static const char header[] = "{\"__metadata__\":{\"k\":\"v\"},\"a\":" T(
         "[2]", "0", "8") ",\"b\":" T("[]", "8", "12") "}";
     unsigned char bytes[8 + sizeof header - 1 + 12];

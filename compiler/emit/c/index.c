@@ -124,6 +124,14 @@ static void test_text(Writer *w, Text *t, const Test *test) {
         text_printf(t, "(%s) %% %lld == 0", value, (long long)test->modulus);
         return;
     }
+    int64_t one;
+    /* lower <= value < lower + 1 */
+    if (test->kind != TEST_DIVIDES && test->lower && test->upper &&
+        dim_is_const(dim_sub(index_dims(w->indices), test->upper, test->lower), &one) && one == 1) {
+        text_printf(t, "%s %s %s", value,
+                    test->kind == TEST_OUTSIDE ? "!=" : "==", writer_dim(w, test->lower));
+        return;
+    }
     if (test->kind == TEST_OUTSIDE) {
         text_printf(t, "(%s < %s || %s >= %s)", value, writer_dim(w, test->lower), value,
                     writer_dim(w, test->upper));

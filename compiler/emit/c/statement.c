@@ -527,7 +527,7 @@ static void write_pack(Writer *w, const PackLeaf *p) {
 }
 
 static const char *mma_access(Writer *w, const MmaAccess *a) {
-    if (a->stride) return writer_format(w, "%s, (const int32_t *)0", writer_dim(w, a->stride));
+    if (a->stride) return writer_format(w, "%s, NULL", writer_dim(w, a->stride));
     return writer_format(w, "0, %s", slot_address(w, a->table_slot, a->table_base));
 }
 

@@ -64,8 +64,8 @@ static float float_of(uint32_t bits) {
     return x;
 }
 
-/* The distance from y to exact in last places of `of`; infinity stands at 2^128, where it begins.
- */
+/* The distance from y to exact in last places of `of`; infinity stands at 2^128, where
+ * it begins. */
 static long double units(float y, long double exact, long double of) {
     int exponent = 0;
     frexpl(of, &exponent);

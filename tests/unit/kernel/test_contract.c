@@ -132,6 +132,24 @@ static void test_padding_is_stored(void **state) {
     arena_free(a);
 }
 
+/* Channels that lie more than 2^31 elements apart. */
+static void test_far_offsets(void **state) {
+    (void)state;
+    Arena *a = arena_new();
+    KernelProgram *p = kernels_of(
+        a, "root m infer {\n entry infer e symbol=e {\n %0: f32[1, 4, 30000, 30000] = input x\n"
+           "%1: f32[8, 4, 3, 3] = input w\n %2 = unfold %0 axis=2 size=3 stride=1 dilation=1\n"
+           "%3 = unfold %2 axis=3 size=3 stride=1 dilation=1\n"
+           "%4 = contract %3, %1 labels=nchikl,ockl->nohi\n return y=%4\n }\n}\n");
+    const Buffer *table = NULL;
+    for (int i = 0; i < entry_of(p, 0)->buffers.count; i++)
+        if (entry_of(p, 0)->buffers.data[i]->kind == BUFFER_CONSTANT)
+            table = entry_of(p, 0)->buffers.data[i];
+    assert_non_null(table);
+    assert_int_equal(((const int64_t *)table->data)[35], 3 * INT64_C(900000000) + 2 * 30000 + 2);
+    arena_free(a);
+}
+
 static void test_small_products_are_loops(void **state) {
     (void)state;
     Arena *a = arena_new();
@@ -153,6 +171,7 @@ int main(void) {
         cmocka_unit_test(test_gathered_table_is_not_packed),
         cmocka_unit_test(test_convolution_reads_windows_by_offsets),
         cmocka_unit_test(test_padding_is_stored),
+        cmocka_unit_test(test_far_offsets),
         cmocka_unit_test(test_small_products_are_loops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,8 +106,8 @@ static void test_pooling_reads_windows_in_place(void **state) {
     arena_free(a);
 }
 
-/* The old value is read at the element that is written: no copy.  Elsewhere: through a temporary.
- */
+/* The old value is read at the element that is written: no copy.  Elsewhere: through
+ * a temporary. */
 static void test_cells_in_place(void **state) {
     (void)state;
     Arena *a = arena_new();

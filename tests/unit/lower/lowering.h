@@ -1,5 +1,5 @@
-/* Helpers of the tests of lowering: a source text to a Program, its diagnostics and its IR as text.
- */
+/* Helpers of the tests of lowering: a source text to a Program, its diagnostics and its IR
+ * as text. */
 #ifndef NNC_TESTS_LOWERING_H
 #define NNC_TESTS_LOWERING_H
 

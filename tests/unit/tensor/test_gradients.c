@@ -66,8 +66,8 @@ static double dot(const Tensor *a, const Tensor *b) {
     return sum;
 }
 
-/* sum over the outputs of <weights[i], output[i]>, where outputs are results first.. of the graph.
- */
+/* sum over the outputs of <weights[i], output[i]>, where outputs are results first.. of
+ * the graph. */
 static double weighted(Sample *s, int first, int count, Tensor *const *weights) {
     Tensor *results[MAX_RESULTS];
     double sum = 0;

@@ -230,8 +230,8 @@ static void test_scan_is_trimmed(void **state) {
     arena_free(arena);
 }
 
-/* The input projection goes before the loop, the read-out behind it; the recurrent product stays.
- */
+/* The input projection goes before the loop, the read-out behind it; the recurrent
+ * product stays. */
 static void test_products_leave_the_loop(void **state) {
     (void)state;
     Arena *arena = arena_new();
