@@ -34,13 +34,13 @@
 #define NN_DEVICE static __device__ __forceinline__ __attribute__((unused))
 #define NN_ALL_LANES 0xffffffffu
 
-enum { NN_CHECKS = 128 };
 /* nnc_cuda_context.control */
 typedef struct nn_control {
     uint64_t seed, step;
     uint64_t refused; /* of the last call that was refused: entry << 32 | 1 + check; 0: none */
     uint8_t flags[NN_CHECKS]; /* of the running call: check i does not hold */
 } nn_control;
+static_assert(sizeof(nn_control) <= NNC_CUDA_CONTROL_BYTES, "the caller's region holds it");
 
 typedef struct nn_call {
     void *buffers[NN_BUFFERS];

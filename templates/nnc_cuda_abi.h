@@ -17,7 +17,8 @@ enum { NNC_CUDA_NO_GRAPH = 1 };
 enum { NNC_CUDA_CONTROL_BYTES = 256, NNC_CUDA_GRAPHS = 8, NNC_CUDA_DIMS = 16 };
 
 typedef struct nnc_cuda_graph {
-    int entry, dim_count;
+    const void *entry; /* an address of its own for each entry of the process */
+    int dim_count;
     int64_t dims[NNC_CUDA_DIMS];
     void *regions[4];
     void *executable; /* cudaGraphExec_t, or NULL */
@@ -31,7 +32,9 @@ typedef struct nnc_cuda_graph {
  * <prefix>_cuda_wait waits for.  Results in pageable host memory are there when the call returns.
  * Conditions on the values of arguments (ids in range) are tested on the device: a call that fails them
  * writes no cell, its results mean nothing, and the next <prefix>_cuda_wait returns NNC_E_RANGE.
- * Any number of contexts may run at once, each on a stream of its own. */
+ * Any number of contexts may run at once, each on a stream of its own.  A context may serve all entries of its
+ * weights, an inference entry's too (weights + <Train>_<member>_WEIGHTS_OFFSET).  A copy of one that has run
+ * would share its graphs: zero graphs, staged and capture in it. */
 typedef struct nnc_cuda_context {
     void *weights;        /* <prefix>_cuda_weights_bytes: parameters, row by row */
     size_t weights_bytes;

@@ -161,6 +161,27 @@ static void test_two() {
     CHECK(!memcmp(alone, between, sizeof alone));
 }
 
+/* An inference entry on a training context at the same dims: its own graph, which writes no weight.
+ */
+static void test_shared_context() {
+    float out[2][9 * CLASSES], loss;
+    for (int flags = 0; flags < 2; flags++) {
+        Model m(Train_cuda_model(),
+                Train_cuda_step_workspace_bytes(9) + Train_cuda_init_workspace_bytes() +
+                    net_cuda_workspace_bytes(9),
+                flags);
+        fill(4);
+        CHECK(Train_cuda_init(&m.ctx, 8) == NNC_OK);
+        CHECK(Train_cuda_step(&m.ctx, 9, inputs, labels, 1, &loss) == NNC_OK);
+        CHECK(Train_cuda_wait(&m.ctx) == NNC_OK);
+        const std::vector<char> before = m.weights();
+        CHECK(net_cuda(&m.ctx, 9, inputs, out[flags]) == NNC_OK);
+        CHECK(net_cuda_wait(&m.ctx) == NNC_OK);
+        CHECK(m.weights() == before);
+    }
+    CHECK(!memcmp(out[0], out[1], sizeof out[0]));
+}
+
 /* The n-th call of the runtime fails, for every n: a code and a text, no crash, and all is given
  * back. */
 static void test_failures() {
@@ -198,6 +219,7 @@ int main() {
         test_refusal();
         test_misuse();
         test_two();
+        test_shared_context();
     }
     test_failures();
     printf("passed\n");

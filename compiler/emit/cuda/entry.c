@@ -247,8 +247,8 @@ static void write_run(EntryWriter *e, const char *symbol) {
     int dims = dim_count(e);
     source_line(w, 1, "const int64_t nn_key[%d] = {%s};", dims ? dims : 1,
                 dims ? dims_text(e, "", "") : "0");
-    source_line(w, 1, "nn_run(ctx, %d, nn_key, %d, [&]() { nn_steps_%s(ctx%s, nn_at); });",
-                e->number, dims, symbol, dims_text(e, "", ", "));
+    source_line(w, 1, "nn_run(ctx, nn_key, %d, [&]() { nn_steps_%s(ctx%s, nn_at); });", dims,
+                symbol, dims_text(e, "", ", "));
 }
 
 static void write_init(EntryWriter *e) {

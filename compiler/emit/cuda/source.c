@@ -29,8 +29,10 @@ static void write_widths(SourceWriter *w) {
     w->widths.buffers = buffers;
     w->widths.dims = dims;
     w->widths.sites = sites ? sites : 1;
-    text_printf(w->out, "#define NN_BUFFERS %d\n#define NN_DIMS %d\n#define NN_SITES %d\n", buffers,
-                dims, w->widths.sites);
+    text_printf(w->out,
+                "#define NN_BUFFERS %d\n#define NN_DIMS %d\n#define NN_SITES %d\n"
+                "#define NN_CHECKS %d\n",
+                buffers, dims, w->widths.sites, GPU_CHECKS_MAX);
     text_printf(w->out, "#define NN_GRAPHS %d\n", !w->options->no_graph);
 }
 
