@@ -59,6 +59,7 @@ typedef struct Compilation {
     const CommandLine *line;
     Arena *arena;
     Pipeline pipeline;
+    const char *only_pass; /* of the passes on graphs; NULL: all */
     PassControl passes;
     unsigned kinds;
     unsigned remarks; /* 1 << RemarkKind of those to print */
@@ -204,6 +205,7 @@ static void print_program(const Compilation *c) {
 static int middle_passes(Compilation *c) {
     int status = verify(c, "lower");
     for (int i = 0; i < simplify_pass_count && !status && !c->passes.stopped; i++) {
+        if (c->only_pass && strcmp(c->only_pass, simplify_passes[i].name)) continue;
         pass_begin(&c->passes, simplify_passes[i].name);
         simplify_passes[i].run(c->pipeline.program);
         if (pass_end(&c->passes, simplify_passes[i].name)) print_program(c);
@@ -499,6 +501,18 @@ static int read_target(Compilation *c) {
                           name);
 }
 
+/* One pass on graphs by itself: it is printed, and the way ends there. */
+static int read_only_pass(Compilation *c) {
+    int status = read_pass_name(c, OPTION_ONLY_PASS, &c->only_pass);
+    if (status || !c->only_pass) return status;
+    for (int i = 0; i < simplify_pass_count; i++) {
+        if (strcmp(c->only_pass, simplify_passes[i].name)) continue;
+        c->passes.print_after = c->passes.stop_after = c->only_pass;
+        return 0;
+    }
+    return options_misuse(c->line, "--only-pass: %s is no pass on tensor graphs", c->only_pass);
+}
+
 int command_compile(const CommandLine *line) {
     if (line->given[OPTION_PRINT_CFLAGS]) {
         for (int i = 0; jit_code_flags[i]; i++) printf("%s%s", i ? " " : "", jit_code_flags[i]);
@@ -517,12 +531,14 @@ int command_compile(const CommandLine *line) {
     if (!status) status = read_target(c);
     if (!status) status = read_pass_name(c, OPTION_PRINT_AFTER, &c->passes.print_after);
     if (!status) status = read_pass_name(c, OPTION_STOP_AFTER, &c->passes.stop_after);
+    if (!status) status = read_only_pass(c);
     if (status) return status;
     if (c->kinds & EMIT_EXE) return make_executable(c, target, &options);
     c->passes.times = line->given[OPTION_TIME_REPORT];
     c->passes.verify_each = line->given[OPTION_VERIFY_EACH];
     c->passes.seconds = NEW_ARRAY(c->arena, (size_t)pass_count(), double);
     options.passes = &c->passes;
+    options.reads_ir = c->only_pass || !(c->kinds & ~(EMIT_IR | EMIT_KERNELS | EMIT_PLAN));
     status = pipeline_open(&c->pipeline, c->arena, target, &options);
     if (!status && !c->passes.stopped) {
         const char *file = c->pipeline.file, *base = without_folder(file);

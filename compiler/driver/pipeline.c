@@ -7,7 +7,6 @@
 #include "base/file.h"
 #include "lower/lower.h"
 #include "sema/sema.h"
-#include "sema/sema.h"
 #include "syntax/parse.h"
 #include "tensor/ir.h"
 
@@ -35,7 +34,7 @@ static bool names_module(const Pipeline *pipeline) {
 }
 
 void pipeline_print_tree(const Pipeline *pipeline, Text *out) {
-    syntax_dump(out, pipeline->unit);
+    if (pipeline->unit) syntax_dump(out, pipeline->unit);
 }
 
 static void print_text(const Text *text) {
@@ -80,6 +79,24 @@ static void front_passes(Pipeline *pipeline, const SourceFile *file, DiagnosticS
     }
 }
 
+static bool is_ir(const char *file) {
+    size_t length = strlen(file);
+    return length > 3 && !strcmp(file + length - 3, ".ir");
+}
+
+/* A program as --emit=ir prints it.  Its names are not held to what C asks, so nothing is emitted.
+ */
+static int read_ir(Pipeline *pipeline, const char *text) {
+    const char *error = NULL;
+    pipeline->program = program_read(pipeline->arena, text, &error);
+    if (pipeline->program) {
+        pipeline->program->source_path = pipeline->file;
+        return 0;
+    }
+    fprintf(stderr, "nnc: %s: %s\n", pipeline->file, error);
+    return 1;
+}
+
 int pipeline_open(Pipeline *pipeline, Arena *arena, const char *target,
                   const PipelineOptions *options) {
     *pipeline = (Pipeline){.arena = arena, .options = *options};
@@ -92,6 +109,7 @@ int pipeline_open(Pipeline *pipeline, Arena *arena, const char *target,
         fprintf(stderr, "nnc: %s\n", error);
         return 3;
     }
+    if (is_ir(pipeline->file) && options->reads_ir) return read_ir(pipeline, text);
     DiagnosticSink *sink = diagnostics_new(arena);
     diagnostics_set_werror(sink, options->werror);
     front_passes(pipeline, source_new(arena, pipeline->file, text, length), sink);

@@ -70,6 +70,18 @@ for pass in $("$NNC" help compile | sed -n '/^Passes/,$p' | awk 'NF > 1 { print 
     "$NNC" "$lenet" --entry=lenet --print-after=$pass --stop-after=$pass -o out/stopped.c >out/pass.txt || complain "--print-after=$pass"
     case $pass in sema) ;; *) [ -s out/pass.txt ] || complain "--print-after=$pass prints nothing" ;; esac
 done
+# A program in textual IR gives the kernels of its source, and one pass works on it alone; no code is made of it.
+"$NNC" "$lenet" --emit=ir -o out/lenet.ir && "$NNC" out/lenet.ir --emit=kernels -o out/of_ir.txt || complain "--emit=kernels of a text"
+"$NNC" "$lenet" --emit=kernels -o out/of_source.txt
+[ "$(grep -c '^kernel(' out/of_ir.txt)" = "$(grep -c '^kernel(' out/of_source.txt)" ] || complain "kernels of a text"
+printf 'root m infer {\n  entry infer m symbol=m {\n    %%0: f32[4] = input x\n    %%1 = exp %%0\n    %%2 = exp %%0\n    %%3 = add %%1, %%2\n    return y=%%3\n  }\n}\n' >out/two.ir
+"$NNC" out/two.ir --only-pass=identities >out/two.txt && [ "$(grep -c ' exp ' out/two.txt)" = 2 ] || complain "--only-pass=identities"
+"$NNC" out/two.ir --only-pass=merge-equal >out/two.txt && [ "$(grep -c ' exp ' out/two.txt)" = 1 ] || complain "--only-pass=merge-equal"
+"$NNC" out/two.ir --only-pass=plan 2>/dev/null && complain "--only-pass of a pass that is not on graphs"
+"$NNC" out/two.ir -o out/two.c 2>/dev/null && complain "code of a text"
+echo 'root x' >out/bad.ir
+"$NNC" out/bad.ir --emit=ir 2>said && complain "a bad text"
+grep -q 'bad.ir: line 2: a root is train or infer' said || complain "the message for a bad text"
 # Remarks are lines like diagnostics, on stderr; the output is what it is without them.
 "$NNC" "$lenet" --remarks=fuse -o b/lenet.c 2>remarks || complain "--remarks=fuse"
 cmp a/lenet.c b/lenet.c || complain "--remarks changes the output"

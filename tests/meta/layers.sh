@@ -23,6 +23,15 @@ if grep -nE '#include "(base|types|syntax|sema|tensor|lower|kernel|plan|emit|dri
     echo "runtime and templates must not include the compiler"
     failed=1
 fi
+# Beside the C library and threads, the runtime knows its own files, the interface of emitted code, zlib and libpng.
+for used in $(grep -hoE '^#include "[^"]*"' runtime/*.[ch] | sed 's/.*"\(.*\)"/\1/' | sort -u); do
+    [ -e "runtime/$used" ] || [ "$used" = nnc_abi.h ] || [ "$used" = nnc_standalone.h ] || { echo "the runtime includes $used"; failed=1; }
+done
+system='ctype dirent errno fcntl fnmatch inttypes limits math pthread sched setjmp signal stdarg stdatomic stdbool stddef
+    stdint stdio stdlib string sys/file sys/ioctl sys/stat sys/syscall time unistd linux/futex zlib png'
+for used in $(grep -hoE '^#include <[^>]*>' runtime/*.[ch] | sed 's/.*<\(.*\)\.h>/\1/' | sort -u); do
+    case " $(echo $system) " in *" $used "*) ;; *) echo "the runtime includes <$used.h>"; failed=1 ;; esac
+done
 generated=$(grep -lE 'include "nn_(scanner|parser)\.inc"' -r compiler)
 [ "$generated" = compiler/syntax/parse.c ] || { echo "generated code is included by: $generated"; failed=1; }
 exit $failed
