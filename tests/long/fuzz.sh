@@ -1,7 +1,7 @@
 #!/bin/bash
 # An hour of every fuzz target under libFuzzer (clang), then a hundred accepted programs compiled:
 # fuzz.sh [SECONDS [TARGET...]]
-# Inputs that are found are kept in build/fuzz/found/TARGET, crashes in build/fuzz/crashes.
+# Inputs that are found are kept, minimised, in build/fuzz/found/TARGET, crashes in build/fuzz/crashes.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 seconds=${1:-3600}
@@ -20,6 +20,12 @@ for program in build/fuzz/tests/fuzz/libfuzzer_*; do
         "build/fuzz/found/$target" "tests/fuzz/corpus/$target" >build/fuzz/log 2>&1 || { failed=$((failed + 1)); tail -40 build/fuzz/log; }
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' build/fuzz/log)
     figures+=" $target ${runs:-0}"
+    # Of what was found only the inputs are kept that reach what the smaller ones and the corpus do not.
+    rm -rf build/fuzz/merged && cp -r "tests/fuzz/corpus/$target" build/fuzz/merged
+    if "$program" -merge=1 -max_len=8192 -rss_limit_mb=1024 build/fuzz/merged "build/fuzz/found/$target" >build/fuzz/log 2>&1; then
+        for file in "tests/fuzz/corpus/$target"/*; do rm "build/fuzz/merged/${file##*/}"; done
+        rm -rf "build/fuzz/found/$target" && mv build/fuzz/merged "build/fuzz/found/$target"
+    fi
 done
 accepted=$(FUZZ_LANGUAGE=$PWD/build/fuzz/tests/fuzz/fuzz_language SOURCE_DIR=$PWD bash tests/fuzz/accepted.sh 100 $RANDOM | tee build/fuzz/log | tail -1) ||
     failed=$((failed + 1))
