@@ -28,7 +28,7 @@ for used in $(grep -hoE '^#include "[^"]*"' runtime/*.[ch] | sed 's/.*"\(.*\)"/\
     [ -e "runtime/$used" ] || [ "$used" = nnc_abi.h ] || [ "$used" = nnc_standalone.h ] || { echo "the runtime includes $used"; failed=1; }
 done
 system='ctype dirent errno fcntl fnmatch inttypes limits math pthread sched setjmp signal stdarg stdatomic stdbool stddef
-    stdint stdio stdlib string sys/file sys/ioctl sys/stat sys/syscall time unistd linux/futex zlib png'
+    stdint stdio stdlib string sys/file sys/ioctl sys/stat sys/syscall sys/types time unistd linux/futex zlib png'
 for used in $(grep -hoE '^#include <[^>]*>' runtime/*.[ch] | sed 's/.*<\(.*\)\.h>/\1/' | sort -u); do
     case " $(echo $system) " in *" $used "*) ;; *) echo "the runtime includes <$used.h>"; failed=1 ;; esac
 done
