@@ -20,7 +20,12 @@ static const Tiling tilings[] = {
     {128, 16, 8, 1, 16}, {16, 128, 1, 8, 16}, {256, 8, 8, 1, 16},  {8, 256, 1, 8, 16},
     {32, 32, 2, 2, 32},  {16, 16, 1, 1, 32},
 };
-enum { THREADS = 256, PROCESSORS = 132, TILINGS = sizeof tilings / sizeof *tilings };
+enum {
+    THREADS = 256,
+    PROCESSORS = 132,
+    PART_DEPTH = 512, /* of a part, at least */
+    TILINGS = sizeof tilings / sizeof *tilings
+};
 
 typedef struct Labels {
     int count;
@@ -46,6 +51,7 @@ typedef struct Product {
     const Index *begin[SETS]; /* of the tile; BATCH: the position itself */
     int thread;               /* axis of a loop over all threads */
     int tile[2], sums;
+    Buffer *parts; /* of the depth; NULL: it is summed whole */
 } Product;
 
 /* ---- labels ---- */
@@ -268,22 +274,12 @@ static void add_products(Product *p, const int *fragment) {
     close_to(p, depth);
 }
 
-/* What is computed from the product, at each of a thread's elements. */
-static void store_results(Product *p) {
+/* Stores what is computed from the product, at one element. */
+static void store_members(Product *p, const Index *const *at, const Expr *product) {
     Builder *b = p->b;
-    IndexTable *t = p->t;
     Group *g = p->group;
-    const Index *i, *j, *thread = open_threads(p), *at[SHAPE_MAX_RANK];
-    open_each(p, &i, &j);
-    const Index *flat[SETS] = {p->begin[BATCH],
-                               index_add(t, p->begin[ROWS], place_of(p, ROWS, thread, i)),
-                               index_add(t, p->begin[COLUMNS], place_of(p, COLUMNS, thread, j))};
-    const Guard *inside = guard_range(b, NULL, flat[ROWS], NULL, p->total[ROWS]);
-    inside = guard_range(b, inside, flat[COLUMNS], NULL, p->total[COLUMNS]);
-    if (inside) builder_open_if(b, inside);
-    indices_at(p, 2, flat, at);
     Gen *gen = gen_new(p->l, b, g);
-    const Expr *product = expr_cast(b, sum_at(p, i, j), p->n->type.dtype);
+    product = expr_cast(b, product, p->n->type.dtype);
     gen_set(gen, p->n, at, builder_let_here(b, product, "product"));
     const Expr **values = NEW_ARRAY(b->arena, (size_t)g->members.count, const Expr *);
     /* All values before all stores: a store may change what another value reads. */
@@ -296,6 +292,74 @@ static void store_results(Product *p) {
             else
                 values[m] = builder_let_here(b, gen_value(gen, n, at), "out");
         }
+}
+
+/* Each of a thread's elements: what is computed from it, or what a part of the depth gives. */
+static void store_results(Product *p, const Index *part) {
+    Builder *b = p->b;
+    IndexTable *t = p->t;
+    const Index *i, *j, *thread = open_threads(p), *at[SHAPE_MAX_RANK];
+    open_each(p, &i, &j);
+    const Index *flat[SETS] = {p->begin[BATCH],
+                               index_add(t, p->begin[ROWS], place_of(p, ROWS, thread, i)),
+                               index_add(t, p->begin[COLUMNS], place_of(p, COLUMNS, thread, j))};
+    const Guard *inside = guard_range(b, NULL, flat[ROWS], NULL, p->total[ROWS]);
+    inside = guard_range(b, inside, flat[COLUMNS], NULL, p->total[COLUMNS]);
+    if (inside) builder_open_if(b, inside);
+    if (p->parts) {
+        const Index *place[4] = {part, flat[BATCH], flat[ROWS], flat[COLUMNS]};
+        builder_store(b, builder_slot(b, p->parts, ACCESS_WRITE), place, 4, sum_at(p, i, j), NULL);
+    } else {
+        indices_at(p, 2, flat, at);
+        store_members(p, at, sum_at(p, i, j));
+    }
+    close_to(p, 0);
+}
+
+/* ---- a long depth in parts ---- */
+
+/* How many parts, so that few blocks do not work long while most processors have nothing to do. */
+static int64_t part_count(const Product *p) {
+    const Tiling *g = p->tiling;
+    double count = size_of(p->total[BATCH]) * blocks(size_of(p->total[ROWS]), (double)g->rows) *
+                   blocks(size_of(p->total[COLUMNS]), (double)g->columns);
+    double depth = size_of(p->total[DEPTH]), parts = PROCESSORS / count;
+    if (parts > depth / PART_DEPTH) parts = depth / PART_DEPTH;
+    return parts >= 2 ? (int64_t)parts : 1;
+}
+
+/* Memory for what the parts give: [parts][batch][rows][columns]. */
+static void make_parts(Product *p) {
+    int64_t parts = part_count(p);
+    if (parts == 1) return;
+    Shape shape = {4, {constant(p, parts), p->total[BATCH], p->total[ROWS], p->total[COLUMNS]}};
+    p->parts = lowering_buffer(p->l, BUFFER_TEMPORARY, p->dtype, shape, "parts");
+}
+
+/* A second kernel: every element sums its parts in order. */
+static void sum_parts(Product *p) {
+    p->b = builder_new(p->l->program, p->l->arena);
+    Builder *b = p->b;
+    IndexTable *t = p->t;
+    const Shape *s = &p->n->type.shape;
+    const Index *at[SHAPE_MAX_RANK], *place[4];
+    b->kernel->threads = THREADS;
+    gpu_open_elements(b, s, at);
+    for (int set = BATCH; set <= COLUMNS; set++) {
+        const Index *label[SHAPE_MAX_RANK];
+        for (int k = 0; k < p->sets[set].count; k++)
+            for (int r = 0; r < s->rank; r++)
+                if (p->n->attr.contract.out[r] == p->sets[set].name[k]) label[k] = at[r];
+        place[1 + set] = index_flatten(t, label, &p->sets[set].shape);
+    }
+    int reg = builder_register(b, p->dtype, "sum");
+    int axis = builder_axis(b, "part", p->parts->shape.dims[0]);
+    builder_accumulator(b, builder_open(b, axis, NULL, NULL, BIND_SEQ), REDUCE_SUM, reg, -1);
+    place[0] = builder_axis_index(b, axis);
+    builder_accumulate(b, REDUCE_SUM, reg,
+                       expr_load(b, builder_slot(b, p->parts, ACCESS_READ), place, 4), NULL);
+    builder_close(b);
+    store_members(p, at, expr_register(b, reg));
     close_to(p, 0);
 }
 
@@ -319,8 +383,19 @@ static void build(Product *p) {
     const Dim *chunks =
         dim_need(dim_floordiv(b->dims, dim_add(b->dims, p->total[DEPTH], constant(p, g->chunk - 1)),
                               constant(p, g->chunk)));
+    const Index *part = index_const(p->t, 0), *begin = NULL, *end = NULL;
+    if (p->parts) {
+        int64_t parts = 0;
+        dim_is_const(p->parts->shape.dims[0], &parts);
+        const Dim *length = dim_need(dim_floordiv(
+            b->dims, dim_add(b->dims, chunks, constant(p, parts - 1)), constant(p, parts)));
+        part = builder_tile(b, "part", p->parts->shape.dims[0]);
+        begin = index_scale(p->t, part, length);
+        end = index_min(p->t, index_dim(p->t, chunks),
+                        index_add(p->t, begin, index_dim(p->t, length)));
+    }
     int axis = builder_axis(b, "chunk", chunks);
-    builder_open(b, axis, NULL, NULL, BIND_SEQ);
+    builder_open(b, axis, begin, end, BIND_SEQ);
     const Index *chunk = index_scale(p->t, builder_axis_index(b, axis), constant(p, g->chunk));
     load_tile(p, ROWS, chunk);
     load_tile(p, COLUMNS, chunk);
@@ -328,7 +403,14 @@ static void build(Product *p) {
     add_products(p, fragment);
     builder_leaf(b, STMT_BARRIER);
     close_to(p, 0);
-    store_results(p);
+    store_results(p, part);
+}
+
+static void finish(Product *p, const char *name) {
+    const char *path, *what = group_what(p->l, p->group, &path);
+    for (int m = 0; m < p->group->members.count; m++)
+        builder_describe(p->b, p->group->members.data[m]);
+    vector_push(p->l->arena, &p->l->steps, builder_finish(p->b, name ? name : what, path));
 }
 
 void schedule_gpu_contract(Lowering *l, Group *group) {
@@ -344,11 +426,16 @@ void schedule_gpu_contract(Lowering *l, Group *group) {
     p->gen = gen_new(l, p->b, group);
     sort_labels(p);
     choose_tiling(p);
+    make_parts(p);
     build(p);
-    for (int m = 0; m < group->members.count; m++) builder_describe(p->b, group->members.data[m]);
+    finish(p, p->parts ? "parts of a product" : NULL);
+    if (p->parts) {
+        sum_parts(p);
+        finish(p, NULL);
+    }
     const char *path, *what = group_what(l, group, &path);
-    lowering_remark(l, REMARK_CONTRACTION, n, "blocks of %lldx%lld, %lldx%lld a thread, joined: %s",
-                    (long long)p->tiling->rows, (long long)p->tiling->columns,
-                    (long long)p->tiling->row_each, (long long)p->tiling->column_each, what);
-    vector_push(l->arena, &l->steps, builder_finish(p->b, what, path));
+    lowering_remark(
+        l, REMARK_CONTRACTION, n, "blocks of %lldx%lld, %lldx%lld a thread%s, joined: %s",
+        (long long)p->tiling->rows, (long long)p->tiling->columns, (long long)p->tiling->row_each,
+        (long long)p->tiling->column_each, p->parts ? ", depth in parts" : "", what);
 }

@@ -28,8 +28,7 @@ static void finish(Nest *n, Group *group) {
     vector_push(n->l->arena, &n->l->steps, builder_finish(n->b, what, path));
 }
 
-/* The elements of a shape, each with a thread of its own; `at` receives its indices. */
-static void open_elements(Builder *b, const Shape *shape, const Index **at) {
+void gpu_open_elements(Builder *b, const Shape *shape, const Index **at) {
     IndexTable *t = b->table;
     const Dim *total = dim_need(shape_elements(b->dims, shape)),
               *width = dim_const(b->dims, THREADS);
@@ -52,7 +51,7 @@ void schedule_gpu_copy(Lowering *l, const Node *node, Buffer *dst, const char *w
     Builder *b = builder_new(l->program, l->arena);
     const Index *at[SHAPE_MAX_RANK];
     b->kernel->threads = THREADS;
-    open_elements(b, &node->type.shape, at);
+    gpu_open_elements(b, &node->type.shape, at);
     const Expr *value = gen_value(gen_new(l, b, NULL), node, at);
     builder_store(b, builder_slot(b, dst, ACCESS_WRITE), at, node->type.shape.rank, value, NULL);
     builder_close(b);
@@ -70,7 +69,7 @@ void schedule_gpu_prefix(Lowering *l, Group *group) {
     Shape others = {0};
     for (int i = 0; i < s->rank; i++)
         if (i != axis) others.dims[others.rank++] = s->dims[i];
-    open_elements(b, &others, other);
+    gpu_open_elements(b, &others, other);
     for (int i = 0, next = 0; i < s->rank; i++)
         if (i != axis) at[i] = other[next++];
     DType t = p->type.dtype;
@@ -113,7 +112,7 @@ void schedule_gpu_argsort(Lowering *l, Group *group) {
     const Shape *s = &p->type.shape;
     int axis = p->attr.sort.axis;
     const Index *at[SHAPE_MAX_RANK], *other[SHAPE_MAX_RANK];
-    open_elements(b, s, at);
+    gpu_open_elements(b, s, at);
     int reg = builder_register(b, DTYPE_I64, "place");
     for (int i = 0; i < s->rank; i++) other[i] = at[i];
     other[axis] = open_serial(b, s->dims[axis]);
@@ -152,7 +151,7 @@ void schedule_gpu_scatter(Lowering *l, Group *group) {
     Shape columns = {0};
     for (int i = 0; i < s->rank; i++)
         if (i != batch) columns.dims[columns.rank++] = s->dims[i];
-    open_elements(b, &columns, column);
+    gpu_open_elements(b, &columns, column);
     for (int i = 0; i < batch; i++) to[i] = from[i] = column[i];
     for (int i = batch + 1; i < s->rank; i++)
         to[i] = from[index_rank + i - batch - 1] = column[i - 1];
@@ -178,7 +177,7 @@ void schedule_gpu_update(Lowering *l, Group *group) {
     const Shape *s = &update->type.shape;
     int axis = p->attr.dynamic.axis;
     const Index *from[SHAPE_MAX_RANK], *to[SHAPE_MAX_RANK];
-    open_elements(n.b, s, from);
+    gpu_open_elements(n.b, s, from);
     for (int i = 0; i < s->rank; i++) to[i] = from[i];
     const Index *limit = index_dim(t, dim_sub(l->dims, p->type.shape.dims[axis], s->dims[axis]));
     const Index *start = read_index(&n, p->inputs[2], NULL, NULL);

@@ -272,6 +272,8 @@ void schedule_scan(Lowering *l, Group *group);
 /* gpu_loops.c, gpu_contract.c, gpu_indexed.c: the same for blocks and threads. */
 void schedule_gpu_loops(Lowering *l, Group *group);
 void schedule_gpu_contract(Lowering *l, Group *group);
+/* Opens a loop over the elements of a shape, each with a thread of its own; `at`: its indices. */
+void gpu_open_elements(Builder *b, const Shape *shape, const Index **at);
 void schedule_gpu_prefix(Lowering *l, Group *group);
 void schedule_gpu_argsort(Lowering *l, Group *group);
 void schedule_gpu_scatter(Lowering *l, Group *group);

@@ -157,12 +157,21 @@ int init(nnc_context *ctx, uint64_t seed, const int64_t *dims) {
 int prepare(nnc_context *ctx) {
     return ctx ? NNC_OK : NNC_E_ARGUMENT;
 }
+/* Getting and setting want no workspace, which the caller may have given back. */
+nnc_context without_workspace(const nnc_context *ctx) {
+    nnc_context copy = *ctx;
+    copy.workspace = nullptr;
+    copy.workspace_bytes = 0;
+    return copy;
+}
 int get(const nnc_context *ctx, int cell, void *data, size_t bytes) {
-    Device device(ctx, 0);
+    const nnc_context cells = without_workspace(ctx);
+    Device device(&cells, 0);
     return device_model()->get(&device.context, cell, data, bytes);
 }
 int set(nnc_context *ctx, int cell, const void *data, size_t bytes) {
-    Device device(ctx, 0);
+    const nnc_context cells = without_workspace(ctx);
+    Device device(&cells, 0);
     int code = device_model()->set(&device.context, cell, data, bytes);
     device.fetch(ctx);
     keep(device.weights, ctx->weights);
