@@ -12,6 +12,15 @@
 
 #include "lanes.h"
 
+/* The scalar form of a function of lanes. */
+#define NN_SCALAR_1(name)                                                                          \
+    NN_INLINE float nns_##name##_f32(float x) {                                                    \
+        return NN_GET(nnv_##name##_f32(nnv_splat_f32(x)), 0);                                      \
+    }
+
+/* section: nnv_abs_f32 nnv_copysign_f32 nnv_sign_f32 nnv_trunc_f32 nnv_floor_f32 nnv_ceil_f32
+   nnv_round_f32 nnv_sqrt_f32 nnv_at_most_f32 nnv_at_least_f32 nnv_rsqrt_f32 nnv_floordiv_f32
+   nns_sign_f32 */
 /* ---- sign, rounding, square root ---- */
 NN_INLINE nnv_f32 nnv_abs_f32(nnv_f32 x) { return nnv_f32_of(nnv_f32_bits(x) & 0x7fffffff); }
 NN_INLINE nnv_f32 nnv_copysign_f32(nnv_f32 x, nnv_f32 s) {
@@ -65,7 +74,9 @@ NN_INLINE nnv_f32 nnv_at_least_f32(float bound, nnv_f32 x) {
 }
 NN_INLINE nnv_f32 nnv_rsqrt_f32(nnv_f32 x) { return nnv_splat_f32(1.0f) / nnv_sqrt_f32(x); }
 NN_INLINE nnv_f32 nnv_floordiv_f32(nnv_f32 a, nnv_f32 b) { return nnv_floor_f32(a / b); }
+NN_SCALAR_1(sign)
 
+/* section: *_of_f32 *_of_f64 */
 /* ---- to integers: truncates, saturates, NaN becomes 0 ---- */
 #define NN_TO_INTEGER(T, S, F, FS, low, past, least, most)                                         \
     NN_INLINE S nns_##T##_of_##F(FS x) {                                                           \
@@ -96,6 +107,7 @@ NN_TO_INTEGER(i16, int16_t, f64, double, -0x1p15, 0x1p15, INT16_MIN, INT16_MAX)
 NN_TO_INTEGER(i8, int8_t, f64, double, -0x1p7, 0x1p7, INT8_MIN, INT8_MAX)
 NN_TO_INTEGER(u8, uint8_t, f64, double, 0.0, 0x1p8, 0, UINT8_MAX)
 
+/* section: nnv_exponential nnv_exp_split nnv_exp_scale nnv_exp_f32 nns_exp_f32 */
 /* ---- exp and its family ---- */
 /* exp(x - lost) as (high + low) * 2^e, for x in [-110, 100]; NaN stays NaN.  x is e * ln2 + head +
  * tail, |head| < 0.35; e times the first part of ln2 has few bits, so head is exact and the rest in
@@ -135,6 +147,8 @@ NN_INLINE nnv_f32 nnv_exp_f32(nnv_f32 x) {
     nnv_exponential y = nnv_exp_split(x, nnv_splat_f32(0.0f));
     return nnv_exp_scale(y.high + y.low, y.scale);
 }
+NN_SCALAR_1(exp)
+/* section: nnv_sigmoid_f32 nns_sigmoid_f32 */
 /* sigmoid: at most 2 units.  e / (1 + e), e = exp(-|x|), or 1 / (1 + e) where x is positive.  Just
  * below a power of two the rounding of e and of 1 + e weighs up to one unit each: what they lost
  * corrects the quotient. */
@@ -149,6 +163,8 @@ NN_INLINE nnv_f32 nnv_sigmoid_f32(nnv_f32 x) {
     nnv_f32 c = nnv_select_f32(negative, lost, zero) - rest * inverse;
     return q * c + q;
 }
+NN_SCALAR_1(sigmoid)
+/* section: nnv_tanh_f32 nns_tanh_f32 */
 /* tanh: at most 2 units.  A polynomial near 0, 1 - 2 / (exp(2 a) + 1) beyond. */
 NN_INLINE nnv_f32 nnv_tanh_f32(nnv_f32 x) {
     nnv_f32 a = nnv_abs_f32(x), t = a * a;
@@ -161,7 +177,9 @@ NN_INLINE nnv_f32 nnv_tanh_f32(nnv_f32 x) {
     p = (a * t) * p + a;
     return nnv_copysign_f32(nnv_select_f32(nnv_lt_f32(a, nnv_splat_f32(0.625f)), p, big), x);
 }
+NN_SCALAR_1(tanh)
 
+/* section: nnv_expm1_f32 nns_expm1_f32 */
 /* expm1: at most 2 units.  Near 0, 2^e * high - 1 is exact, and low is what cancellation leaves.
  * Below -18 the result is -1; e is halved as in exp. */
 NN_INLINE nnv_f32 nnv_expm1_f32(nnv_f32 x) {
@@ -172,7 +190,9 @@ NN_INLINE nnv_f32 nnv_expm1_f32(nnv_f32 x) {
     nnv_f32 one = nnv_f32_of((nnv_i32)(0x7f000000u - rest)); /* 1 / second */
     return nnv_copysign_f32(((y.high * first - one) + y.low * first) * second, x);
 }
+NN_SCALAR_1(expm1)
 
+/* section: nnv_log_sum nnv_log_domain NN_SQRT_HALF nnv_log_f32 nns_log_f32 */
 /* log(2^n * (1 + f)), sqrt(1/2) <= 1 + f < sqrt(2): log(1 + f) by s = f / (2 + f). */
 NN_INLINE nnv_f32 nnv_log_sum(nnv_f32 n, nnv_f32 f) {
     nnv_f32 s = f / (f + 2.0f), z = s * s, half = 0.5f * f * f;
@@ -201,6 +221,8 @@ NN_INLINE nnv_f32 nnv_log_f32(nnv_f32 x) {
     nnv_f32 f = nnv_f32_of((bits & 0x7fffff) + NN_SQRT_HALF) - 1.0f;
     return nnv_log_domain(x, nnv_log_sum(nnv_cast(f32, k), f));
 }
+NN_SCALAR_1(log)
+/* section: nnv_log1p_f32 nns_log1p_f32 */
 /* log1p: at most 2 units.  What 1 + x loses joins f; where 1 + x has exponent 0, f is x itself. */
 NN_INLINE nnv_f32 nnv_log1p_f32(nnv_f32 x) {
     nnv_f32 u = x + 1.0f, back = u - x, lost = (x - (u - back)) + (1.0f - back);
@@ -212,7 +234,9 @@ NN_INLINE nnv_f32 nnv_log1p_f32(nnv_f32 x) {
     nnv_f32 y = nnv_log_sum(nnv_cast(f32, bits >> 23), lost * scale + f);
     return nnv_log_domain(u, nnv_copysign_f32(y, x));
 }
+NN_SCALAR_1(log1p)
 
+/* section: nnv_erf_f32 nns_erf_f32 */
 /* erf: at most 1 unit.  Near 0: a + a * p(a * a); beyond: 1 - exp(-(2 u + u * h(u))).  Both
  * polynomials are about a point inside their range: their terms are small where they count, and so
  * is their rounding, even without FMA; what the last sum loses goes into the exponential's tail. */
@@ -236,7 +260,23 @@ NN_INLINE nnv_f32 nnv_erf_f32(nnv_f32 x) {
     nnv_f32 far = 1.0f - nnv_exp_scale_normal(e.high + e.low, e.scale);
     return nnv_copysign_f32(nnv_select_f32(nnv_lt_f32(a, nnv_splat_f32(0.87f)), near, far), x);
 }
+NN_SCALAR_1(erf)
 
+/* section: nnv_sin_f32 nnv_cos_f32 nnv_tan_f32 nnv_asin_f32 nnv_acos_f32 nnv_atan_f32 nnv_sinh_f32
+   nnv_cosh_f32 nnv_asinh_f32 nnv_acosh_f32 nnv_atanh_f32 nnv_erfc_f32 nnv_mod_f32 nnv_pow_f32
+   nnv_atan2_f32 nns_rsqrt_f32 nns_floordiv_f32 nns_abs_f32 nns_floor_f32 nns_ceil_f32 nns_trunc_f32
+   nns_round_f32 nns_sqrt_f32 nns_sin_f32 nns_cos_f32 nns_tan_f32 nns_asin_f32 nns_acos_f32
+   nns_atan_f32 nns_sinh_f32 nns_cosh_f32 nns_asinh_f32 nns_acosh_f32 nns_atanh_f32 nns_erfc_f32
+   nns_pow_f32 nns_atan2_f32 nns_mod_f32 nns_mod_f64 nns_sign_f64 nns_sigmoid_f64 nns_rsqrt_f64
+   nns_floordiv_f64 nns_round_f64 nns_abs_f64 nns_floor_f64 nns_ceil_f64 nns_trunc_f64 nns_sqrt_f64
+   nns_exp_f64 nns_expm1_f64 nns_log_f64 nns_log1p_f64 nns_sin_f64 nns_cos_f64 nns_tan_f64
+   nns_asin_f64 nns_acos_f64 nns_atan_f64 nns_sinh_f64 nns_cosh_f64 nns_tanh_f64 nns_asinh_f64
+   nns_acosh_f64 nns_atanh_f64 nns_erf_f64 nns_erfc_f64 nns_pow_f64 nns_atan2_f64 nnv_abs_f64
+   nnv_sign_f64 nnv_floor_f64 nnv_ceil_f64 nnv_trunc_f64 nnv_round_f64 nnv_sqrt_f64 nnv_rsqrt_f64
+   nnv_exp_f64 nnv_expm1_f64 nnv_log_f64 nnv_log1p_f64 nnv_sin_f64 nnv_cos_f64 nnv_tan_f64
+   nnv_asin_f64 nnv_acos_f64 nnv_atan_f64 nnv_sinh_f64 nnv_cosh_f64 nnv_tanh_f64 nnv_asinh_f64
+   nnv_acosh_f64 nnv_atanh_f64 nnv_sigmoid_f64 nnv_erf_f64 nnv_erfc_f64 nnv_floordiv_f64 nnv_mod_f64
+   nnv_pow_f64 nnv_atan2_f64 */
 /* ---- the C library, lane by lane ---- */
 #define NN_LANEWISE_1(name, T, call)                                                               \
     NN_INLINE nnv_##T nnv_##name##_##T(nnv_##T x) {                                                \
@@ -314,19 +354,7 @@ NN_LANEWISE_2(mod, f64, nns_mod_f64)
 NN_LANEWISE_2(pow, f64, pow)
 NN_LANEWISE_2(atan2, f64, atan2)
 
-/* ---- scalar forms: f32 is lane 0, f64 the C library ---- */
-#define NN_SCALAR_1(name)                                                                          \
-    NN_INLINE float nns_##name##_f32(float x) {                                                    \
-        return NN_GET(nnv_##name##_f32(nnv_splat_f32(x)), 0);                                      \
-    }
-NN_SCALAR_1(sign)
-NN_SCALAR_1(exp)
-NN_SCALAR_1(expm1)
-NN_SCALAR_1(log)
-NN_SCALAR_1(log1p)
-NN_SCALAR_1(tanh)
-NN_SCALAR_1(sigmoid)
-NN_SCALAR_1(erf)
+/* ---- scalar forms that are the C library ---- */
 NN_INLINE float nns_rsqrt_f32(float x) { return 1.0f / sqrtf(x); }
 NN_INLINE float nns_floordiv_f32(float a, float b) { return floorf(a / b); }
 #define nns_abs_f32 fabsf
@@ -375,4 +403,5 @@ NN_INLINE float nns_floordiv_f32(float a, float b) { return floorf(a / b); }
 #define nns_pow_f64 pow
 #define nns_atan2_f64 atan2
 
+/* section */
 #endif

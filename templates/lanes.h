@@ -354,6 +354,7 @@ NN_INLINE void nnv_scatter_n_bool(uint8_t *p, nnv_i64 at, nnv_bool v, int64_t n)
     nnv_scatter_n_u8(p, at, nnv_bool_bytes(v), n);
 }
 
+/* section: nns_maximum_f nns_minimum_f nnv_maximum_f nnv_minimum_f NN_FIRST_IF */
 /* ---- maximum, minimum: NaN wins over numbers ---- */
 /* a where it is beyond b, otherwise b, NaN or not: what the instructions do. */
 #if NN_LANES == 16 && defined(__clang__)
@@ -385,6 +386,10 @@ NN_INLINE nnv_f64 nnv_minimum_f64(nnv_f64 a, nnv_f64 b) {
     return nnv_select_f64(nnv_lt_f64(a, b) | nnv_ne_f64(a, a), a, b);
 }
 
+/* section: nns_add_ nns_sub_ nns_mul_ nns_neg_ nnv_add_ nnv_sub_ nnv_mul_ nnv_neg_ nns_maximum_i
+   nns_maximum_u nns_minimum_i nns_minimum_u nns_floordiv_i nns_floordiv_u nns_mod_i nns_mod_u
+   nns_abs_i nns_abs_u nns_sign_i nns_sign_u nnv_maximum_i nnv_maximum_u nnv_minimum_i nnv_minimum_u
+   nnv_floordiv_i nnv_floordiv_u nnv_mod_i nnv_mod_u nnv_abs_i nnv_abs_u nnv_sign_i nnv_sign_u */
 /* ---- integers: wrapping arithmetic, and division as in Python; x // 0 and x % 0 are 0 ---- */
 #define NN_INTEGER(T, S, U)                                                                        \
     NN_INLINE S nns_maximum_##T(S a, S b) { return a > b ? a : b; }                                \
@@ -439,6 +444,7 @@ NN_INTEGER(i16, int16_t, uint32_t)
 NN_INTEGER(i8, int8_t, uint32_t)
 NN_INTEGER(u8, uint8_t, uint32_t)
 
+/* section: nnv_reduce_ */
 /* ---- horizontal reductions: halves are folded onto each other, so the tree is fixed ---- */
 #define NN_FOLD(name, T, S, step)                                                                  \
     NN_INLINE S nnv_reduce_##name##_##T(nnv_##T v) {                                               \
@@ -498,6 +504,7 @@ NN_INLINE int nnv_reduce_all(nnv_bool v) {
     return all != 0;
 }
 
+/* section: *f16 nnv_f16_word nnv_bf16_word */
 /* ---- 16-bit floats: stored as bits, computed in f32, rounded to nearest even ---- */
 NN_INLINE nnv_f32 nnv_of_bf16(nnv_u16 h) {
     return nnv_f32_of((nnv_i32)(nnv_cast(u32, h) << 16));
@@ -577,4 +584,5 @@ NN_INLINE nnv_f32 nnv_round_f16(nnv_f32 x) { return nnv_of_f16(nnv_to_f16(x)); }
 NN_VECTOR_HALF(bf16)
 NN_VECTOR_HALF(f16)
 
+/* section */
 #endif

@@ -165,8 +165,6 @@ static void write_templates(SourceWriter *w) {
         const Kernel *k = w->plan->kernel_plans.data[i]->kernel;
         find_needs(k, k->body, &needs);
     }
-    emit_template(w->out, "lanes.h");
-    emit_template(w->out, "elementary.h");
     for (int i = 0; i < w->plan->kernel_plans.count; i++) {
         int sites = w->plan->kernel_plans.data[i]->kernel->sites.count;
         if (sites > w->sites) w->sites = sites;
@@ -252,10 +250,12 @@ void emit_c(const Plan *plan, const EmitOptions *asked, Text *source) {
     text_append(source, settings);
     /* No escapes between these quotes. */
     text_printf(source, "#include \"%s\"\n\n/* ---- templates ---- */\n\n", options->header_name);
+    Text behind = text_new(source->arena);
+    w->out = &behind;
     write_templates(w);
 
     source_constants(w, "static const");
-    text_append(source, "/* ---- kernels ---- */\n\n");
+    text_append(w->out, "/* ---- kernels ---- */\n\n");
     source_kernel_names(w);
     w->work = NEW_ARRAY(w->arena, (size_t)plan->kernel_plans.count, const Dim *);
     for (int i = 0; i < plan->kernel_plans.count; i++) {
@@ -263,25 +263,28 @@ void emit_c(const Plan *plan, const EmitOptions *asked, Text *source) {
         KernelCost cost = kernel_cost(plan->kernels, k->kernel);
         if (cost.flops && cost.bytes)
             w->work[k->kernel->id] = dim_add(plan->kernels->program->dims, cost.flops, cost.bytes);
-        emit_kernel_function(source, k, plan->kernels->indices, w->kernel_names[i], false);
+        emit_kernel_function(w->out, k, plan->kernels->indices, w->kernel_names[i], false);
     }
     text_append(
-        source,
+        w->out,
         "#if defined(__GNUC__) && !defined(__clang__)\n#pragma GCC pop_options\n#endif\n\n");
-    text_append(source, call_comment);
+    text_append(w->out, call_comment);
     for (int i = 0; i < plan->roots.count; i++) {
         const RootPlan *root = plan->roots.data[i];
-        text_printf(source, "/* ---- %s: sizes ---- */\n\n", root->root->root->name->text);
+        text_printf(w->out, "/* ---- %s: sizes ---- */\n\n", root->root->root->name->text);
         if (root->state_header)
-            text_printf(source, "#define NN_STATE_%s INT64_C(0x%08x%08x)\n",
+            text_printf(w->out, "#define NN_STATE_%s INT64_C(0x%08x%08x)\n",
                         emit_identifier(w->arena, root->root->root->name->text), 0x4e4e4353u,
                         root->root->root->name->hash);
         source_sizes(w, root);
-        text_printf(source, "/* ---- %s: entries ---- */\n\n", root->root->root->name->text);
+        text_printf(w->out, "/* ---- %s: entries ---- */\n\n", root->root->root->name->text);
         if (!root_entry(root, ENTRY_INIT)) source_plain_init(w, root);
         for (int k = 0; k < root->entries.count; k++) source_entry(w, root, root->entries.data[k]);
         if (!options->info) continue;
-        text_printf(source, "/* ---- %s: tables ---- */\n\n", root->root->root->name->text);
+        text_printf(w->out, "/* ---- %s: tables ---- */\n\n", root->root->root->name->text);
         source_tables(w, root);
     }
+    static const char *const vectors[] = {"lanes.h", "elementary.h"};
+    emit_template_sections(source, vectors, 2, &behind);
+    text_append_n(source, behind.data, behind.length);
 }

@@ -68,5 +68,8 @@ const char **root_state_names(Arena *arena, const RootPlan *root);
 bool entry_workspace_constant(const EntryPlan *entry, int64_t *arena, int64_t *scratch);
 /* A fixed text of templates/ without its includes of other templates. */
 void emit_template(Text *out, const char *name);
+/* Files that use those before them, without the sections that neither `behind`, which is to follow,
+ * nor a later section uses. */
+void emit_template_sections(Text *out, const char *const *names, int count, const Text *behind);
 
 #endif
