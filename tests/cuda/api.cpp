@@ -80,7 +80,10 @@ static std::vector<char> train(Way way, int flags, std::vector<float> *losses) {
             out = (float *)m.take(sizeof loss);
             memcpy(x, inputs, sizeof inputs), memcpy(y, labels, sizeof labels);
         }
+        const uint64_t waits = shim::machine.waits;
         CHECK(Train_cuda_step(&m.ctx, sizes[turn], x, y, 0.5f + (float)turn, out) == NNC_OK);
+        /* Only staging waits, for its own half of two calls before. */
+        CHECK(way == STAGED || shim::machine.waits == waits);
         if (way == STAGED) memset(inputs, 0xff, sizeof inputs); /* it has been taken */
         CHECK(Train_cuda_wait(&m.ctx) == NNC_OK);
         losses->push_back(*out);

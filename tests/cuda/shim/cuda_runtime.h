@@ -101,6 +101,7 @@ struct Free {
 
 struct Machine {
     uint64_t seed = 0, launches = 0, calls = 0, fail_at = 0;
+    uint64_t waits = 0; /* of the host for the device */
     Random random{1};
     dim3 grid, block, block_at;
     std::vector<Fiber> fibers;
@@ -462,6 +463,7 @@ inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
     SHIM_CALL;
+    shim::machine.waits++;
     return cudaSuccess;
 }
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned) {
@@ -479,6 +481,7 @@ inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) {
 }
 inline cudaError_t cudaEventSynchronize(cudaEvent_t) {
     SHIM_CALL;
+    shim::machine.waits++;
     return cudaSuccess;
 }
 inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
