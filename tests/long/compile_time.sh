@@ -1,7 +1,7 @@
 #!/bin/bash
 # compile_time.sh [LAYERS]: time of nnc for the examples' LeNet and FashionMNIST network (median of wall times of 31 runs),
 # and for chains of 100, 1,000 and LAYERS (10,000) equal layers, inference and training step; the time of a layer of the
-# longest is at most twice that of a layer of 100.
+# longest is at most twice that of a layer of 1,000, which no cache holds either.
 set -u
 here=$(cd "$(dirname "$0")/../.." && pwd)
 nnc=${NNC:-$here/build/release/bin/nnc}
@@ -24,8 +24,8 @@ for n in 100 1000 "$layers"; do
     chain "$n" >chain.nn
     t=$({ time "$nnc" chain.nn -o chain.c 2>error; } 2>&1) || { cat error; exit 1; }
     ms=$(echo "$t" | awk '{ print int(1000 * ($1 + $2)) }')
-    [ -n "$first" ] || first=$ms
+    [ "$n" != 1000 ] || first=$ms
     figures+="$n layers $ms ms, "
 done
 echo "compile_time: ${figures%, } of processor time"
-[ $((ms * 100)) -le $((2 * first * layers)) ]
+[ $((ms * 1000)) -le $((2 * first * layers)) ]
