@@ -51,12 +51,6 @@ struct Arena {
 
 static Arena *live_arenas;
 static Chunk *spare_chunks[CHUNK_SIZES]; /* of slabs, by size */
-typedef struct Slab {
-    struct Slab *next;
-    unsigned char *data;
-    size_t used, bytes;
-} Slab;
-static Slab *slabs; /* the first one is cut */
 static MemoryHook hook;
 static MemoryFailure failure_handler;
 static void *failure_user;
@@ -126,6 +120,13 @@ static Chunk **spares_of(size_t size) {
 }
 
 #if HAS_SLABS
+typedef struct Slab {
+    struct Slab *next;
+    unsigned char *data;
+    size_t used, bytes;
+} Slab;
+static Slab *slabs; /* the first one is cut */
+
 /* Zeroed and aligned to large pages, which the system is asked for; NULL: there is no memory. */
 static void *map_pages(size_t bytes) {
     size_t total = bytes + LARGE_PAGE;
