@@ -1,10 +1,11 @@
-/* Windows of a product's result: may what reads them join the product's kernel?
+/* Bands: tiles that hold whole rows of a product's result, and windows of it.
  *
  * Input: a CONTRACT group and a node that reads its result in another shape (pooling: a reduction
- * of windows).  Output: Windows, how far its own index moves through the result.  Where windows do
- * not overlap, a tile that holds a band of whole windows holds all that their elements need, so
- * the result itself need not go through memory.  The schedule is that of contract.c: columns are
- * the result's last axes, a band of them a tile. */
+ * of windows); a ProductPlan.  Output: Windows, how far the node's own index moves through the
+ * result, when it may join the kernel; the plan's band.  Where windows do not overlap, a tile that
+ * holds a band of whole windows holds all that their elements need, so the result itself need not
+ * go through memory.  The schedule is that of contract.c: columns are the result's last axes, a
+ * band of them a tile. */
 #include "kernel/contract.h"
 
 enum {
@@ -188,8 +189,7 @@ static int64_t memory_pitch(ProductPlan *p) {
 
 bool product_stores_result(const ProductPlan *p) {
     for (int i = 0; i < p->group->members.count; i++) {
-        const Node *n = p->group->members.data[i];
-        if (shape_equal(&n->type.shape, &p->n->type.shape) && lowering_needs_store(p->l, n))
+        if (product_result_member(p, i) && lowering_needs_store(p->l, p->group->members.data[i]))
             return true;
     }
     return false;

@@ -326,33 +326,41 @@ static double leaf_cycles(double rows, double vectors) {
     return cycles;
 }
 
-#define CONTIGUOUS_STORE 0.2 /* cycles per element */
+NodeState *product_result_member(const ProductPlan *p, int index) {
+    const Node *n = p->group->members.data[index];
+    return shape_equal(&n->type.shape, &p->n->type.shape) ? lowering_state(p->l, n) : NULL;
+}
 
-/* Cycles per element for what is stored, when the vector goes along the column (or the row): its
- * stride in memory. */
+/* Cycles per element for what is stored at indices `at` when the vector goes along an axis: its
+ * stride in memory.  `at` NULL: the least, all of it contiguous. */
+static double cost_of_stores(const ProductPlan *p, const Index *const *at, int axis) {
+    double cost = 0;
+    for (int i = 0; i < p->group->members.count; i++) {
+        const NodeState *s = product_result_member(p, i);
+        for (int k = -1; s && k < s->targets.count; k++) {
+            const Buffer *buffer = k < 0 ? s->buffer : s->targets.data[k];
+            if (!buffer || (k >= 0 && buffer == s->buffer)) continue;
+            bool contiguous = true;
+            if (at) {
+                const Dim *stride;
+                const Index *offset = index_offset(p->l->table, buffer->layout, &buffer->shape, at);
+                Motion move = index_motion(offset, axis, &stride);
+                contiguous = move == MOTION_NONE || (move == MOTION_STRIDE && dim_is(stride, 1));
+            }
+            bool reads = buffer->kind == BUFFER_CELL;
+            cost += (contiguous ? 0.2 : 2.5) * (reads ? 2 : 1);
+        }
+    }
+    return cost;
+}
+
 static double store_cost_along(ProductPlan *p, int axis) {
     IndexTable *t = p->b->table;
     const Index *row = index_add(t, p->row_begin, builder_axis_index(p->b, p->row_axis));
     const Index *column = index_add(t, p->column_begin, builder_axis_index(p->b, p->column_axis));
     const Index *at[SHAPE_MAX_RANK];
     product_indices_at(p, 2, row, column, NULL, at);
-    double cost = 0;
-    for (int i = 0; i < p->group->members.count; i++) {
-        const Node *n = p->group->members.data[i];
-        const NodeState *s = lowering_state(p->l, n);
-        if (!shape_equal(&n->type.shape, &p->n->type.shape)) continue;
-        for (int k = -1; k < s->targets.count; k++) {
-            const Buffer *buffer = k < 0 ? s->buffer : s->targets.data[k];
-            if (!buffer || (k >= 0 && buffer == s->buffer)) continue;
-            const Dim *stride;
-            const Index *offset = index_offset(t, buffer->layout, &buffer->shape, at);
-            Motion move = index_motion(offset, axis, &stride);
-            bool reads = buffer->kind == BUFFER_CELL;
-            bool contiguous = move == MOTION_NONE || (move == MOTION_STRIDE && dim_is(stride, 1));
-            cost += (contiguous ? CONTIGUOUS_STORE : 2.5) * (reads ? 2 : 1);
-        }
-    }
-    return cost;
+    return cost_of_stores(p, at, axis);
 }
 
 bool product_stores_along_rows(ProductPlan *p) {
@@ -376,10 +384,8 @@ int64_t product_forced_panel(ProductPlan *p) {
             return layout->axes[0].divide;
     }
     for (int i = 0; i < p->group->members.count; i++) {
-        const Node *n = p->group->members.data[i];
-        const NodeState *s = lowering_state(p->l, n);
-        if (!shape_equal(&n->type.shape, &p->n->type.shape)) continue;
-        for (int k = 0; k < s->targets.count; k++) {
+        const NodeState *s = product_result_member(p, i);
+        for (int k = 0; s && k < s->targets.count; k++) {
             const Layout *layout = s->targets.data[k]->layout;
             if (layout && c->out[layout->axes[0].axis] == p->columns.name[0])
                 return layout->axes[0].divide;
@@ -621,22 +627,6 @@ static void product_make(ProductPlan *p) {
 
 /* ---- the choice ---- */
 
-/* What every element's stores cost at least. */
-static double least_store_cost(const ProductPlan *p) {
-    double cost = 0;
-    for (int i = 0; i < p->group->members.count; i++) {
-        const Node *n = p->group->members.data[i];
-        const NodeState *s = lowering_state(p->l, n);
-        if (!shape_equal(&n->type.shape, &p->n->type.shape)) continue;
-        for (int k = -1; k < s->targets.count; k++) {
-            const Buffer *buffer = k < 0 ? s->buffer : s->targets.data[k];
-            if (buffer && (k < 0 || buffer != s->buffer))
-                cost += CONTIGUOUS_STORE * (buffer->kind == BUFFER_CELL ? 2 : 1);
-        }
-    }
-    return cost;
-}
-
 /* A bound on the cost before any offset is known: the least of all cuttings, operands for free. */
 static double product_bound(const ProductPlan *p, double store) {
     ProductPlan cut[4] = {*p, *p, *p, *p};
@@ -684,7 +674,7 @@ static Choice choose_product(Lowering *l, Group *group) {
             if (w->shape.rank) sides = (Sides){row_side, w->first, true};
             const ProductPlan *p = product_new(l, group, sides, trial);
             if (sides.bands && !p->band) continue;
-            list[count++] = (Candidate){sides, product_bound(p, least_store_cost(p)), false};
+            list[count++] = (Candidate){sides, product_bound(p, cost_of_stores(p, NULL, 0)), false};
         }
     }
     Choice choice = {0};

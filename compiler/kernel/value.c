@@ -275,7 +275,7 @@ static const Expr *gen_window(Gen *g, const Node *n, const Index *const *indices
         }
     }
     value = expr_cast(b, value, dtype);
-    /* rectified rises and keeps NaN: that of the best is the best of all. */
+    /* x <= 0 ? 0 : x rises and keeps NaN, so that of the best is the best of all. */
     const Expr *rectified =
         (kind == REDUCE_MAX || kind == REDUCE_MIN) && is_relu(value) ? value : NULL;
     if (rectified) value = rectified->args[2];
