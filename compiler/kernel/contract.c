@@ -756,5 +756,5 @@ void schedule_contract(Lowering *l, Group *group) {
                                                   : "by offsets",
                 (long long)best->rows_tile, (long long)best->panel, what);
     lowering_remark(l, REMARK_CONTRACTION, n, "%s", t.data);
-    vector_push(l->arena, &l->steps, builder_finish(b, what, path));
+    group_finish(l, group, b, NULL);
 }

@@ -517,7 +517,4 @@ void product_build(ProductPlan *p) {
         build_shared_panel(p, columns);
     else
         build_block(p, columns);
-    while (p->b->depth) builder_close(p->b);
-    for (int m = 0; m < p->group->members.count; m++)
-        builder_describe(p->b, p->group->members.data[m]);
 }

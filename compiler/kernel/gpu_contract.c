@@ -406,13 +406,6 @@ static void build(Product *p) {
     store_results(p, part);
 }
 
-static void finish(Product *p, const char *name) {
-    const char *path, *what = group_what(p->l, p->group, &path);
-    for (int m = 0; m < p->group->members.count; m++)
-        builder_describe(p->b, p->group->members.data[m]);
-    vector_push(p->l->arena, &p->l->steps, builder_finish(p->b, name ? name : what, path));
-}
-
 void schedule_gpu_contract(Lowering *l, Group *group) {
     const Node *n = group->anchor;
     DType t = n->type.dtype;
@@ -428,10 +421,10 @@ void schedule_gpu_contract(Lowering *l, Group *group) {
     choose_tiling(p);
     make_parts(p);
     build(p);
-    finish(p, p->parts ? "parts of a product" : NULL);
+    group_finish(l, group, p->b, p->parts ? "parts of a product" : NULL);
     if (p->parts) {
         sum_parts(p);
-        finish(p, NULL);
+        group_finish(l, group, p->b, NULL);
     }
     const char *path, *what = group_what(l, group, &path);
     lowering_remark(

@@ -21,13 +21,6 @@ static Nest begin(Lowering *l, Group *group) {
     return n;
 }
 
-static void finish(Nest *n, Group *group) {
-    const char *path, *what = group_what(n->l, group, &path);
-    while (n->b->depth) builder_close(n->b);
-    for (int m = 0; m < group->members.count; m++) builder_describe(n->b, group->members.data[m]);
-    vector_push(n->l->arena, &n->l->steps, builder_finish(n->b, what, path));
-}
-
 void gpu_open_elements(Builder *b, const Shape *shape, const Index **at) {
     IndexTable *t = b->table;
     const Dim *total = dim_need(shape_elements(b->dims, shape)),
@@ -82,7 +75,7 @@ void schedule_gpu_prefix(Lowering *l, Group *group) {
     const Expr *value = expr_cast(b, gen_value(n.gen, p->inputs[0], at), dtype);
     builder_accumulate(b, p->attr.prefix.kind, reg, value, NULL);
     gen_store(n.gen, p, at, expr_cast(b, expr_register(b, reg), t));
-    finish(&n, group);
+    group_finish(l, group, n.b, NULL);
 }
 
 static const Expr *pair(Builder *b, Op op, DType dtype, const Expr *x, const Expr *y) {
@@ -127,7 +120,7 @@ void schedule_gpu_argsort(Lowering *l, Group *group) {
     const Expr *position = expr_index(b, at[axis], DTYPE_I64);
     at[axis] = index_value(b->table, expr_register(b, reg), s->dims[axis]);
     gen_store(n.gen, p, at, expr_cast(b, position, p->type.dtype));
-    finish(&n, group);
+    group_finish(l, group, n.b, NULL);
 }
 
 /* An index that is read at run time; nothing of it may stay in a register of an outer scope. */
@@ -165,7 +158,7 @@ void schedule_gpu_scatter(Lowering *l, Group *group) {
         value = expr_op(b, OP_ADD, p->type.dtype, args, 2);
     }
     builder_store(b, slot, to, s->rank, value, NULL);
-    finish(&n, group);
+    group_finish(l, group, n.b, NULL);
     indexed_finish(l, group);
 }
 
@@ -185,6 +178,6 @@ void schedule_gpu_update(Lowering *l, Group *group) {
     to[axis] = index_add(t, from[axis], start);
     const Expr *value = gen_value(n.gen, update, from);
     builder_store(n.b, builder_slot(n.b, dst, ACCESS_WRITE), to, s->rank, value, NULL);
-    finish(&n, group);
+    group_finish(l, group, n.b, NULL);
     indexed_finish(l, group);
 }

@@ -105,6 +105,5 @@ void schedule_gpu_loops(Lowering *l, Group *group) {
     open_kept(x, form_of(x)->row, form_of(x)->rows);
     loops_body(x);
     loops_close(x);
-    const char *path, *what = group_what(l, group, &path);
-    vector_push(l->arena, &l->steps, builder_finish(x->b, what, path));
+    group_finish(l, group, x->b, NULL);
 }

@@ -5,7 +5,7 @@
  * serial by construction: prefix along its axis, scatter along the index. */
 #include "kernel/internal.h"
 
-const char *group_what(Lowering *l, Group *group, const char **path) {
+const char *group_what(Lowering *l, const Group *group, const char **path) {
     Text t = text_new(l->arena);
     *path = NULL;
     for (int i = 0; i < group->members.count; i++) {
@@ -18,6 +18,13 @@ const char *group_what(Lowering *l, Group *group, const char **path) {
     return t.data;
 }
 
+void group_finish(Lowering *l, const Group *group, Builder *b, const char *name) {
+    const char *path, *what = group_what(l, group, &path);
+    while (b->depth) builder_close(b);
+    for (int m = 0; m < group->members.count; m++) builder_describe(b, group->members.data[m]);
+    vector_push(l->arena, &l->steps, builder_finish(b, name ? name : what, path));
+}
+
 typedef struct Nest {
     Lowering *l;
     Builder *b;
@@ -28,12 +35,6 @@ static Nest begin(Lowering *l, Group *group) {
     Nest n = {l, builder_new(l->program, l->arena), NULL};
     n.gen = gen_new(l, n.b, group);
     return n;
-}
-
-static void finish(Nest *n, Group *group) {
-    const char *path, *what = group_what(n->l, group, &path);
-    for (int m = 0; m < group->members.count; m++) builder_describe(n->b, group->members.data[m]);
-    vector_push(n->l->arena, &n->l->steps, builder_finish(n->b, what, path));
 }
 
 /* A loop over an axis of extent `extent`; the axes of one result element each are tiles while
@@ -117,7 +118,7 @@ void schedule_prefix(Lowering *l, Group *group) {
     builder_accumulate(n.b, p->attr.prefix.kind, reg, value, NULL);
     gen_store(n.gen, p, out, expr_cast(n.b, expr_register(n.b, reg), p->type.dtype));
     close_all(&n, 0);
-    finish(&n, group);
+    group_finish(l, group, n.b, NULL);
 }
 
 /* ---- argsort ---- */
@@ -152,7 +153,7 @@ void schedule_argsort(Lowering *l, Group *group) {
     k = at[axis] = builder_axis_index(n.b, store);
     gen_store(n.gen, p, at, expr_load(n.b, order, &k, 1));
     close_all(&n, 0);
-    finish(&n, group);
+    group_finish(l, group, n.b, NULL);
 }
 
 /* ---- scatter and update: the result's memory holds x, then some elements change ---- */
@@ -221,7 +222,7 @@ void schedule_scatter(Lowering *l, Group *group) {
     }
     builder_store(n.b, slot, to, s->rank, value, NULL);
     close_all(&n, 0);
-    finish(&n, group);
+    group_finish(l, group, n.b, NULL);
     indexed_finish(l, group);
 }
 
@@ -253,7 +254,7 @@ void schedule_update(Lowering *l, Group *group) {
     const Expr *value = gen_value(n.gen, update, from);
     builder_store(n.b, builder_slot(n.b, dst, ACCESS_WRITE), to, s->rank, value, NULL);
     close_all(&n, 0);
-    finish(&n, group);
+    group_finish(l, group, n.b, NULL);
     indexed_finish(l, group);
 }
 

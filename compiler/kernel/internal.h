@@ -287,7 +287,10 @@ void indexed_finish(Lowering *l, Group *group);
 void schedule_copy(Lowering *l, const Node *n, Buffer *dst, const char *what);
 /* Fills name lists of a kernel from the nodes of a group. */
 void builder_describe(Builder *b, const Node *n);
-const char *group_what(Lowering *l, Group *group, const char **path);
+const char *group_what(Lowering *l, const Group *group, const char **path);
+/* Closes what is open, fills the name lists from the group's members, and appends the call.  name
+ * NULL: the kernel is named after their operators. */
+void group_finish(Lowering *l, const Group *group, Builder *b, const char *name);
 /* The layout of a cell's type in this program. */
 const Layout *layout_of_type(const KernelProgram *program, const TensorType *type);
 /* layouts.c: the stored form of every cell, by type, for the whole program. */

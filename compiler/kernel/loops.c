@@ -313,8 +313,6 @@ void loops_body(Loops *x) {
 
 void loops_close(Loops *x) {
     close_scopes(x, 0);
-    for (int m = 0; m < x->group->members.count; m++)
-        builder_describe(x->b, x->group->members.data[m]);
 }
 
 static int open_reduced(Loops *x) {
@@ -474,6 +472,5 @@ void schedule_loops(Lowering *l, Group *group) {
         best_cost = cost;
     }
     Loops *x = build(l, group, best, l->arena);
-    const char *path, *what = group_what(l, group, &path);
-    vector_push(l->arena, &l->steps, builder_finish(x->b, what, path));
+    group_finish(l, group, x->b, NULL);
 }
