@@ -56,10 +56,15 @@ const Dim *contract_extent(const Node *n, int label) {
     abort();
 }
 
-static bool has_label(const Node *n, int side, int label) {
+const int8_t *contract_names(const Node *n, int side, int *rank) {
     const ContractAttr *c = &n->attr.contract;
-    const int8_t *names = side == 0 ? c->a : side == 1 ? c->b : c->out;
-    int rank = side == 2 ? n->type.shape.rank : n->inputs[side]->type.shape.rank;
+    *rank = side == 2 ? n->type.shape.rank : n->inputs[side]->type.shape.rank;
+    return side == 0 ? c->a : side == 1 ? c->b : c->out;
+}
+
+static bool has_label(const Node *n, int side, int label) {
+    int rank;
+    const int8_t *names = contract_names(n, side, &rank);
     for (int i = 0; i < rank; i++)
         if (names[i] == label) return true;
     return false;
@@ -68,6 +73,24 @@ static bool has_label(const Node *n, int side, int label) {
 static void labels_add(Labels *list, const Node *n, int label) {
     list->name[list->count] = label;
     list->extent[list->count++] = contract_extent(n, label);
+}
+
+void contract_place(const Node *n, int side, const Labels *list, const Index *const *at,
+                    const Index **out) {
+    int rank;
+    const int8_t *names = contract_names(n, side, &rank);
+    for (int i = 0; i < list->count; i++)
+        for (int r = 0; r < rank; r++)
+            if (names[r] == list->name[i]) out[r] = at[i];
+}
+
+const Index *contract_flat(IndexTable *t, const Node *n, const Labels *list, const Shape *shape,
+                           const Index *const *at) {
+    const Index *position[CONTRACT_MAX_LABELS];
+    for (int i = 0; i < list->count; i++)
+        for (int r = 0; r < n->type.shape.rank; r++)
+            if (n->attr.contract.out[r] == list->name[i]) position[i] = at[r];
+    return index_flatten(t, position, shape);
 }
 
 Shape labels_shape(const Labels *list) {
@@ -150,10 +173,6 @@ Shape product_columns_shape(const ProductPlan *p) {
 
 void product_indices_at(ProductPlan *p, int side, const Index *row, const Index *column,
                         const Index *depth, const Index **out) {
-    const Node *n = p->n;
-    const ContractAttr *c = &n->attr.contract;
-    const int8_t *names = side == 0 ? c->a : side == 1 ? c->b : c->out;
-    int rank = side == 2 ? n->type.shape.rank : n->inputs[side]->type.shape.rank;
     const Labels *lists[5] = {&p->outer, &p->depth_outer, &p->rows, &p->columns, &p->depth};
     const Index *flats[5] = {NULL, NULL, row, column, depth};
     for (int k = 0; k < 5; k++) {
@@ -167,9 +186,7 @@ void product_indices_at(ProductPlan *p, int side, const Index *row, const Index 
             index_unflatten(p->b->table, flats[k], &shape, at);
         else
             continue;
-        for (int i = 0; i < shape.rank; i++)
-            for (int r = 0; r < rank; r++)
-                if (names[r] == lists[k]->name[i]) out[r] = at[i];
+        contract_place(p->n, side, lists[k], at, out);
     }
 }
 
@@ -520,10 +537,6 @@ void product_depth(ProductPlan *p, bool open) {
     p->depth_axis = builder_axis(b, "depth", extent);
     p->depth_place_axis = builder_axis(b, "place", product_constant(p, PANEL_COLUMNS));
     p->depth_block_axis = builder_axis(b, "depths", product_ceil_div(p, extent, PANEL_COLUMNS));
-}
-
-static double blocks(double total, double size) {
-    return (double)(int64_t)((total + size - 1) / size);
 }
 
 /* How a product is cut, and what its parts cost. */

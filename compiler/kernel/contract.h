@@ -78,6 +78,17 @@ typedef struct ProductPlan {
 } ProductPlan;
 
 /* contract.c */
+/* The labels of the axes of operand `side`, or of the result (side 2). */
+const int8_t *contract_names(const Node *n, int side, int *rank);
+/* Puts the positions of labels where operand or result `side` has their axes. */
+void contract_place(const Node *n, int side, const Labels *list, const Index *const *at,
+                    const Index **out);
+/* The flat position, counted in `shape`, that labels of the result have at its indices. */
+const Index *contract_flat(IndexTable *t, const Node *n, const Labels *list, const Shape *shape,
+                           const Index *const *at);
+static inline double blocks(double total, double size) {
+    return (double)(int64_t)((total + size - 1) / size);
+}
 LabelGroups contract_sort_labels(const Node *n);
 Shape labels_shape(const Labels *list);
 bool labels_one(const Labels *list); /* all extents are 1 */

@@ -281,17 +281,10 @@ static void epilogue_by_rows(ProductPlan *p, int tile, const Index *columns) {
 static const Expr *tile_at(Gen *g, const Node *n, const Index *const *indices) {
     const TilePlace *place = g->place_user;
     const ProductPlan *p = place->plan;
-    const Labels *lists[2] = {&p->rows, &p->columns};
-    const Index *flat[2];
-    for (int k = 0; k < 2; k++) {
-        const Index *at[CONTRACT_MAX_LABELS];
-        const Shape shape = k ? product_columns_shape(p) : labels_shape(&p->rows);
-        for (int i = 0; i < shape.rank; i++)
-            for (int r = 0; r < n->type.shape.rank; r++)
-                if (n->attr.contract.out[r] == lists[k]->name[i]) at[i] = indices[r];
-        flat[k] = index_flatten(g->b->table, at, &shape);
-    }
-    return expr_cast(g->b, tile_element(place->plan, place->tile, flat[0], flat[1]), n->type.dtype);
+    const Shape rows = labels_shape(&p->rows), columns = product_columns_shape(p);
+    const Index *row = contract_flat(g->b->table, n, &p->rows, &rows, indices);
+    const Index *column = contract_flat(g->b->table, n, &p->columns, &columns, indices);
+    return expr_cast(g->b, tile_element(place->plan, place->tile, row, column), n->type.dtype);
 }
 
 /* The members of one shape, whole rows of the last label at a time: the result's own, or those that

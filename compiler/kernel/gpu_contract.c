@@ -7,7 +7,7 @@
  * its own small tile in registers.  Operands are whatever expression they are: windows of images,
  * views and guards are followed while loading.  Order of the sum: k = 0, 1, ... for every element.
  */
-#include "kernel/internal.h"
+#include "kernel/contract.h"
 
 #include <stdlib.h>
 
@@ -26,12 +26,6 @@ enum {
     PART_DEPTH = 512, /* of a part, at least */
     TILINGS = sizeof tilings / sizeof *tilings
 };
-
-typedef struct Labels {
-    int count;
-    int name[CONTRACT_MAX_LABELS];
-    Shape shape;
-} Labels;
 
 /* Which labels an index set of the product belongs to. */
 enum { BATCH, ROWS, COLUMNS, DEPTH, SETS };
@@ -56,59 +50,35 @@ typedef struct Product {
 
 /* ---- labels ---- */
 
-static const int8_t *names_of(const Node *n, int side, int *rank) {
-    const ContractAttr *c = &n->attr.contract;
-    *rank = side == 2 ? n->type.shape.rank : n->inputs[side]->type.shape.rank;
-    return side == 0 ? c->a : side == 1 ? c->b : c->out;
-}
-
-static bool has_label(const Node *n, int side, int label) {
-    int rank;
-    const int8_t *names = names_of(n, side, &rank);
-    for (int i = 0; i < rank; i++)
-        if (names[i] == label) return true;
-    return false;
-}
-
 /* Columns vary fastest in the result, so that neighbouring threads store neighbours. */
 static void sort_labels(Product *p) {
     const Node *n = p->n;
-    int8_t order[CONTRACT_MAX_LABELS];
-    int count = contract_labels(n, order), last = n->type.shape.rank - 1;
-    bool last_in_a = last >= 0 && has_label(n, 0, n->attr.contract.out[last]);
-    bool last_in_b = last >= 0 && has_label(n, 1, n->attr.contract.out[last]);
-    p->row_side = last_in_a && !last_in_b;
-    for (int i = 0; i < count; i++) {
-        bool row = has_label(n, p->row_side, order[i]);
-        bool column = has_label(n, 1 - p->row_side, order[i]);
-        int set = !has_label(n, 2, order[i]) ? DEPTH : row && column ? BATCH : row ? ROWS : COLUMNS;
-        Labels *list = &p->sets[set];
-        list->name[list->count++] = order[i];
-        list->shape.dims[list->shape.rank++] = contract_extent(n, order[i]);
+    LabelGroups s = contract_sort_labels(n);
+    int last = n->type.shape.rank - 1;
+    for (int i = 0; i < s.side[0].count && last >= 0; i++)
+        if (s.side[0].name[i] == n->attr.contract.out[last]) p->row_side = 1;
+    p->sets[BATCH] = s.batch;
+    p->sets[ROWS] = s.side[p->row_side];
+    p->sets[COLUMNS] = s.side[1 - p->row_side];
+    p->sets[DEPTH] = s.depth;
+    for (int set = 0; set < SETS; set++) {
+        const Shape shape = labels_shape(&p->sets[set]);
+        p->total[set] = dim_need(shape_elements(p->b->dims, &shape));
     }
-    for (int s = 0; s < SETS; s++)
-        p->total[s] = dim_need(shape_elements(p->b->dims, &p->sets[s].shape));
 }
 
 /* The indices of an operand, or of the result (side 2), at flat positions of the sets. */
 static void indices_at(Product *p, int side, const Index *const *flat, const Index **out) {
-    int rank;
-    const int8_t *names = names_of(p->n, side, &rank);
     for (int s = 0; s < SETS; s++) {
         const Index *at[SHAPE_MAX_RANK];
+        const Shape shape = labels_shape(&p->sets[s]);
         if (!flat[s]) continue;
-        index_unflatten(p->t, flat[s], &p->sets[s].shape, at);
-        for (int i = 0; i < p->sets[s].count; i++)
-            for (int r = 0; r < rank; r++)
-                if (names[r] == p->sets[s].name[i]) out[r] = at[i];
+        index_unflatten(p->t, flat[s], &shape, at);
+        contract_place(p->n, side, &p->sets[s], at, out);
     }
 }
 
 /* ---- choosing ---- */
-
-static double blocks(double total, double size) {
-    return (double)(int64_t)((total + size - 1) / size);
-}
 
 /* A size that only a call knows is that of a batch worth a GPU. */
 static double size_of(const Dim *d) {
@@ -346,11 +316,8 @@ static void sum_parts(Product *p) {
     b->kernel->threads = THREADS;
     gpu_open_elements(b, s, at);
     for (int set = BATCH; set <= COLUMNS; set++) {
-        const Index *label[SHAPE_MAX_RANK];
-        for (int k = 0; k < p->sets[set].count; k++)
-            for (int r = 0; r < s->rank; r++)
-                if (p->n->attr.contract.out[r] == p->sets[set].name[k]) label[k] = at[r];
-        place[1 + set] = index_flatten(t, label, &p->sets[set].shape);
+        const Shape shape = labels_shape(&p->sets[set]);
+        place[1 + set] = contract_flat(t, p->n, &p->sets[set], &shape, at);
     }
     int reg = builder_register(b, p->dtype, "sum");
     int axis = builder_axis(b, "part", p->parts->shape.dims[0]);
