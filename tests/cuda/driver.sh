@@ -1,20 +1,6 @@
 #!/usr/bin/env bash
 # How CUDA code is asked for, what files it gives, and what is said of what it cannot do.
-set -u
-here=$(mktemp -d)
-trap 'rm -rf "$here"' EXIT
-cd "$here" || exit 1
-failed=0
-expect() { # status, text, command...
-    local status=$1 text=$2 said got
-    shift 2
-    said=$("$@" 2>&1)
-    got=$?
-    if [ "$got" -ne "$status" ] || ! printf '%s' "$said" | grep -qF -- "$text"; then
-        printf 'expected %s and "%s" from: %s\ngot %s and\n%s\n' "$status" "$text" "$*" "$got" "$said"
-        failed=1
-    fi
-}
+. "$SOURCE_DIR/tests/expect.bash"
 model=$SOURCE_DIR/examples/custom.nn
 "$NNC" "$model" -o a.cu && "$NNC" "$model" --target=cuda && "$NNC" "$model" --emit=cuda -o b.cu || failed=1
 [ -f a_cuda.h ] && [ -f custom.cu ] && [ -f custom_cuda.h ] && [ ! -f b_cuda.h ] || { echo "files: $(ls)"; failed=1; }

@@ -56,21 +56,10 @@ static Machine *shim_open(Arena *arena, const Program *program, const Root *root
     return m;
 }
 
-typedef struct Loaded {
-    Arena *arena;
-    Program *program;
-    Fixtures *fixtures;
-} Loaded;
-
 static int load(void **state, const char *name) {
-    Loaded *l = calloc(1, sizeof *l);
-    l->arena = arena_new();
-    l->program = agree_lower(l->arena, arena_printf(l->arena, "tests/programs/agree/%s.nn", name));
-    l->fixtures = agree_read(l->arena, name);
     agree_file = name;
     agree_open = shim_open;
-    *state = l;
-    return 0;
+    return agree_load(state, name);
 }
 
 static int load_models(void **state) {
@@ -80,36 +69,18 @@ static int load_library(void **state) {
     return load(state, "library");
 }
 
-static int unload(void **state) {
-    Loaded *l = *state;
-    arena_free(l->arena);
-    free(l);
-    return 0;
-}
+AGREE_TRAJECTORY(Gpt, NULL)
+AGREE_TRAJECTORY(Residual, NULL)
+AGREE_TRAJECTORY(Recurrent, NULL)
+AGREE_TRAJECTORY(Wgan, NULL)
+AGREE_TRAJECTORY(Frozen, NULL)
 
-#define TRAJECTORY(name)                                                  \
-    static void test_##name(void **state) {                               \
-        Loaded *l = *state;                                               \
-        agree_trajectory(l->arena, l->program, l->fixtures, #name, NULL); \
-    }
-TRAJECTORY(Gpt)
-TRAJECTORY(Residual)
-TRAJECTORY(Recurrent)
-TRAJECTORY(Wgan)
-TRAJECTORY(Frozen)
-
-static void test_library(void **state) {
-    Loaded *l = *state;
-    int compared = agree_entries(l->arena, l->program, l->fixtures, "Library");
-    assert_int_equal(compared, l->fixtures->count);
-}
-
-#define WITH(test, program) cmocka_unit_test_setup_teardown(test, load_##program, unload)
+#define WITH(test, program) cmocka_unit_test_setup_teardown(test, load_##program, agree_unload)
 
 int main(void) {
     const struct CMUnitTest tests[] = {WITH(test_Gpt, models),       WITH(test_Residual, models),
                                        WITH(test_Recurrent, models), WITH(test_Wgan, models),
-                                       WITH(test_Frozen, models),    WITH(test_library, library)};
+                                       WITH(test_Frozen, models),    WITH(agree_library, library)};
     cmocka_set_test_filter(getenv("CMOCKA_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

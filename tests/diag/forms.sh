@@ -1,19 +1,5 @@
 # The printed forms of diagnostics, and the exit statuses of check.
-set -u
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failed=0
-expect() { # status, text, command...
-    local status=$1 text=$2 said got
-    shift 2
-    said=$("$@" 2>&1)
-    got=$?
-    if [ "$got" -ne "$status" ] || ! printf '%s' "$said" | grep -qF -- "$text"; then
-        printf 'expected %s and "%s" from: %s\ngot %s and\n%s\n' "$status" "$text" "$*" "$got" "$said"
-        failed=1
-    fi
-}
+. "$SOURCE_DIR/tests/expect.bash"
 cat > lenet.nn <<'END'
 module Net {
     self.fc1 = nn.Linear(256, 120)

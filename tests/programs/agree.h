@@ -316,4 +316,42 @@ static inline int agree_entries(Arena *arena, const Program *program, const Fixt
     return count;
 }
 
+/* ---- a program of agree/, loaded for a group of tests ---- */
+
+typedef struct AgreeProgram {
+    Arena *arena;
+    Program *program;
+    Fixtures *fixtures;
+} AgreeProgram;
+
+static inline int agree_load(void **state, const char *name) {
+    AgreeProgram *l = calloc(1, sizeof *l);
+    l->arena = arena_new();
+    l->program = agree_lower(l->arena, arena_printf(l->arena, "tests/programs/agree/%s.nn", name));
+    l->fixtures = agree_read(l->arena, name);
+    *state = l;
+    return 0;
+}
+
+static inline int agree_unload(void **state) {
+    AgreeProgram *l = *state;
+    arena_free(l->arena);
+    free(l);
+    return 0;
+}
+
+/* A test of ten steps of the block `name`; see agree_trajectory. */
+#define AGREE_TRAJECTORY(name, other)                                      \
+    static void test_##name(void **state) {                                \
+        AgreeProgram *l = *state;                                          \
+        agree_trajectory(l->arena, l->program, l->fixtures, #name, other); \
+    }
+
+/* Each layer and function of the library, with derivatives. */
+static inline void agree_library(void **state) {
+    AgreeProgram *l = *state;
+    int compared = agree_entries(l->arena, l->program, l->fixtures, "Library");
+    assert_int_equal(compared, l->fixtures->count);
+}
+
 #endif

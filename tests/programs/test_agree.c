@@ -7,53 +7,31 @@
 
 #include "programs/agree.h"
 
-typedef struct Loaded {
-    Arena *arena;
-    Program *program;
-    Fixtures *fixtures;
-} Loaded;
-
-static int load(void **state, const char *name) {
-    Loaded *l = calloc(1, sizeof *l);
-    l->arena = arena_new();
-    l->program = agree_lower(l->arena, arena_printf(l->arena, "tests/programs/agree/%s.nn", name));
-    l->fixtures = agree_read(l->arena, name);
-    *state = l;
-    return 0;
-}
-
 static int load_fashion(void **state) {
-    return load(state, "fashion_mnist");
+    return agree_load(state, "fashion_mnist");
 }
 static int load_lenet(void **state) {
-    return load(state, "lenet");
+    return agree_load(state, "lenet");
 }
 static int load_custom(void **state) {
-    return load(state, "custom");
+    return agree_load(state, "custom");
 }
 static int load_models(void **state) {
-    return load(state, "models");
+    return agree_load(state, "models");
 }
 static int load_library(void **state) {
-    return load(state, "library");
-}
-
-static int unload(void **state) {
-    Loaded *l = *state;
-    arena_free(l->arena);
-    free(l);
-    return 0;
+    return agree_load(state, "library");
 }
 
 static const char *const no_extra[] = {NULL};
 
 static void test_inference(void **state) {
-    Loaded *l = *state;
+    AgreeProgram *l = *state;
     agree_inference(l->arena, l->program, l->fixtures);
 }
 
 static void test_gradients(void **state) {
-    Loaded *l = *state;
+    AgreeProgram *l = *state;
     agree_gradients(l->arena, l->program, l->fixtures, no_extra);
 }
 
@@ -61,39 +39,27 @@ static void test_gradients(void **state) {
 static void test_custom_gradients(void **state) {
     static const char *const extra[] = {"Gradients.x_grad", "Gradients.penalty",
                                         "Gradients.penalty_fc_w", NULL};
-    Loaded *l = *state;
+    AgreeProgram *l = *state;
     agree_gradients(l->arena, l->program, l->fixtures, extra);
 }
 
-#define TRAJECTORY(name, other)                                            \
-    static void test_##name(void **state) {                                \
-        Loaded *l = *state;                                                \
-        agree_trajectory(l->arena, l->program, l->fixtures, #name, other); \
-    }
-TRAJECTORY(Sgd, NULL)
-TRAJECTORY(Momentum, NULL)
-TRAJECTORY(Adam, NULL)
-TRAJECTORY(AdamW, NULL)
-TRAJECTORY(Plain, NULL)
-TRAJECTORY(Accumulated, "add")
-TRAJECTORY(Nesterov, NULL)
-TRAJECTORY(RMSprop, NULL)
-TRAJECTORY(Adagrad, NULL)
-TRAJECTORY(Lions, NULL)
-TRAJECTORY(Gpt, NULL)
-TRAJECTORY(Residual, NULL)
-TRAJECTORY(Recurrent, NULL)
-TRAJECTORY(Wgan, NULL)
-TRAJECTORY(Frozen, NULL)
+AGREE_TRAJECTORY(Sgd, NULL)
+AGREE_TRAJECTORY(Momentum, NULL)
+AGREE_TRAJECTORY(Adam, NULL)
+AGREE_TRAJECTORY(AdamW, NULL)
+AGREE_TRAJECTORY(Plain, NULL)
+AGREE_TRAJECTORY(Accumulated, "add")
+AGREE_TRAJECTORY(Nesterov, NULL)
+AGREE_TRAJECTORY(RMSprop, NULL)
+AGREE_TRAJECTORY(Adagrad, NULL)
+AGREE_TRAJECTORY(Lions, NULL)
+AGREE_TRAJECTORY(Gpt, NULL)
+AGREE_TRAJECTORY(Residual, NULL)
+AGREE_TRAJECTORY(Recurrent, NULL)
+AGREE_TRAJECTORY(Wgan, NULL)
+AGREE_TRAJECTORY(Frozen, NULL)
 
-/* Each layer and function of the library, with derivatives. */
-static void test_library(void **state) {
-    Loaded *l = *state;
-    int compared = agree_entries(l->arena, l->program, l->fixtures, "Library");
-    assert_int_equal(compared, l->fixtures->count);
-}
-
-#define WITH(test, program) cmocka_unit_test_setup_teardown(test, load_##program, unload)
+#define WITH(test, program) cmocka_unit_test_setup_teardown(test, load_##program, agree_unload)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -106,7 +72,7 @@ int main(void) {
         WITH(test_RMSprop, lenet),     WITH(test_Adagrad, lenet),
         WITH(test_inference, custom),  WITH(test_custom_gradients, custom),
         WITH(test_Lions, custom),      WITH(test_AdamW, custom),
-        WITH(test_library, library),   WITH(test_Gpt, models),
+        WITH(agree_library, library),  WITH(test_Gpt, models),
         WITH(test_Residual, models),   WITH(test_Recurrent, models),
         WITH(test_Wgan, models),       WITH(test_Frozen, models),
     };

@@ -8,27 +8,15 @@
 
 #include "programs/agree.h"
 
-typedef struct Loaded {
-    Arena *arena;
-    Program *program;
-} Loaded;
-
 static int load(void **state) {
-    Loaded *l = calloc(1, sizeof *l);
+    AgreeProgram *l = calloc(1, sizeof *l);
     l->arena = arena_new();
     l->program = agree_lower(l->arena, "tests/programs/agree/initial.nn");
     *state = l;
     return 0;
 }
 
-static int unload(void **state) {
-    Loaded *l = *state;
-    arena_free(l->arena);
-    free(l);
-    return 0;
-}
-
-static Environment *initialise(Loaded *l, const char *name, uint64_t seed) {
+static Environment *initialise(AgreeProgram *l, const char *name, uint64_t seed) {
     const Root *root = agree_root(l->program, name);
     Environment *env = environment_new(l->arena, root, l->program->dims);
     env->seed = seed;
@@ -139,7 +127,7 @@ static Tensor *ones(Arena *arena) {
 }
 
 static void test_dropout(void **state) {
-    Loaded *l = *state;
+    AgreeProgram *l = *state;
     Environment *env = initialise(l, "Masks", 3);
     Tensor *x = ones(l->arena);
     Tensor **first = call(env, "step", x), **second = call(env, "step", x);
@@ -157,7 +145,7 @@ static void test_dropout(void **state) {
 
 /* A context of the same seed draws the same again. */
 static void test_noise(void **state) {
-    Loaded *l = *state;
+    AgreeProgram *l = *state;
     Tensor *x = ones(l->arena);
     Tensor **a = call(initialise(l, "Masks", 3), "noise", x),
            **b = call(initialise(l, "Masks", 3), "noise", x);
@@ -170,10 +158,10 @@ static void test_noise(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_distributions, load, unload),
-        cmocka_unit_test_setup_teardown(test_seeds, load, unload),
-        cmocka_unit_test_setup_teardown(test_dropout, load, unload),
-        cmocka_unit_test_setup_teardown(test_noise, load, unload),
+        cmocka_unit_test_setup_teardown(test_distributions, load, agree_unload),
+        cmocka_unit_test_setup_teardown(test_seeds, load, agree_unload),
+        cmocka_unit_test_setup_teardown(test_dropout, load, agree_unload),
+        cmocka_unit_test_setup_teardown(test_noise, load, agree_unload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
