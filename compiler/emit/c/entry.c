@@ -389,28 +389,15 @@ static void write_init(EntryWriter *e) {
 }
 
 void source_plain_init(SourceWriter *w, const RootPlan *root) {
-    DimTable *dims = w->plan->kernels->program->dims;
-    Entry entry = {.kind = ENTRY_INIT};
-    KernelEntry steps = {.entry = &entry};
-    EntryPlan plan = {.entry = &steps};
-    plan.arena_bytes = plan.scratch_bytes = dim_const(dims, 0);
-    source_entry(w, root, &plan);
+    source_entry(w, root, entry_plain_init(w));
 }
 
 void source_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *plan) {
     const Entry *entry = plan->entry->entry;
-    EntryWriter writer = {.w = w,
-                          .root = root,
-                          .plan = plan,
-                          .entry = entry,
-                          .names = entry_names(w->arena, entry),
-                          .scan = "0",
-                          .member = "&nn_me",
-                          .write_call = write_call};
-    EntryWriter *e = &writer;
-    e->local = NEW_ARRAY(w->arena, (size_t)plan->entry->buffers.count, const char *);
+    EntryWriter writer = entry_writer(w, root, plan), *e = &writer;
+    e->member = "&nn_me";
+    e->write_call = write_call;
     if (entry->kind == ENTRY_INIT) {
-        e->state_names = root_state_names(w->arena, root);
         write_init(e);
         return;
     }
@@ -421,19 +408,14 @@ void source_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *plan) 
         text_printf(&dims, "%s%s", i ? ", " : "", e->names->dims[i]);
     if (reset) {
         /* Its dims are those of the state. */
-        const char **names = NEW_ARRAY(w->arena, (size_t)root->state_symbols.count, const char *);
-        for (int i = 0; i < root->state_symbols.count; i++) {
-            names[i] = state_dim_name(w, i);
+        const char **names = entry_state_parameters(w, root);
+        for (int i = 0; i < root->state_symbols.count; i++)
             text_printf(&dims, "%s%s", i ? ", " : "", names[i]);
-        }
         text_append(w->out, "static ");
         EntryWriter sized = *e;
         sized.state_names = names;
         write_workspace_size(&sized, symbol, names, root->state_symbols.count);
-        Entry *none = NEW(w->arena, Entry);
-        none->kind = ENTRY_RESET;
-        e->names->entry = none;
-        e->entry = e->names->entry;
+        entry_without_dims(e);
     } else {
         write_workspace_size(e, symbol, e->names->dims, entry->dims.count);
     }

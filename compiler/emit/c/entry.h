@@ -25,6 +25,15 @@ typedef struct EntryWriter {
     void (*write_call)(struct EntryWriter *e, const Step *s, int indent);
 } EntryWriter;
 
+/* Of one entry; an init has state_names from the start. */
+EntryWriter entry_writer(SourceWriter *w, const RootPlan *root, const EntryPlan *plan);
+/* A plan of an init with nothing to do, for a root that has none. */
+const EntryPlan *entry_plain_init(SourceWriter *w);
+/* The dims that the state was made for, as parameters. */
+const char **entry_state_parameters(SourceWriter *w, const RootPlan *root);
+/* An entry of kind RESET has no dims of its own from here on. */
+void entry_without_dims(EntryWriter *e);
+
 /* SymbolText: the entry's own dims, else those that the state was made for. */
 const char *entry_symbol(void *user, const DimSymbol *symbol);
 const char *entry_dim(EntryWriter *e, const Dim *d, bool saturating);

@@ -16,6 +16,42 @@ const char *source_state_word(SourceWriter *w, int k) {
 }
 
 /* SymbolText: the entry's own dims, else those that the state region keeps. */
+EntryWriter entry_writer(SourceWriter *w, const RootPlan *root, const EntryPlan *plan) {
+    const Entry *entry = plan->entry->entry;
+    EntryWriter e = {.w = w,
+                     .root = root,
+                     .plan = plan,
+                     .entry = entry,
+                     .names = entry_names(w->arena, entry),
+                     .scan = "0"};
+    e.local = NEW_ARRAY(w->arena, (size_t)plan->entry->buffers.count, const char *);
+    if (entry->kind == ENTRY_INIT) e.state_names = root_state_names(w->arena, root);
+    return e;
+}
+
+const EntryPlan *entry_plain_init(SourceWriter *w) {
+    Entry *entry = NEW(w->arena, Entry);
+    KernelEntry *steps = NEW(w->arena, KernelEntry);
+    EntryPlan *plan = NEW(w->arena, EntryPlan);
+    entry->kind = ENTRY_INIT;
+    steps->entry = entry;
+    plan->entry = steps;
+    plan->arena_bytes = plan->scratch_bytes = dim_const(w->plan->kernels->program->dims, 0);
+    return plan;
+}
+
+const char **entry_state_parameters(SourceWriter *w, const RootPlan *root) {
+    const char **names = NEW_ARRAY(w->arena, (size_t)root->state_symbols.count, const char *);
+    for (int i = 0; i < root->state_symbols.count; i++) names[i] = state_dim_name(w, i);
+    return names;
+}
+
+void entry_without_dims(EntryWriter *e) {
+    Entry *none = NEW(e->w->arena, Entry);
+    none->kind = ENTRY_RESET;
+    e->entry = e->names->entry = none;
+}
+
 const char *entry_symbol(void *user, const DimSymbol *symbol) {
     EntryWriter *e = user;
     if (!e->state_names && plan_entry_symbol(e->entry, symbol))

@@ -325,19 +325,11 @@ static void write_function(EntryWriter *e, const char *symbol, bool reset) {
 
 void cuda_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *plan, int number) {
     const Entry *entry = plan->entry->entry;
-    EntryWriter writer = {.w = w,
-                          .root = root,
-                          .plan = plan,
-                          .entry = entry,
-                          .names = entry_names(w->arena, entry),
-                          .scan = "0",
-                          .number = number,
-                          .write_call = write_call};
-    EntryWriter *e = &writer;
+    EntryWriter writer = entry_writer(w, root, plan), *e = &writer;
+    e->number = number;
+    e->write_call = write_call;
     CudaEntry launches = {cuda_launches(w, plan), 0, 0};
     e->backend = &launches;
-    e->local = NEW_ARRAY(w->arena, (size_t)plan->entry->buffers.count, const char *);
-    if (entry->kind == ENTRY_INIT) e->state_names = root_state_names(w->arena, root);
     place_buffers(e);
     if (entry->kind == ENTRY_INIT) {
         write_init(e);
@@ -346,12 +338,8 @@ void cuda_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *plan, in
     bool reset = entry->kind == ENTRY_RESET;
     if (reset) {
         /* Its dims are those of the state. */
-        Entry *none = NEW(w->arena, Entry);
-        none->kind = ENTRY_RESET;
-        e->entry = e->names->entry = none;
-        const char **names = NEW_ARRAY(w->arena, (size_t)root->state_symbols.count, const char *);
-        for (int i = 0; i < root->state_symbols.count; i++) names[i] = state_dim_name(w, i);
-        e->state_names = names;
+        entry_without_dims(e);
+        e->state_names = entry_state_parameters(w, root);
     }
     const char *symbol = emit_entry_symbol(w->arena, w->options, root->root->root, entry);
     write_sizes(e, symbol, reset);
@@ -360,12 +348,7 @@ void cuda_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *plan, in
 }
 
 void cuda_plain_init(SourceWriter *w, const RootPlan *root) {
-    DimTable *dims = w->plan->kernels->program->dims;
-    Entry entry = {.kind = ENTRY_INIT};
-    KernelEntry steps = {.entry = &entry};
-    EntryPlan plan = {.entry = &steps};
-    plan.arena_bytes = plan.scratch_bytes = dim_const(dims, 0);
-    cuda_entry(w, root, &plan, root->entries.count);
+    cuda_entry(w, root, entry_plain_init(w), root->entries.count);
 }
 
 /* ---- what belongs to the root ---- */
