@@ -12,7 +12,8 @@
 class Classifier {
   public:
     explicit Classifier(int64_t batch) : context{} {
-        size_t need = fashion_mnist_workspace_bytes(batch), init = fashion_mnist_init_workspace_bytes();
+        size_t need = fashion_mnist_workspace_bytes(batch),
+               init = fashion_mnist_init_workspace_bytes();
         context.weights = region(context.weights_bytes = fashion_mnist_weights_bytes());
         context.state = region(context.state_bytes = fashion_mnist_state_bytes());
         context.prepared = region(context.prepared_bytes = fashion_mnist_prepared_bytes());
@@ -35,9 +36,12 @@ class Classifier {
     }
 
   private:
-    static void *region(size_t bytes) { return bytes ? std::aligned_alloc(64, (bytes + 63) / 64 * 64) : nullptr; }
+    static void *region(size_t bytes) {
+        return bytes ? std::aligned_alloc(64, (bytes + 63) / 64 * 64) : nullptr;
+    }
     void check(int status) {
-        if (status) throw std::runtime_error(context.message ? context.message : "fashion_mnist failed");
+        if (status)
+            throw std::runtime_error(context.message ? context.message : "fashion_mnist failed");
     }
     nnc_context context;
 };

@@ -70,49 +70,25 @@ NN_DEVICE bool nn_refused(const nn_call *call) {
 /* ---- folds ---- */
 
 /* The value of the lane that lies `by` lanes on; T as the shuffles have it. */
-NN_DEVICE float nn_down(float v, int by) {
-    return __shfl_down_sync(NN_ALL_LANES, v, by);
-}
-NN_DEVICE double nn_down(double v, int by) {
-    return __shfl_down_sync(NN_ALL_LANES, v, by);
-}
-NN_DEVICE int nn_down(int v, int by) {
-    return __shfl_down_sync(NN_ALL_LANES, v, by);
-}
+NN_DEVICE float nn_down(float v, int by) { return __shfl_down_sync(NN_ALL_LANES, v, by); }
+NN_DEVICE double nn_down(double v, int by) { return __shfl_down_sync(NN_ALL_LANES, v, by); }
+NN_DEVICE int nn_down(int v, int by) { return __shfl_down_sync(NN_ALL_LANES, v, by); }
 NN_DEVICE int64_t nn_down(int64_t v, int by) {
     return (int64_t)__shfl_down_sync(NN_ALL_LANES, (long long)v, by);
 }
-NN_DEVICE int nn_down(int16_t v, int by) {
-    return nn_down((int)v, by);
-}
-NN_DEVICE int nn_down(int8_t v, int by) {
-    return nn_down((int)v, by);
-}
-NN_DEVICE int nn_down(uint8_t v, int by) {
-    return nn_down((int)v, by);
-}
+NN_DEVICE int nn_down(int16_t v, int by) { return nn_down((int)v, by); }
+NN_DEVICE int nn_down(int8_t v, int by) { return nn_down((int)v, by); }
+NN_DEVICE int nn_down(uint8_t v, int by) { return nn_down((int)v, by); }
 /* That of lane 0. */
-NN_DEVICE float nn_first(float v) {
-    return __shfl_sync(NN_ALL_LANES, v, 0);
-}
-NN_DEVICE double nn_first(double v) {
-    return __shfl_sync(NN_ALL_LANES, v, 0);
-}
-NN_DEVICE int nn_first(int v) {
-    return __shfl_sync(NN_ALL_LANES, v, 0);
-}
+NN_DEVICE float nn_first(float v) { return __shfl_sync(NN_ALL_LANES, v, 0); }
+NN_DEVICE double nn_first(double v) { return __shfl_sync(NN_ALL_LANES, v, 0); }
+NN_DEVICE int nn_first(int v) { return __shfl_sync(NN_ALL_LANES, v, 0); }
 NN_DEVICE int64_t nn_first(int64_t v) {
     return (int64_t)__shfl_sync(NN_ALL_LANES, (long long)v, 0);
 }
-NN_DEVICE int nn_first(int16_t v) {
-    return nn_first((int)v);
-}
-NN_DEVICE int nn_first(int8_t v) {
-    return nn_first((int)v);
-}
-NN_DEVICE int nn_first(uint8_t v) {
-    return nn_first((int)v);
-}
+NN_DEVICE int nn_first(int16_t v) { return nn_first((int)v); }
+NN_DEVICE int nn_first(int8_t v) { return nn_first((int)v); }
+NN_DEVICE int nn_first(uint8_t v) { return nn_first((int)v); }
 
 /* Every lane gets the fold of all lanes' values: F::of over halves, as lane 0 sees it. */
 template <class F, class T> static __device__ __forceinline__ void nn_fold_warp(T &v) {
@@ -133,9 +109,7 @@ static __device__ __forceinline__ void nn_fold_block(T &v, double *parts) {
 
 /* Values with positions: the best value and its first position; NaN is better than numbers, and
  * position -1 is none. */
-template <class T> NN_DEVICE bool nn_is_nan(T v) {
-    return v != v;
-}
+template <class T> NN_DEVICE bool nn_is_nan(T v) { return v != v; }
 template <class T, class P> NN_DEVICE bool nn_replaces(T v, P at, T best, P best_at, bool better) {
     if (at < 0) return false;
     if (best_at < 0 || better || (nn_is_nan(v) && !nn_is_nan(best))) return true;

@@ -21,9 +21,7 @@ static inline int nn_fail(nnc_cuda_context *ctx, int code, const char *message) 
 static inline int64_t nn_round_size(int64_t bytes) {
     return bytes > INT64_MAX - 63 ? INT64_MAX : (bytes + 63) / 64 * 64;
 }
-static inline int nn_misaligned(const void *p) {
-    return ((uintptr_t)p & 63u) != 0;
-}
+static inline int nn_misaligned(const void *p) { return ((uintptr_t)p & 63u) != 0; }
 static inline cudaStream_t nn_stream(const nnc_cuda_context *ctx) {
     return (cudaStream_t)ctx->stream;
 }

@@ -13,9 +13,9 @@
 #include "lanes.h"
 
 /* The scalar form of a function of lanes. */
-#define NN_SCALAR_1(name)                                                                          \
-    NN_INLINE float nns_##name##_f32(float x) {                                                    \
-        return NN_GET(nnv_##name##_f32(nnv_splat_f32(x)), 0);                                      \
+#define NN_SCALAR_1(name)                                     \
+    NN_INLINE float nns_##name##_f32(float x) {               \
+        return NN_GET(nnv_##name##_f32(nnv_splat_f32(x)), 0); \
     }
 
 /* section: nnv_abs_f32 nnv_copysign_f32 nnv_sign_f32 nnv_trunc_f32 nnv_floor_f32 nnv_ceil_f32
@@ -48,7 +48,8 @@ NN_INLINE nnv_f32 nnv_ceil_f32(nnv_f32 x) {
 NN_INLINE nnv_f32 nnv_round_f32(nnv_f32 x) {
     nnv_f32 t = nnv_trunc_f32(x), d = nnv_abs_f32(x - t);
     nnv_i32 odd = nnv_cast(i32, nnv_select_f32(nnv_lt_f32(nnv_abs_f32(t), nnv_splat_f32(0x1p23f)),
-                                               t, nnv_splat_f32(0.0f))) & 1;
+                                               t, nnv_splat_f32(0.0f))) &
+                  1;
     nnv_bool away = nnv_gt_f32(d, nnv_splat_f32(0.5f)) |
                     (nnv_eq_f32(d, nnv_splat_f32(0.5f)) & nnv_ne_i32(odd, nnv_splat_i32(0)));
     return nnv_select_f32(away, t + nnv_copysign_f32(nnv_splat_f32(1.0f), x), t);
@@ -78,17 +79,18 @@ NN_SCALAR_1(sign)
 
 /* section: *_of_f32 *_of_f64 */
 /* ---- to integers: truncates, saturates, NaN becomes 0 ---- */
-#define NN_TO_INTEGER(T, S, F, FS, low, past, least, most)                                         \
-    NN_INLINE S nns_##T##_of_##F(FS x) {                                                           \
-        return (S)(x >= (past) ? (most) : x >= (low) ? (S)x : x < (low) ? (least) : 0);            \
-    }                                                                                              \
-    NN_INLINE nnv_##T nnv_##T##_of_##F(nnv_##F x) {                                                \
-        nnv_bool high = nnv_ge_##F(x, nnv_splat_##F(past)), below = nnv_lt_##F(x, nnv_splat_##F(low)); \
-        nnv_bool odd = high | below | nnv_ne_##F(x, x);                                            \
-        nnv_##F safe = nnv_select_##F(odd, nnv_splat_##F(0), x);                                   \
-        nnv_##T y = NN_NARROW_##T(safe);                                                           \
-        y = nnv_select_##T(high, nnv_splat_##T(most), y);                                          \
-        return nnv_select_##T(below, nnv_splat_##T(least), y);                                     \
+#define NN_TO_INTEGER(T, S, F, FS, low, past, least, most)                              \
+    NN_INLINE S nns_##T##_of_##F(FS x) {                                                \
+        return (S)(x >= (past) ? (most) : x >= (low) ? (S)x : x < (low) ? (least) : 0); \
+    }                                                                                   \
+    NN_INLINE nnv_##T nnv_##T##_of_##F(nnv_##F x) {                                     \
+        nnv_bool high = nnv_ge_##F(x, nnv_splat_##F(past)),                             \
+                 below = nnv_lt_##F(x, nnv_splat_##F(low));                             \
+        nnv_bool odd = high | below | nnv_ne_##F(x, x);                                 \
+        nnv_##F safe = nnv_select_##F(odd, nnv_splat_##F(0), x);                        \
+        nnv_##T y = NN_NARROW_##T(safe);                                                \
+        y = nnv_select_##T(high, nnv_splat_##T(most), y);                               \
+        return nnv_select_##T(below, nnv_splat_##T(least), y);                          \
     }
 /* Compilers convert between bytes and floats well only by way of 32-bit integers. */
 #define NN_NARROW_i64(x) nnv_cast(i64, x)
@@ -278,15 +280,15 @@ NN_SCALAR_1(erf)
    nnv_acosh_f64 nnv_atanh_f64 nnv_sigmoid_f64 nnv_erf_f64 nnv_erfc_f64 nnv_floordiv_f64 nnv_mod_f64
    nnv_pow_f64 nnv_atan2_f64 */
 /* ---- the C library, lane by lane ---- */
-#define NN_LANEWISE_1(name, T, call)                                                               \
-    NN_INLINE nnv_##T nnv_##name##_##T(nnv_##T x) {                                                \
-        for (int i = 0; i < NN_LANES; i++) NN_SET(x, i, call(NN_GET(x, i)));                       \
-        return x;                                                                                  \
+#define NN_LANEWISE_1(name, T, call)                                         \
+    NN_INLINE nnv_##T nnv_##name##_##T(nnv_##T x) {                          \
+        for (int i = 0; i < NN_LANES; i++) NN_SET(x, i, call(NN_GET(x, i))); \
+        return x;                                                            \
     }
-#define NN_LANEWISE_2(name, T, call)                                                               \
-    NN_INLINE nnv_##T nnv_##name##_##T(nnv_##T x, nnv_##T y) {                                     \
-        for (int i = 0; i < NN_LANES; i++) NN_SET(x, i, call(NN_GET(x, i), NN_GET(y, i)));         \
-        return x;                                                                                  \
+#define NN_LANEWISE_2(name, T, call)                                                       \
+    NN_INLINE nnv_##T nnv_##name##_##T(nnv_##T x, nnv_##T y) {                             \
+        for (int i = 0; i < NN_LANES; i++) NN_SET(x, i, call(NN_GET(x, i), NN_GET(y, i))); \
+        return x;                                                                          \
     }
 /* Python's modulo: the result has the sign of the divisor. */
 NN_INLINE float nns_mod_f32(float a, float b) {
@@ -320,8 +322,7 @@ NN_LANEWISE_1(erfc, f32, erfcf)
 NN_LANEWISE_2(mod, f32, nns_mod_f32)
 NN_LANEWISE_2(pow, f32, powf)
 NN_LANEWISE_2(atan2, f32, atan2f)
-#define NN_DOUBLES_1(name, call)                                                                   \
-    NN_LANEWISE_1(name, f64, call)
+#define NN_DOUBLES_1(name, call) NN_LANEWISE_1(name, f64, call)
 NN_DOUBLES_1(abs, fabs)
 NN_DOUBLES_1(sign, nns_sign_f64)
 NN_DOUBLES_1(floor, floor)

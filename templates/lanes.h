@@ -1,10 +1,11 @@
 /* Lanes: the vector unit that generated code is written for.
  *
- * NN_LANES is the number of lanes of every vector, whatever the element type: 16 with AVX-512, 8 with
- * AVX2, 4 with any other GNU vectors, 1 without them and on a GPU.  A vector is nnv_f32, nnv_i64, ...; a boolean
- * vector nnv_bool holds 0 or -1 in lanes of 32 bits.  f16 and bf16 live in nnv_f32 and are rounded.
- * A partial load fills the lanes from n on with zeros; a partial store leaves memory from n on alone.
- * Horizontal reductions use one fixed tree.  The nns_ functions are the scalar forms. */
+ * NN_LANES is the number of lanes of every vector, whatever the element type: 16 with AVX-512, 8
+ * with AVX2, 4 with any other GNU vectors, 1 without them and on a GPU.  A vector is nnv_f32,
+ * nnv_i64, ...; a boolean vector nnv_bool holds 0 or -1 in lanes of 32 bits.  f16 and bf16 live in
+ * nnv_f32 and are rounded.  A partial load fills the lanes from n on with zeros; a partial store
+ * leaves memory from n on alone.  Horizontal reductions use one fixed tree.  The nns_ functions are
+ * the scalar forms. */
 #ifndef NN_LANES_H
 #define NN_LANES_H 1
 
@@ -65,23 +66,23 @@
 #if NN_LANES > 1
 /* Vectors wider than a register are aligned as one. */
 #define NN_VECTOR_ALIGN(S) (sizeof(S) < 4 ? NN_LANES * sizeof(S) : NN_LANES * 4)
-#define NN_VECTOR_TYPE(T, S)                                                                       \
-    typedef S nnv_##T                                                                              \
-        __attribute__((vector_size(NN_LANES * sizeof(S)), aligned(NN_VECTOR_ALIGN(S))));           \
-    typedef S nnv_##T##_u                                                                          \
-        __attribute__((vector_size(NN_LANES * sizeof(S)), aligned(sizeof(S)), may_alias));         \
-    NN_INLINE nnv_##T nnv_splat_##T(S x) { return x - (nnv_##T){0}; }                              \
-    NN_INLINE nnv_##T nnv_load_##T(const S *p) { return *(const nnv_##T##_u *)p; }                 \
+#define NN_VECTOR_TYPE(T, S)                                                               \
+    typedef S nnv_##T                                                                      \
+        __attribute__((vector_size(NN_LANES * sizeof(S)), aligned(NN_VECTOR_ALIGN(S))));   \
+    typedef S nnv_##T##_u                                                                  \
+        __attribute__((vector_size(NN_LANES * sizeof(S)), aligned(sizeof(S)), may_alias)); \
+    NN_INLINE nnv_##T nnv_splat_##T(S x) { return x - (nnv_##T){0}; }                      \
+    NN_INLINE nnv_##T nnv_load_##T(const S *p) { return *(const nnv_##T##_u *)p; }         \
     NN_INLINE void nnv_store_##T(S *p, nnv_##T v) { *(nnv_##T##_u *)p = v; }
 #define NN_GET(v, i) ((v)[i])
 #define NN_SET(v, i, x) ((v)[i] = (x))
 #define nnv_cast(T, v) __builtin_convertvector((v), nnv_##T)
 #define nnv_bits(T, v) ((nnv_##T)(v))
 #else
-#define NN_VECTOR_TYPE(T, S)                                                                       \
-    typedef S nnv_##T;                                                                             \
-    NN_INLINE nnv_##T nnv_splat_##T(S x) { return x; }                                             \
-    NN_INLINE nnv_##T nnv_load_##T(const S *p) { return *p; }                                      \
+#define NN_VECTOR_TYPE(T, S)                                  \
+    typedef S nnv_##T;                                        \
+    NN_INLINE nnv_##T nnv_splat_##T(S x) { return x; }        \
+    NN_INLINE nnv_##T nnv_load_##T(const S *p) { return *p; } \
     NN_INLINE void nnv_store_##T(S *p, nnv_##T v) { *p = v; }
 #define NN_GET(v, i) (v)
 #define NN_SET(v, i, x) ((v) = (x))
@@ -140,54 +141,54 @@ NN_INLINE nnv_bool nnv_below(int64_t n) {
 }
 
 /* ---- memory: lanes apart by a stride, at indices, or only the first n ---- */
-#define NN_VECTOR_MEMORY(T, S)                                                                     \
-    NN_INLINE nnv_##T nnv_load_apart_##T(const S *p, int64_t stride) {                             \
-        nnv_##T v = nnv_splat_##T(0);                                                              \
-        NN_UNROLL for (int i = 0; i < NN_LANES; i++) NN_SET(v, i, p[i * stride]);                  \
-        return v;                                                                                  \
-    }                                                                                              \
-    NN_INLINE void nnv_store_strided_##T(S *p, int64_t stride, nnv_##T v) {                        \
-        NN_UNROLL for (int i = 0; i < NN_LANES; i++) p[i * stride] = NN_GET(v, i);                 \
-    }                                                                                              \
-    NN_INLINE nnv_##T nnv_load_apart_n_##T(const S *p, int64_t stride, int64_t n) {                \
-        nnv_##T v = nnv_splat_##T(0);                                                              \
-        for (int i = 0; i < NN_LANES && i < n; i++) NN_SET(v, i, p[i * stride]);                   \
-        return v;                                                                                  \
-    }                                                                                              \
-    NN_INLINE void nnv_store_strided_n_##T(S *p, int64_t stride, nnv_##T v, int64_t n) {           \
-        for (int i = 0; i < NN_LANES && i < n; i++) p[i * stride] = NN_GET(v, i);                  \
-    }                                                                                              \
-    NN_INLINE nnv_##T nnv_gather_##T(const S *p, nnv_i64 at) {                                     \
-        nnv_##T v = nnv_splat_##T(0);                                                              \
-        NN_UNROLL for (int i = 0; i < NN_LANES; i++) NN_SET(v, i, p[NN_GET(at, i)]);               \
-        return v;                                                                                  \
-    }                                                                                              \
-    NN_INLINE nnv_##T nnv_gather_n_##T(const S *p, nnv_i64 at, int64_t n) {                        \
-        nnv_##T v = nnv_splat_##T(0);                                                              \
-        for (int i = 0; i < NN_LANES && i < n; i++) NN_SET(v, i, p[NN_GET(at, i)]);                \
-        return v;                                                                                  \
-    }                                                                                              \
-    /* Lanes whose condition does not hold read nothing and are 0. */                              \
-    NN_INLINE nnv_##T nnv_gather_if_##T(const S *p, nnv_i64 at, nnv_bool c) {                      \
-        nnv_##T v = nnv_splat_##T(0);                                                              \
-        NN_UNROLL for (int i = 0; i < NN_LANES; i++) if (NN_GET(c, i))                             \
-            NN_SET(v, i, p[NN_GET(at, i)]);                                                        \
-        return v;                                                                                  \
-    }                                                                                              \
-    NN_INLINE void nnv_scatter_n_##T(S *p, nnv_i64 at, nnv_##T v, int64_t n) {                     \
-        for (int i = 0; i < NN_LANES && i < n; i++) p[NN_GET(at, i)] = NN_GET(v, i);               \
+#define NN_VECTOR_MEMORY(T, S)                                                           \
+    NN_INLINE nnv_##T nnv_load_apart_##T(const S *p, int64_t stride) {                   \
+        nnv_##T v = nnv_splat_##T(0);                                                    \
+        NN_UNROLL for (int i = 0; i < NN_LANES; i++) NN_SET(v, i, p[i * stride]);        \
+        return v;                                                                        \
+    }                                                                                    \
+    NN_INLINE void nnv_store_strided_##T(S *p, int64_t stride, nnv_##T v) {              \
+        NN_UNROLL for (int i = 0; i < NN_LANES; i++) p[i * stride] = NN_GET(v, i);       \
+    }                                                                                    \
+    NN_INLINE nnv_##T nnv_load_apart_n_##T(const S *p, int64_t stride, int64_t n) {      \
+        nnv_##T v = nnv_splat_##T(0);                                                    \
+        for (int i = 0; i < NN_LANES && i < n; i++) NN_SET(v, i, p[i * stride]);         \
+        return v;                                                                        \
+    }                                                                                    \
+    NN_INLINE void nnv_store_strided_n_##T(S *p, int64_t stride, nnv_##T v, int64_t n) { \
+        for (int i = 0; i < NN_LANES && i < n; i++) p[i * stride] = NN_GET(v, i);        \
+    }                                                                                    \
+    NN_INLINE nnv_##T nnv_gather_##T(const S *p, nnv_i64 at) {                           \
+        nnv_##T v = nnv_splat_##T(0);                                                    \
+        NN_UNROLL for (int i = 0; i < NN_LANES; i++) NN_SET(v, i, p[NN_GET(at, i)]);     \
+        return v;                                                                        \
+    }                                                                                    \
+    NN_INLINE nnv_##T nnv_gather_n_##T(const S *p, nnv_i64 at, int64_t n) {              \
+        nnv_##T v = nnv_splat_##T(0);                                                    \
+        for (int i = 0; i < NN_LANES && i < n; i++) NN_SET(v, i, p[NN_GET(at, i)]);      \
+        return v;                                                                        \
+    }                                                                                    \
+    /* Lanes whose condition does not hold read nothing and are 0. */                    \
+    NN_INLINE nnv_##T nnv_gather_if_##T(const S *p, nnv_i64 at, nnv_bool c) {            \
+        nnv_##T v = nnv_splat_##T(0);                                                    \
+        NN_UNROLL for (int i = 0; i < NN_LANES; i++) if (NN_GET(c, i))                   \
+            NN_SET(v, i, p[NN_GET(at, i)]);                                              \
+        return v;                                                                        \
+    }                                                                                    \
+    NN_INLINE void nnv_scatter_n_##T(S *p, nnv_i64 at, nnv_##T v, int64_t n) {           \
+        for (int i = 0; i < NN_LANES && i < n; i++) p[NN_GET(at, i)] = NN_GET(v, i);     \
     }
-#define NN_VECTOR_PARTIAL(T, S)                                                                    \
-    NN_INLINE nnv_##T nnv_load_n_##T(const S *p, int64_t n) {                                      \
-        S lanes[NN_LANES];                                                                         \
-        NN_UNROLL for (int i = 0; i < NN_LANES; i++) lanes[i] = 0;                                 \
-        for (int i = 0; i < NN_LANES && i < n; i++) lanes[i] = p[i];                               \
-        return nnv_load_##T(lanes);                                                                \
-    }                                                                                              \
-    NN_INLINE void nnv_store_n_##T(S *p, nnv_##T v, int64_t n) {                                   \
-        S lanes[NN_LANES];                                                                         \
-        nnv_store_##T(lanes, v);                                                                   \
-        for (int i = 0; i < NN_LANES && i < n; i++) p[i] = lanes[i];                               \
+#define NN_VECTOR_PARTIAL(T, S)                                      \
+    NN_INLINE nnv_##T nnv_load_n_##T(const S *p, int64_t n) {        \
+        S lanes[NN_LANES];                                           \
+        NN_UNROLL for (int i = 0; i < NN_LANES; i++) lanes[i] = 0;   \
+        for (int i = 0; i < NN_LANES && i < n; i++) lanes[i] = p[i]; \
+        return nnv_load_##T(lanes);                                  \
+    }                                                                \
+    NN_INLINE void nnv_store_n_##T(S *p, nnv_##T v, int64_t n) {     \
+        S lanes[NN_LANES];                                           \
+        nnv_store_##T(lanes, v);                                     \
+        for (int i = 0; i < NN_LANES && i < n; i++) p[i] = lanes[i]; \
     }
 
 NN_VECTOR_MEMORY(f32, float)
@@ -245,7 +246,7 @@ NN_VECTOR_PARTIAL(i32, int32_t)
 #if __has_builtin(__builtin_shufflevector)
 #define NN_EVEN 1
 #if NN_LANES == 16
-#define nnv_even(a, b)                                                                             \
+#define nnv_even(a, b) \
     __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31)
 #elif NN_LANES == 8
 #define nnv_even(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 9, 11, 13, 15)
@@ -269,12 +270,12 @@ NN_INLINE nnv_f32 nnv_load_strided_n_f32(const float *p, int64_t stride, int64_t
 #endif
     return nnv_load_apart_n_f32(p, stride, n);
 }
-#define NN_VECTOR_STRIDED(T, S)                                                                    \
-    NN_INLINE nnv_##T nnv_load_strided_##T(const S *p, int64_t stride) {                           \
-        return nnv_load_apart_##T(p, stride);                                                      \
-    }                                                                                              \
-    NN_INLINE nnv_##T nnv_load_strided_n_##T(const S *p, int64_t stride, int64_t n) {              \
-        return nnv_load_apart_n_##T(p, stride, n);                                                 \
+#define NN_VECTOR_STRIDED(T, S)                                                       \
+    NN_INLINE nnv_##T nnv_load_strided_##T(const S *p, int64_t stride) {              \
+        return nnv_load_apart_##T(p, stride);                                         \
+    }                                                                                 \
+    NN_INLINE nnv_##T nnv_load_strided_n_##T(const S *p, int64_t stride, int64_t n) { \
+        return nnv_load_apart_n_##T(p, stride, n);                                    \
     }
 NN_VECTOR_STRIDED(f64, double)
 NN_VECTOR_STRIDED(i64, int64_t)
@@ -286,25 +287,25 @@ NN_VECTOR_STRIDED(u16, uint16_t)
 
 /* ---- comparison, choice ---- */
 #if NN_LANES > 1
-#define NN_VECTOR_COMPARE(T, M)                                                                    \
-    NN_INLINE nnv_bool nnv_eq_##T(nnv_##T a, nnv_##T b) { return nnv_cast(bool, a == b); }         \
-    NN_INLINE nnv_bool nnv_ne_##T(nnv_##T a, nnv_##T b) { return nnv_cast(bool, a != b); }         \
-    NN_INLINE nnv_bool nnv_lt_##T(nnv_##T a, nnv_##T b) { return nnv_cast(bool, a < b); }          \
-    NN_INLINE nnv_bool nnv_le_##T(nnv_##T a, nnv_##T b) { return nnv_cast(bool, a <= b); }         \
-    NN_INLINE nnv_bool nnv_gt_##T(nnv_##T a, nnv_##T b) { return nnv_cast(bool, a > b); }          \
-    NN_INLINE nnv_bool nnv_ge_##T(nnv_##T a, nnv_##T b) { return nnv_cast(bool, a >= b); }         \
-    NN_INLINE nnv_##T nnv_select_##T(nnv_bool c, nnv_##T a, nnv_##T b) {                           \
-        nnv_##M m = nnv_cast(M, c);                                                                \
-        return (nnv_##T)((m & (nnv_##M)a) | (~m & (nnv_##M)b));                                    \
+#define NN_VECTOR_COMPARE(T, M)                                                            \
+    NN_INLINE nnv_bool nnv_eq_##T(nnv_##T a, nnv_##T b) { return nnv_cast(bool, a == b); } \
+    NN_INLINE nnv_bool nnv_ne_##T(nnv_##T a, nnv_##T b) { return nnv_cast(bool, a != b); } \
+    NN_INLINE nnv_bool nnv_lt_##T(nnv_##T a, nnv_##T b) { return nnv_cast(bool, a < b); }  \
+    NN_INLINE nnv_bool nnv_le_##T(nnv_##T a, nnv_##T b) { return nnv_cast(bool, a <= b); } \
+    NN_INLINE nnv_bool nnv_gt_##T(nnv_##T a, nnv_##T b) { return nnv_cast(bool, a > b); }  \
+    NN_INLINE nnv_bool nnv_ge_##T(nnv_##T a, nnv_##T b) { return nnv_cast(bool, a >= b); } \
+    NN_INLINE nnv_##T nnv_select_##T(nnv_bool c, nnv_##T a, nnv_##T b) {                   \
+        nnv_##M m = nnv_cast(M, c);                                                        \
+        return (nnv_##T)((m & (nnv_##M)a) | (~m & (nnv_##M)b));                            \
     }
 #else
-#define NN_VECTOR_COMPARE(T, M)                                                                    \
-    NN_INLINE nnv_bool nnv_eq_##T(nnv_##T a, nnv_##T b) { return -(a == b); }                      \
-    NN_INLINE nnv_bool nnv_ne_##T(nnv_##T a, nnv_##T b) { return -(a != b); }                      \
-    NN_INLINE nnv_bool nnv_lt_##T(nnv_##T a, nnv_##T b) { return -(a < b); }                       \
-    NN_INLINE nnv_bool nnv_le_##T(nnv_##T a, nnv_##T b) { return -(a <= b); }                      \
-    NN_INLINE nnv_bool nnv_gt_##T(nnv_##T a, nnv_##T b) { return -(a > b); }                       \
-    NN_INLINE nnv_bool nnv_ge_##T(nnv_##T a, nnv_##T b) { return -(a >= b); }                      \
+#define NN_VECTOR_COMPARE(T, M)                                               \
+    NN_INLINE nnv_bool nnv_eq_##T(nnv_##T a, nnv_##T b) { return -(a == b); } \
+    NN_INLINE nnv_bool nnv_ne_##T(nnv_##T a, nnv_##T b) { return -(a != b); } \
+    NN_INLINE nnv_bool nnv_lt_##T(nnv_##T a, nnv_##T b) { return -(a < b); }  \
+    NN_INLINE nnv_bool nnv_le_##T(nnv_##T a, nnv_##T b) { return -(a <= b); } \
+    NN_INLINE nnv_bool nnv_gt_##T(nnv_##T a, nnv_##T b) { return -(a > b); }  \
+    NN_INLINE nnv_bool nnv_ge_##T(nnv_##T a, nnv_##T b) { return -(a >= b); } \
     NN_INLINE nnv_##T nnv_select_##T(nnv_bool c, nnv_##T a, nnv_##T b) { return c ? a : b; }
 #endif
 NN_VECTOR_COMPARE(f32, i32)
@@ -360,7 +361,7 @@ NN_INLINE void nnv_scatter_n_bool(uint8_t *p, nnv_i64 at, nnv_bool v, int64_t n)
 #if NN_LANES == 16 && defined(__clang__)
 #define NN_FIRST_IF(instruction, compare, a, b) __builtin_ia32_##instruction##512(a, b, 4)
 #elif NN_LANES == 16
-#define NN_FIRST_IF(instruction, compare, a, b)                                                    \
+#define NN_FIRST_IF(instruction, compare, a, b) \
     __builtin_ia32_##instruction##512_mask(a, b, a, -1, 4)
 #elif NN_LANES == 8
 #define NN_FIRST_IF(instruction, compare, a, b) __builtin_ia32_##instruction##256(a, b)
@@ -391,52 +392,51 @@ NN_INLINE nnv_f64 nnv_minimum_f64(nnv_f64 a, nnv_f64 b) {
    nns_abs_i nns_abs_u nns_sign_i nns_sign_u nnv_maximum_i nnv_maximum_u nnv_minimum_i nnv_minimum_u
    nnv_floordiv_i nnv_floordiv_u nnv_mod_i nnv_mod_u nnv_abs_i nnv_abs_u nnv_sign_i nnv_sign_u */
 /* ---- integers: wrapping arithmetic, and division as in Python; x // 0 and x % 0 are 0 ---- */
-#define NN_INTEGER(T, S, U)                                                                        \
-    NN_INLINE S nns_maximum_##T(S a, S b) { return a > b ? a : b; }                                \
-    NN_INLINE S nns_minimum_##T(S a, S b) { return a < b ? a : b; }                                \
-    NN_INLINE nnv_##T nnv_maximum_##T(nnv_##T a, nnv_##T b) {                                      \
-        return nnv_select_##T(nnv_gt_##T(a, b), a, b);                                             \
-    }                                                                                              \
-    NN_INLINE nnv_##T nnv_minimum_##T(nnv_##T a, nnv_##T b) {                                      \
-        return nnv_select_##T(nnv_lt_##T(a, b), a, b);                                             \
-    }                                                                                              \
-    NN_INLINE S nns_add_##T(S a, S b) { return (S)((U)a + (U)b); }                                 \
-    NN_INLINE S nns_sub_##T(S a, S b) { return (S)((U)a - (U)b); }                                 \
-    NN_INLINE S nns_mul_##T(S a, S b) { return (S)((U)a * (U)b); }                                 \
-    NN_INLINE S nns_neg_##T(S a) { return (S)(0 - (U)a); }                                         \
-    NN_INLINE S nns_floordiv_##T(S a, S b) {                                                       \
-        if (b == 0) return 0;                                                                      \
-        if (b == (S)-1) return (S)-1 < 0 ? nns_neg_##T(a) : (S)(a / b);                            \
-        return (S)(a / b - (a % b != 0 && (a < 0) != (b < 0)));                                    \
-    }                                                                                              \
-    NN_INLINE S nns_mod_##T(S a, S b) {                                                            \
-        if (b == 0 || ((S)-1 < 0 && b == (S)-1)) return 0;                                         \
-        S r = (S)(a % b);                                                                          \
-        return (S)(r != 0 && (r < 0) != (b < 0) ? r + b : r);                                      \
-    }                                                                                              \
-    NN_INLINE S nns_abs_##T(S a) { return a < 0 ? nns_neg_##T(a) : a; }                            \
-    NN_INLINE S nns_sign_##T(S a) { return (S)((a > 0) - (a < 0)); }                               \
-    NN_INLINE nnv_##T nnv_add_##T(nnv_##T a, nnv_##T b) { return (nnv_##T)(a + b); }               \
-    NN_INLINE nnv_##T nnv_sub_##T(nnv_##T a, nnv_##T b) { return (nnv_##T)(a - b); }               \
-    NN_INLINE nnv_##T nnv_mul_##T(nnv_##T a, nnv_##T b) { return (nnv_##T)(a * b); }               \
-    NN_INLINE nnv_##T nnv_neg_##T(nnv_##T a) { return (nnv_##T)(-a); }                             \
-    NN_INLINE nnv_##T nnv_floordiv_##T(nnv_##T a, nnv_##T b) {                                     \
-        for (int i = 0; i < NN_LANES; i++)                                                         \
-            NN_SET(a, i, nns_floordiv_##T(NN_GET(a, i), NN_GET(b, i)));                            \
-        return a;                                                                                  \
-    }                                                                                              \
-    NN_INLINE nnv_##T nnv_mod_##T(nnv_##T a, nnv_##T b) {                                          \
-        for (int i = 0; i < NN_LANES; i++)                                                         \
-            NN_SET(a, i, nns_mod_##T(NN_GET(a, i), NN_GET(b, i)));                                 \
-        return a;                                                                                  \
-    }                                                                                              \
-    NN_INLINE nnv_##T nnv_abs_##T(nnv_##T a) {                                                     \
-        return nnv_select_##T(nnv_lt_##T(a, nnv_splat_##T(0)), nnv_neg_##T(a), a);                 \
-    }                                                                                              \
-    NN_INLINE nnv_##T nnv_sign_##T(nnv_##T a) {                                                    \
-        nnv_##T zero = nnv_splat_##T(0);                                                           \
-        return nnv_select_##T(nnv_gt_##T(a, zero), nnv_splat_##T(1),                               \
-                              nnv_select_##T(nnv_lt_##T(a, zero), nnv_splat_##T((S)-1), zero));    \
+#define NN_INTEGER(T, S, U)                                                                       \
+    NN_INLINE S nns_maximum_##T(S a, S b) { return a > b ? a : b; }                               \
+    NN_INLINE S nns_minimum_##T(S a, S b) { return a < b ? a : b; }                               \
+    NN_INLINE nnv_##T nnv_maximum_##T(nnv_##T a, nnv_##T b) {                                     \
+        return nnv_select_##T(nnv_gt_##T(a, b), a, b);                                            \
+    }                                                                                             \
+    NN_INLINE nnv_##T nnv_minimum_##T(nnv_##T a, nnv_##T b) {                                     \
+        return nnv_select_##T(nnv_lt_##T(a, b), a, b);                                            \
+    }                                                                                             \
+    NN_INLINE S nns_add_##T(S a, S b) { return (S)((U)a + (U)b); }                                \
+    NN_INLINE S nns_sub_##T(S a, S b) { return (S)((U)a - (U)b); }                                \
+    NN_INLINE S nns_mul_##T(S a, S b) { return (S)((U)a * (U)b); }                                \
+    NN_INLINE S nns_neg_##T(S a) { return (S)(0 - (U)a); }                                        \
+    NN_INLINE S nns_floordiv_##T(S a, S b) {                                                      \
+        if (b == 0) return 0;                                                                     \
+        if (b == (S)-1) return (S)-1 < 0 ? nns_neg_##T(a) : (S)(a / b);                           \
+        return (S)(a / b - (a % b != 0 && (a < 0) != (b < 0)));                                   \
+    }                                                                                             \
+    NN_INLINE S nns_mod_##T(S a, S b) {                                                           \
+        if (b == 0 || ((S)-1 < 0 && b == (S)-1)) return 0;                                        \
+        S r = (S)(a % b);                                                                         \
+        return (S)(r != 0 && (r < 0) != (b < 0) ? r + b : r);                                     \
+    }                                                                                             \
+    NN_INLINE S nns_abs_##T(S a) { return a < 0 ? nns_neg_##T(a) : a; }                           \
+    NN_INLINE S nns_sign_##T(S a) { return (S)((a > 0) - (a < 0)); }                              \
+    NN_INLINE nnv_##T nnv_add_##T(nnv_##T a, nnv_##T b) { return (nnv_##T)(a + b); }              \
+    NN_INLINE nnv_##T nnv_sub_##T(nnv_##T a, nnv_##T b) { return (nnv_##T)(a - b); }              \
+    NN_INLINE nnv_##T nnv_mul_##T(nnv_##T a, nnv_##T b) { return (nnv_##T)(a * b); }              \
+    NN_INLINE nnv_##T nnv_neg_##T(nnv_##T a) { return (nnv_##T)(-a); }                            \
+    NN_INLINE nnv_##T nnv_floordiv_##T(nnv_##T a, nnv_##T b) {                                    \
+        for (int i = 0; i < NN_LANES; i++)                                                        \
+            NN_SET(a, i, nns_floordiv_##T(NN_GET(a, i), NN_GET(b, i)));                           \
+        return a;                                                                                 \
+    }                                                                                             \
+    NN_INLINE nnv_##T nnv_mod_##T(nnv_##T a, nnv_##T b) {                                         \
+        for (int i = 0; i < NN_LANES; i++) NN_SET(a, i, nns_mod_##T(NN_GET(a, i), NN_GET(b, i))); \
+        return a;                                                                                 \
+    }                                                                                             \
+    NN_INLINE nnv_##T nnv_abs_##T(nnv_##T a) {                                                    \
+        return nnv_select_##T(nnv_lt_##T(a, nnv_splat_##T(0)), nnv_neg_##T(a), a);                \
+    }                                                                                             \
+    NN_INLINE nnv_##T nnv_sign_##T(nnv_##T a) {                                                   \
+        nnv_##T zero = nnv_splat_##T(0);                                                          \
+        return nnv_select_##T(nnv_gt_##T(a, zero), nnv_splat_##T(1),                              \
+                              nnv_select_##T(nnv_lt_##T(a, zero), nnv_splat_##T((S)-1), zero));   \
     }
 NN_INTEGER(i64, int64_t, uint64_t)
 NN_INTEGER(i32, int32_t, uint32_t)
@@ -446,21 +446,21 @@ NN_INTEGER(u8, uint8_t, uint32_t)
 
 /* section: nnv_reduce_ */
 /* ---- horizontal reductions: halves are folded onto each other, so the tree is fixed ---- */
-#define NN_FOLD(name, T, S, step)                                                                  \
-    NN_INLINE S nnv_reduce_##name##_##T(nnv_##T v) {                                               \
-        S lanes[NN_LANES];                                                                         \
-        nnv_store_##T(lanes, v);                                                                   \
-        NN_UNROLL for (int width = NN_LANES / 2; width > 0; width /= 2)                            \
-            NN_UNROLL for (int i = 0; i < width; i++) {                                            \
-                S a = lanes[i], b = lanes[i + width];                                              \
-                lanes[i] = step;                                                                   \
-            }                                                                                      \
-        return lanes[0];                                                                           \
+#define NN_FOLD(name, T, S, step)                                       \
+    NN_INLINE S nnv_reduce_##name##_##T(nnv_##T v) {                    \
+        S lanes[NN_LANES];                                              \
+        nnv_store_##T(lanes, v);                                        \
+        NN_UNROLL for (int width = NN_LANES / 2; width > 0; width /= 2) \
+            NN_UNROLL for (int i = 0; i < width; i++) {                 \
+            S a = lanes[i], b = lanes[i + width];                       \
+            lanes[i] = step;                                            \
+        }                                                               \
+        return lanes[0];                                                \
     }
 #if NN_LANES == 16
-#define NN_HALVES(v, V8)                                                                           \
-    V8 half, low;                                                                                  \
-    memcpy(&low, &v, sizeof low);                                                                  \
+#define NN_HALVES(v, V8)          \
+    V8 half, low;                 \
+    memcpy(&low, &v, sizeof low); \
     memcpy(&half, (const char *)&v + sizeof low, sizeof half);
 NN_INLINE float nnv_reduce_sum_f32(nnv_f32 v) {
     typedef float f8 __attribute__((vector_size(32)));
@@ -476,17 +476,17 @@ NN_INLINE float nnv_reduce_sum_f32(nnv_f32 v) {
 #else
 NN_FOLD(sum, f32, float, a + b)
 #endif
-NN_FOLD(prod, f32, float, a * b)
+NN_FOLD(prod, f32, float, a *b)
 NN_FOLD(max, f32, float, nns_maximum_f32(a, b))
 NN_FOLD(min, f32, float, nns_minimum_f32(a, b))
 NN_FOLD(sum, f64, double, a + b)
-NN_FOLD(prod, f64, double, a * b)
+NN_FOLD(prod, f64, double, a *b)
 NN_FOLD(max, f64, double, nns_maximum_f64(a, b))
 NN_FOLD(min, f64, double, nns_minimum_f64(a, b))
-#define NN_FOLD_INTEGER(T, S)                                                                      \
-    NN_FOLD(sum, T, S, nns_add_##T(a, b))                                                          \
-    NN_FOLD(prod, T, S, nns_mul_##T(a, b))                                                         \
-    NN_FOLD(max, T, S, nns_maximum_##T(a, b))                                                      \
+#define NN_FOLD_INTEGER(T, S)                 \
+    NN_FOLD(sum, T, S, nns_add_##T(a, b))     \
+    NN_FOLD(prod, T, S, nns_mul_##T(a, b))    \
+    NN_FOLD(max, T, S, nns_maximum_##T(a, b)) \
     NN_FOLD(min, T, S, nns_minimum_##T(a, b))
 NN_FOLD_INTEGER(i64, int64_t)
 NN_FOLD_INTEGER(i32, int32_t)
@@ -506,9 +506,7 @@ NN_INLINE int nnv_reduce_all(nnv_bool v) {
 
 /* section: *f16 nnv_f16_word nnv_bf16_word */
 /* ---- 16-bit floats: stored as bits, computed in f32, rounded to nearest even ---- */
-NN_INLINE nnv_f32 nnv_of_bf16(nnv_u16 h) {
-    return nnv_f32_of((nnv_i32)(nnv_cast(u32, h) << 16));
-}
+NN_INLINE nnv_f32 nnv_of_bf16(nnv_u16 h) { return nnv_f32_of((nnv_i32)(nnv_cast(u32, h) << 16)); }
 NN_INLINE nnv_u32 nnv_bf16_word(nnv_f32 x) {
     nnv_u32 u = (nnv_u32)nnv_f32_bits(x);
     nnv_u32 rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
@@ -541,45 +539,45 @@ NN_INLINE nnv_u32 nnv_f16_word(nnv_f32 x) {
 }
 NN_INLINE nnv_u16 nnv_to_f16(nnv_f32 x) { return nnv_cast(u16, nnv_f16_word(x)); }
 NN_INLINE nnv_f32 nnv_round_f16(nnv_f32 x) { return nnv_of_f16(nnv_to_f16(x)); }
-#define NN_VECTOR_HALF(T)                                                                          \
-    NN_INLINE nnv_f32 nnv_load_##T(const uint16_t *p) { return nnv_of_##T(nnv_load_u16(p)); }      \
-    NN_INLINE nnv_f32 nnv_load_n_##T(const uint16_t *p, int64_t n) {                               \
-        return nnv_of_##T(nnv_load_n_u16(p, n));                                                   \
-    }                                                                                              \
-    NN_INLINE nnv_f32 nnv_load_strided_##T(const uint16_t *p, int64_t stride) {                    \
-        return nnv_of_##T(nnv_load_strided_u16(p, stride));                                        \
-    }                                                                                              \
-    NN_INLINE nnv_f32 nnv_load_strided_n_##T(const uint16_t *p, int64_t stride, int64_t n) {       \
-        return nnv_of_##T(nnv_load_strided_n_u16(p, stride, n));                                   \
-    }                                                                                              \
-    NN_INLINE nnv_f32 nnv_gather_##T(const uint16_t *p, nnv_i64 at) {                              \
-        return nnv_of_##T(nnv_gather_u16(p, at));                                                  \
-    }                                                                                              \
-    NN_INLINE nnv_f32 nnv_gather_n_##T(const uint16_t *p, nnv_i64 at, int64_t n) {                 \
-        return nnv_of_##T(nnv_gather_n_u16(p, at, n));                                             \
-    }                                                                                              \
-    NN_INLINE nnv_f32 nnv_gather_if_##T(const uint16_t *p, nnv_i64 at, nnv_bool c) {               \
-        return nnv_of_##T(nnv_gather_if_u16(p, at, c));                                            \
-    }                                                                                              \
-    NN_INLINE void nnv_store_##T(uint16_t *p, nnv_f32 v) { nnv_store_u16(p, nnv_to_##T(v)); }      \
-    NN_INLINE void nnv_store_n_##T(uint16_t *p, nnv_f32 v, int64_t n) {                            \
-        nnv_store_n_u16(p, nnv_to_##T(v), n);                                                      \
-    }                                                                                              \
-    NN_INLINE void nnv_store_strided_##T(uint16_t *p, int64_t stride, nnv_f32 v) {                 \
-        nnv_store_strided_u16(p, stride, nnv_to_##T(v));                                           \
-    }                                                                                              \
-    NN_INLINE void nnv_store_strided_n_##T(uint16_t *p, int64_t stride, nnv_f32 v, int64_t n) {    \
-        nnv_store_strided_n_u16(p, stride, nnv_to_##T(v), n);                                      \
-    }                                                                                              \
-    NN_INLINE void nnv_scatter_n_##T(uint16_t *p, nnv_i64 at, nnv_f32 v, int64_t n) {              \
-        nnv_scatter_n_u16(p, at, nnv_to_##T(v), n);                                                \
-    }                                                                                              \
-    NN_INLINE float nns_load_##T(const uint16_t *p) {                                              \
-        return NN_GET(nnv_of_##T(nnv_splat_u16(*p)), 0);                                           \
-    }                                                                                              \
-    NN_INLINE void nns_store_##T(uint16_t *p, float x) {                                           \
-        *p = NN_GET(nnv_to_##T(nnv_splat_f32(x)), 0);                                              \
-    }                                                                                              \
+#define NN_VECTOR_HALF(T)                                                                       \
+    NN_INLINE nnv_f32 nnv_load_##T(const uint16_t *p) { return nnv_of_##T(nnv_load_u16(p)); }   \
+    NN_INLINE nnv_f32 nnv_load_n_##T(const uint16_t *p, int64_t n) {                            \
+        return nnv_of_##T(nnv_load_n_u16(p, n));                                                \
+    }                                                                                           \
+    NN_INLINE nnv_f32 nnv_load_strided_##T(const uint16_t *p, int64_t stride) {                 \
+        return nnv_of_##T(nnv_load_strided_u16(p, stride));                                     \
+    }                                                                                           \
+    NN_INLINE nnv_f32 nnv_load_strided_n_##T(const uint16_t *p, int64_t stride, int64_t n) {    \
+        return nnv_of_##T(nnv_load_strided_n_u16(p, stride, n));                                \
+    }                                                                                           \
+    NN_INLINE nnv_f32 nnv_gather_##T(const uint16_t *p, nnv_i64 at) {                           \
+        return nnv_of_##T(nnv_gather_u16(p, at));                                               \
+    }                                                                                           \
+    NN_INLINE nnv_f32 nnv_gather_n_##T(const uint16_t *p, nnv_i64 at, int64_t n) {              \
+        return nnv_of_##T(nnv_gather_n_u16(p, at, n));                                          \
+    }                                                                                           \
+    NN_INLINE nnv_f32 nnv_gather_if_##T(const uint16_t *p, nnv_i64 at, nnv_bool c) {            \
+        return nnv_of_##T(nnv_gather_if_u16(p, at, c));                                         \
+    }                                                                                           \
+    NN_INLINE void nnv_store_##T(uint16_t *p, nnv_f32 v) { nnv_store_u16(p, nnv_to_##T(v)); }   \
+    NN_INLINE void nnv_store_n_##T(uint16_t *p, nnv_f32 v, int64_t n) {                         \
+        nnv_store_n_u16(p, nnv_to_##T(v), n);                                                   \
+    }                                                                                           \
+    NN_INLINE void nnv_store_strided_##T(uint16_t *p, int64_t stride, nnv_f32 v) {              \
+        nnv_store_strided_u16(p, stride, nnv_to_##T(v));                                        \
+    }                                                                                           \
+    NN_INLINE void nnv_store_strided_n_##T(uint16_t *p, int64_t stride, nnv_f32 v, int64_t n) { \
+        nnv_store_strided_n_u16(p, stride, nnv_to_##T(v), n);                                   \
+    }                                                                                           \
+    NN_INLINE void nnv_scatter_n_##T(uint16_t *p, nnv_i64 at, nnv_f32 v, int64_t n) {           \
+        nnv_scatter_n_u16(p, at, nnv_to_##T(v), n);                                             \
+    }                                                                                           \
+    NN_INLINE float nns_load_##T(const uint16_t *p) {                                           \
+        return NN_GET(nnv_of_##T(nnv_splat_u16(*p)), 0);                                        \
+    }                                                                                           \
+    NN_INLINE void nns_store_##T(uint16_t *p, float x) {                                        \
+        *p = NN_GET(nnv_to_##T(nnv_splat_f32(x)), 0);                                           \
+    }                                                                                           \
     NN_INLINE float nns_round_##T(float x) { return NN_GET(nnv_round_##T(nnv_splat_f32(x)), 0); }
 NN_VECTOR_HALF(bf16)
 NN_VECTOR_HALF(f16)

@@ -36,28 +36,32 @@ typedef struct nnc_cuda_graph {
  * weights, an inference entry's too (weights + <Train>_<member>_WEIGHTS_OFFSET).  A copy of one that has run
  * would share its graphs: zero graphs, staged and capture in it. */
 typedef struct nnc_cuda_context {
-    void *weights;        /* <prefix>_cuda_weights_bytes: parameters, row by row */
+    void *weights; /* <prefix>_cuda_weights_bytes: parameters, row by row */
     size_t weights_bytes;
-    void *state;          /* <prefix>_cuda_state_bytes: buffers, state, optimizer, live gradients, scalars */
+    /* <prefix>_cuda_state_bytes: buffers, state, optimizer, live gradients, scalars */
+    void *state;
     size_t state_bytes;
-    void *workspace;      /* <prefix>_cuda_<entry>_workspace_bytes(dims): temporaries, copies of arguments */
+    /* <prefix>_cuda_<entry>_workspace_bytes(dims): temporaries, copies of arguments */
+    void *workspace;
     size_t workspace_bytes;
-    void *control;        /* NNC_CUDA_CONTROL_BYTES */
-    void *staging;        /* page-locked host memory (cudaMallocHost) through which arguments in pageable */
-    size_t staging_bytes; /* memory go without a wait: twice the bytes of a call's arguments; NULL: none */
-    void *stream;         /* cudaStream_t; NULL: the default stream */
-    int flags;            /* 0 or NNC_CUDA_NO_GRAPH */
-    uint64_t seed;        /* key of the random stream */
-    uint64_t step;        /* counter of the random stream: calls that drew random numbers */
-    const char *message;  /* after an error: which argument, what was expected (static text) */
-    int device_error;     /* cudaError_t of the last call */
+    void *control; /* NNC_CUDA_CONTROL_BYTES */
+    /* page-locked host memory (cudaMallocHost) through which arguments in pageable */
+    void *staging;
+    /* memory go without a wait: twice the bytes of a call's arguments; NULL: none */
+    size_t staging_bytes;
+    void *stream;        /* cudaStream_t; NULL: the default stream */
+    int flags;           /* 0 or NNC_CUDA_NO_GRAPH */
+    uint64_t seed;       /* key of the random stream */
+    uint64_t step;       /* counter of the random stream: calls that drew random numbers */
+    const char *message; /* after an error: which argument, what was expected (static text) */
+    int device_error;    /* cudaError_t of the last call */
     /* What follows is the model's own; <prefix>_cuda_close gives back what lies behind the pointers. */
     int64_t made_for[NNC_CUDA_DIMS + 1]; /* dims of the state */
     int ready, turn, next_graph;
     void *staged[2]; /* cudaEvent_t: a half of `staging` has been read */
     size_t staging_used;
-    void *capture;   /* cudaStream_t */
-    void *current;   /* cudaStream_t that kernels are launched on */
+    void *capture; /* cudaStream_t */
+    void *current; /* cudaStream_t that kernels are launched on */
     nnc_cuda_graph graphs[NNC_CUDA_GRAPHS];
 } nnc_cuda_context;
 
@@ -71,14 +75,15 @@ typedef struct nnc_cuda_entry_info {
     const nnc_tensor_info *arguments, *results;
     int (*shape)(const int64_t *dims, int which, int64_t *out);
     size_t (*workspace_bytes)(const int64_t *dims);
-    int (*call)(nnc_cuda_context *ctx, const int64_t *dims, const void *const *arguments, void *const *results);
+    int (*call)(nnc_cuda_context *ctx, const int64_t *dims, const void *const *arguments,
+                void *const *results);
     const char *doc;
 } nnc_cuda_entry_info;
 
 typedef struct nnc_cuda_model {
-    int abi;              /* NNC_CUDA_ABI */
-    const char *name;     /* prefix of the C names */
-    const char *source;   /* file name of the .nn file, without folders */
+    int abi;            /* NNC_CUDA_ABI */
+    const char *name;   /* prefix of the C names */
+    const char *source; /* file name of the .nn file, without folders */
     int is_train;
     int cell_count, entry_count, init_dim_count;
     const nnc_cell_info *cells;

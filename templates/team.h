@@ -76,9 +76,7 @@ NN_INLINE int nn_fail(nnc_context *ctx, int code, const char *message) {
     return code;
 }
 
-NN_INLINE int nn_misaligned(const void *p) {
-    return ((uintptr_t)p & 63u) != 0;
-}
+NN_INLINE int nn_misaligned(const void *p) { return ((uintptr_t)p & 63u) != 0; }
 
 NN_INLINE nn_member nn_join(nn_team *team, int64_t index, char *scratch, size_t slice) {
     nn_member m;

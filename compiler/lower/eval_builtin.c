@@ -433,11 +433,23 @@ static Value math_result(Lowerer *lw, double y, const char *name, Span span) {
 MATH1(sqrt)
 MATH1(exp)
 MATH1(log1p)
-MATH1(expm1) MATH1(log2) MATH1(log10) MATH1(sin) MATH1(cos) MATH1(tan) MATH1(asin) MATH1(acos)
-    MATH1(atan) MATH1(sinh) MATH1(cosh) MATH1(tanh) MATH1(erf) MATH1(fabs)
+MATH1(expm1)
+MATH1(log2)
+MATH1(log10)
+MATH1(sin)
+MATH1(cos)
+MATH1(tan)
+MATH1(asin)
+MATH1(acos)
+MATH1(atan)
+MATH1(sinh)
+MATH1(cosh)
+MATH1(tanh)
+MATH1(erf)
+MATH1(fabs)
 #undef MATH1
 
-        static Value math_log(Lowerer *lw, const CallArguments *args, Span span) {
+static Value math_log(Lowerer *lw, const CallArguments *args, Span span) {
     double x, base = 0;
     if (!count_between(lw, args, "math.log", 1, 2, span) ||
         !value_as_float(lw, &args->values[0], "math.log's argument", span, &x) ||
