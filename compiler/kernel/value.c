@@ -222,7 +222,8 @@ static const Expr *gen_window(Gen *g, const Node *n, const Index *const *indices
     if (!position_of) position_of = twin_of(g, n, REDUCE_MIN, REDUCE_ARGMIN);
     if (position_of && !g->guard && !g->pure && !g->dry) {
         gen_value(g, position_of, indices);
-        return memo_find(g, n, indices)->value;
+        const Memo *known = memo_find(g, n, indices);
+        if (known) return known->value;
     }
     Scope saved[MAX_SCOPES];
     int saved_depth;
