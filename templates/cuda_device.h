@@ -79,21 +79,21 @@ NN_DEVICE int64_t nn_down(int64_t v, int by) {
 NN_DEVICE int nn_down(int16_t v, int by) { return nn_down((int)v, by); }
 NN_DEVICE int nn_down(int8_t v, int by) { return nn_down((int)v, by); }
 NN_DEVICE int nn_down(uint8_t v, int by) { return nn_down((int)v, by); }
-/* That of lane 0. */
-NN_DEVICE float nn_first(float v) { return __shfl_sync(NN_ALL_LANES, v, 0); }
-NN_DEVICE double nn_first(double v) { return __shfl_sync(NN_ALL_LANES, v, 0); }
-NN_DEVICE int nn_first(int v) { return __shfl_sync(NN_ALL_LANES, v, 0); }
-NN_DEVICE int64_t nn_first(int64_t v) {
-    return (int64_t)__shfl_sync(NN_ALL_LANES, (long long)v, 0);
+/* That of lane `from`. */
+NN_DEVICE float nn_lane(float v, int from) { return __shfl_sync(NN_ALL_LANES, v, from); }
+NN_DEVICE double nn_lane(double v, int from) { return __shfl_sync(NN_ALL_LANES, v, from); }
+NN_DEVICE int nn_lane(int v, int from) { return __shfl_sync(NN_ALL_LANES, v, from); }
+NN_DEVICE int64_t nn_lane(int64_t v, int from) {
+    return (int64_t)__shfl_sync(NN_ALL_LANES, (long long)v, from);
 }
-NN_DEVICE int nn_first(int16_t v) { return nn_first((int)v); }
-NN_DEVICE int nn_first(int8_t v) { return nn_first((int)v); }
-NN_DEVICE int nn_first(uint8_t v) { return nn_first((int)v); }
+NN_DEVICE int nn_lane(int16_t v, int from) { return nn_lane((int)v, from); }
+NN_DEVICE int nn_lane(int8_t v, int from) { return nn_lane((int)v, from); }
+NN_DEVICE int nn_lane(uint8_t v, int from) { return nn_lane((int)v, from); }
 
 /* Every lane gets the fold of all lanes' values: F::of over halves, as lane 0 sees it. */
 template <class F, class T> static __device__ __forceinline__ void nn_fold_warp(T &v) {
     for (int by = 16; by > 0; by /= 2) v = F::of(v, (T)nn_down(v, by));
-    v = (T)nn_first(v);
+    v = (T)nn_lane(v, 0);
 }
 /* Every thread of a block of WARPS warps gets the fold of all: warps in order. */
 template <int WARPS, class F, class T>
@@ -106,6 +106,40 @@ static __device__ __forceinline__ void nn_fold_block(T &v, double *parts) {
     v = part[0];
     for (int i = 1; i < WARPS; i++) v = F::of(v, part[i]);
 }
+
+/* ---- running values ---- */
+
+/* Every lane gets `carry` and the values of all lanes up to its own, folded: by distances of 1, 2,
+ * 4, ...; carry becomes that of the last lane. */
+template <class F, class T> static __device__ __forceinline__ void nn_scan_lanes(T &v) {
+    const int lane = (int)(threadIdx.x % 32);
+    for (int by = 1; by < 32; by *= 2) {
+        const T other = (T)nn_lane(v, lane < by ? lane : lane - by);
+        if (lane >= by) v = F::of(other, v);
+    }
+}
+template <class F, class T> static __device__ __forceinline__ void nn_scan_warp(T &v, T &carry) {
+    nn_scan_lanes<F>(v);
+    v = F::of(carry, v);
+    carry = (T)nn_lane(v, 31);
+}
+/* The same over a block: warps in order. */
+template <int WARPS, class F, class T>
+static __device__ __forceinline__ void nn_scan_block(T &v, T &carry, double *parts) {
+    T *const part = (T *)(void *)parts;
+    T before = carry;
+    nn_scan_lanes<F>(v);
+    __syncthreads();
+    if (threadIdx.x % 32 == 31) part[threadIdx.x / 32] = v;
+    __syncthreads();
+    for (int i = 0; i < WARPS; i++) {
+        if (i == (int)(threadIdx.x / 32)) before = carry;
+        carry = F::of(carry, part[i]);
+    }
+    v = F::of(before, v);
+}
+
+/* ---- folds with positions ---- */
 
 /* Values with positions: the best value and its first position; NaN is better than numbers, and
  * position -1 is none. */
@@ -134,8 +168,8 @@ static __device__ __forceinline__ void nn_fold_warp_at(T &v, P &at) {
         const P other_at = (P)nn_down(at, by);
         if (F::better(other, other_at, v, at)) v = other, at = other_at;
     }
-    v = (T)nn_first(v);
-    at = (P)nn_first(at);
+    v = (T)nn_lane(v, 0);
+    at = (P)nn_lane(at, 0);
 }
 template <int WARPS, class F, class T, class P>
 static __device__ __forceinline__ void nn_fold_block_at(T &v, P &at, double *parts) {

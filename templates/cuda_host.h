@@ -54,8 +54,8 @@ static inline void nn_set_values(nnc_cuda_context *ctx, nn_values values) {
     nn_good(ctx, cudaLaunchKernel(nn_put, dim3(1), dim3(32), arguments, 0, nn_stream(ctx)));
 }
 /* A value that is to be written; a full list is sent on its way. */
-static inline void nn_set(nnc_cuda_context *ctx, nn_values *list, void *to, const void *value,
-                          size_t bytes) {
+__attribute__((unused)) static inline void nn_set(nnc_cuda_context *ctx, nn_values *list, void *to,
+                                                  const void *value, size_t bytes) {
     if (list->count == NN_VALUES) {
         nn_set_values(ctx, *list);
         list->count = 0;

@@ -165,6 +165,7 @@ static void count_stmt(Counter *c, const Stmt *s) {
         add_flops(c, count_expr(c, s->value));
         c->registers[s->reg] = expr_levels(c, s->value);
         return;
+    case STMT_SCAN:
     case STMT_ACCUMULATE: {
         bool counts = dtype_is_float(s->value->dtype) && !s->position;
         add_flops(c, count_expr(c, s->value) + counts);

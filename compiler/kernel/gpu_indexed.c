@@ -1,9 +1,9 @@
 /* Schedules for blocks and threads of what is neither pointwise, nor a row, nor a product: copies,
- * prefix, sort, scatter, update.
+ * sort, scatter, update; and what is estimated of the device.
  *
  * Input: a group with one anchor.  Output: kernels.  Orders that results depend on are serial in
- * one thread: a prefix along its axis, the updates of a column in the order of the index.  The
- * place of an element in a sorted row is the number of those that come before it. */
+ * one thread: the updates of a column in the order of the index.  The place of an element in a
+ * sorted row is the number of those that come before it. */
 #include "kernel/internal.h"
 
 enum { THREADS = 256 };
@@ -19,6 +19,16 @@ static Nest begin(Lowering *l, Group *group) {
     n.gen = gen_new(l, n.b, group);
     n.b->kernel->threads = THREADS;
     return n;
+}
+
+/* A size that only a call knows is that of a batch worth a GPU. */
+double gpu_size(const Dim *d) {
+    int64_t value;
+    return dim_is_const(d, &value) ? (double)value : 4.0 * (double)dim_hint(d);
+}
+
+double gpu_traffic(double bytes) {
+    return bytes / GPU_BYTES;
 }
 
 void gpu_open_elements(Builder *b, const Shape *shape, const Index **at) {
@@ -50,32 +60,6 @@ void schedule_gpu_copy(Lowering *l, const Node *node, Buffer *dst, const char *w
     builder_close(b);
     builder_describe(b, node);
     vector_push(l->arena, &l->steps, builder_finish(b, what, node->path));
-}
-
-void schedule_gpu_prefix(Lowering *l, Group *group) {
-    Nest n = begin(l, group);
-    Builder *b = n.b;
-    const Node *p = group->anchor;
-    const Shape *s = &p->type.shape;
-    int axis = p->attr.prefix.axis;
-    const Index *at[SHAPE_MAX_RANK], *other[SHAPE_MAX_RANK];
-    Shape others = {0};
-    for (int i = 0; i < s->rank; i++)
-        if (i != axis) others.dims[others.rank++] = s->dims[i];
-    gpu_open_elements(b, &others, other);
-    for (int i = 0, next = 0; i < s->rank; i++)
-        if (i != axis) at[i] = other[next++];
-    DType t = p->type.dtype;
-    DType dtype = t == DTYPE_F16 || t == DTYPE_BF16 ? DTYPE_F32 : t;
-    int reg = builder_register(b, dtype, "prefix");
-    const Index *k = open_serial(b, s->dims[axis]);
-    builder_accumulator(b, b->scopes[b->depth].loop, p->attr.prefix.kind, reg, -1);
-    const Dim *last = dim_sub(l->dims, s->dims[axis], dim_const(l->dims, 1));
-    at[axis] = p->attr.prefix.reverse ? index_sub(b->table, index_dim(b->table, last), k) : k;
-    const Expr *value = expr_cast(b, gen_value(n.gen, p->inputs[0], at), dtype);
-    builder_accumulate(b, p->attr.prefix.kind, reg, value, NULL);
-    gen_store(n.gen, p, at, expr_cast(b, expr_register(b, reg), t));
-    group_finish(l, group, n.b, NULL);
 }
 
 static const Expr *pair(Builder *b, Op op, DType dtype, const Expr *x, const Expr *y) {

@@ -269,9 +269,18 @@ void schedule_argsort(Lowering *l, Group *group);
 void schedule_scatter(Lowering *l, Group *group);
 void schedule_update(Lowering *l, Group *group);
 void schedule_scan(Lowering *l, Group *group);
-/* gpu_loops.c, gpu_contract.c, gpu_indexed.c: the same for blocks and threads. */
+/* gpu_loops.c, gpu_contract.c, gpu_indexed.c, gpu_prefix.c: the same for blocks and threads. */
 void schedule_gpu_loops(Lowering *l, Group *group);
 void schedule_gpu_contract(Lowering *l, Group *group);
+/* What schedules assume of the device, beside each other in cycles. */
+enum {
+    GPU_PROCESSORS = 132,
+    GPU_RESIDENT = 2048, /* threads of a processor */
+    GPU_BYTES = 2048,    /* from and to memory in a cycle */
+    GPU_LAUNCH = 4000,   /* of a kernel behind another one */
+};
+double gpu_size(const Dim *d);    /* the value, or an estimate */
+double gpu_traffic(double bytes); /* cycles */
 /* Opens a loop over the elements of a shape, each with a thread of its own; `at`: its indices. */
 void gpu_open_elements(Builder *b, const Shape *shape, const Index **at);
 void schedule_gpu_prefix(Lowering *l, Group *group);

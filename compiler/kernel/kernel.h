@@ -110,6 +110,10 @@ typedef enum StmtKind {
     STMT_PACK,       /* the leaf's operand, copied into the order in which it is read */
     STMT_ARGSORT,    /* the sort leaf on scratch rows */
     STMT_BARRIER,    /* every thread of the block has come so far, and sees what all have stored */
+    STMT_SCAN,       /* reg = carry combined with the values of the threads (binding THREAD) or
+                        lanes (LANE) up to this one, by a fixed tree; then carry = reg of the last.
+                        All of them come, in a loop with one iteration for each; carry is an
+                        accumulator of a SEQ loop around it */
 } StmtKind;
 
 /* An accumulator register of a loop: set to the monoid's neutral element before the first
@@ -195,11 +199,12 @@ struct Stmt {
     Binding binding;
     int accumulator_count;
     Accumulator *accumulators;
-    /* LET, ACCUMULATE, STORE */
+    /* LET, ACCUMULATE, STORE, SCAN */
     int reg;
+    int carry; /* SCAN */
     const Expr *value;
     const Expr *position; /* ACCUMULATE of ARGMAX, ARGMIN: i64 */
-    ReduceKind combine;   /* ACCUMULATE: that of the accumulator */
+    ReduceKind combine;   /* ACCUMULATE, SCAN: that of the accumulator */
     int slot;
     int index_count;
     const Index *const *indices;

@@ -265,6 +265,12 @@ static void print_stmt(Printer *p, const Stmt *s) {
         }
         return;
     case STMT_BARRIER: text_append(p->out, "barrier"); return;
+    case STMT_SCAN:
+        text_printf(p->out, "r%d:%s = scan %ss %s r%d, ", s->reg,
+                    dtype_name(p->kernel->registers.data[s->reg].dtype), bindings[s->binding],
+                    kernel_reduce_name(s->combine), s->carry);
+        print_expr(p, s->value);
+        return;
     case STMT_MMA: print_mma(p, s->mma); return;
     case STMT_PACK: print_pack(p, s->pack); return;
     case STMT_ARGSORT: {

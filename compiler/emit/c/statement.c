@@ -573,5 +573,6 @@ void writer_statement(Writer *w, const Stmt *s) {
     case STMT_PACK: write_pack(w, s->pack); break;
     case STMT_ARGSORT: write_argsort(w, s->argsort); break;
     case STMT_BARRIER: writer_line(w, "__syncthreads();"); break;
+    case STMT_SCAN: cuda_scan(w, s); break;
     }
 }

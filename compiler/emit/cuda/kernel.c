@@ -41,6 +41,7 @@ static void find_folds(const Kernel *k, const Stmt *s, unsigned *found) {
         const Accumulator *a = &s->accumulators[i];
         if (!is_arg(a->kind)) found[a->kind] |= 1u << k->registers.data[a->reg].dtype;
     }
+    if (s->kind == STMT_SCAN) found[s->combine] |= 1u << k->registers.data[s->reg].dtype;
     for (int i = 0; i < s->body.count; i++) find_folds(k, s->body.data[i], found);
 }
 
@@ -81,13 +82,34 @@ static void write_fold(Writer *w, const Stmt *s, const Accumulator *a) {
                     w->kernel->threads / WARP_LANES, fold, at);
 }
 
+void cuda_scan(Writer *w, const Stmt *s) {
+    writer_begin_statement(w, &s->value, 1);
+    DType t = w->kernel->registers.data[s->reg].dtype;
+    const char *reg = w->register_names[s->reg], *carry = w->register_names[s->carry];
+    const char *fold = fold_name(w, s->combine, t);
+    w->register_is_vector[s->reg] = false;
+    writer_line(w, "%s %s = %s;", scalar_type(t), reg, writer_scalar(w, s->value));
+    if (s->binding == BIND_LANE) {
+        writer_line(w, "nn_scan_warp<%s>(%s, %s);", fold, reg, carry);
+        return;
+    }
+    int warps = w->kernel->threads / WARP_LANES;
+    writer_line(w, "{");
+    w->indent++;
+    writer_line(w, "NN_BLOCK_ARRAY(double, nn_parts, %d);", warps);
+    writer_line(w, "nn_scan_block<%d, %s>(%s, %s, nn_parts);", warps, fold, reg, carry);
+    w->indent--;
+    writer_line(w, "}");
+}
+
 /* ---- loops ---- */
 
-/* Every thread has exactly one iteration, so that barriers may stand inside. */
-static bool is_whole_block(const Writer *w, const Stmt *s) {
-    int64_t begin, end;
-    return s->binding == BIND_THREAD && index_is_const(s->begin, &begin) && begin == 0 &&
-           index_is_const(s->end, &end) && end == w->kernel->threads;
+/* Every thread of the block, or lane of the warp, has exactly one iteration, so that barriers and
+ * scans may stand inside. */
+static bool is_whole(const Writer *w, const Stmt *s) {
+    int64_t begin, end, all = s->binding == BIND_THREAD ? w->kernel->threads : WARP_LANES;
+    return s->binding != BIND_WARP && index_is_const(s->begin, &begin) && begin == 0 &&
+           index_is_const(s->end, &end) && end == all;
 }
 
 void cuda_dealt_loop(Writer *w, const Stmt *s) {
@@ -101,10 +123,10 @@ void cuda_dealt_loop(Writer *w, const Stmt *s) {
     bool folds = s->binding == BIND_THREAD && s->accumulator_count;
     writer_accumulators(w, s);
     const char *begin = writer_bound(w, s->begin), *end = writer_bound(w, s->end);
-    if (is_whole_block(w, s)) {
+    if (is_whole(w, s)) {
         writer_line(w, "{");
         w->indent++;
-        writer_line(w, "const int64_t %s = threadIdx.x;", axis);
+        writer_line(w, "const int64_t %s = %s;", axis, first[s->binding]);
         writer_line(w, "(void)%s;", axis);
         w->indent--;
     } else {
