@@ -189,6 +189,13 @@ static void count_stmt(Counter *c, const Stmt *s) {
             touch(c, c->read, s->pack->from_slot,
                   shape_elements(c->dims, &c->kernel->slots.data[s->pack->from_slot].shape));
         return;
+    case STMT_RANK:
+        add_flops(c, count_expr(c, s->value));
+        c->registers[s->reg] = expr_levels(c, s->value);
+        if (s->slot < c->kernel->parameter_count)
+            touch(c, c->read, s->slot,
+                  shape_elements(c->dims, &c->kernel->slots.data[s->slot].shape));
+        return;
     case STMT_ARGSORT:
     case STMT_BARRIER: return;
     }

@@ -1,9 +1,8 @@
 /* Schedules for blocks and threads of what is neither pointwise, nor a row, nor a product: copies,
- * sort, scatter, update; and what is estimated of the device.
+ * scatter, update; and what is estimated of the device.
  *
  * Input: a group with one anchor.  Output: kernels.  Orders that results depend on are serial in
- * one thread: the updates of a column in the order of the index.  The place of an element in a
- * sorted row is the number of those that come before it. */
+ * one thread: the updates of a column in the order of the index. */
 #include "kernel/internal.h"
 
 enum { THREADS = 256 };
@@ -60,51 +59,6 @@ void schedule_gpu_copy(Lowering *l, const Node *node, Buffer *dst, const char *w
     builder_close(b);
     builder_describe(b, node);
     vector_push(l->arena, &l->steps, builder_finish(b, what, node->path));
-}
-
-static const Expr *pair(Builder *b, Op op, DType dtype, const Expr *x, const Expr *y) {
-    const Expr *args[2] = {x, y};
-    return expr_op(b, op, dtype, args, y ? 2 : 1);
-}
-
-/* Does the key `x`, at position k, come before `y`, at i?  NaN is last, or first when descending;
- * equals keep their order. */
-static const Expr *comes_before(Builder *b, const Expr *x, const Expr *y, const Index *k,
-                                const Index *i, bool descending) {
-    const DType t = DTYPE_BOOL;
-    const Expr *no = pair(b, OP_ISNAN, t, x, NULL), *nor = pair(b, OP_ISNAN, t, y, NULL);
-    const Expr *last = descending ? nor : no, *first = descending ? no : nor;
-    const Expr *less = pair(b, descending ? OP_GT : OP_LT, t, x, y);
-    const Expr *odd = pair(b, OP_AND, t, first, pair(b, OP_NOT, t, last, NULL));
-    const Expr *equal = pair(b, OP_OR, t, pair(b, OP_EQ, t, x, y), pair(b, OP_AND, t, no, nor));
-    const Expr *earlier =
-        pair(b, OP_LT, t, expr_index(b, k, DTYPE_I64), expr_index(b, i, DTYPE_I64));
-    return pair(b, OP_OR, t, pair(b, OP_OR, t, less, odd), pair(b, OP_AND, t, equal, earlier));
-}
-
-void schedule_gpu_argsort(Lowering *l, Group *group) {
-    Nest n = begin(l, group);
-    Builder *b = n.b;
-    const Node *p = group->anchor, *keys = p->inputs[0];
-    const Shape *s = &p->type.shape;
-    int axis = p->attr.sort.axis;
-    const Index *at[SHAPE_MAX_RANK], *other[SHAPE_MAX_RANK];
-    gpu_open_elements(b, s, at);
-    int reg = builder_register(b, DTYPE_I64, "place");
-    for (int i = 0; i < s->rank; i++) other[i] = at[i];
-    other[axis] = open_serial(b, s->dims[axis]);
-    builder_accumulator(b, b->scopes[b->depth].loop, REDUCE_SUM, reg, -1);
-    DType t = keys->type.dtype == DTYPE_F16 || keys->type.dtype == DTYPE_BF16 ? DTYPE_F32
-                                                                              : keys->type.dtype;
-    const Expr *x = expr_cast(b, gen_value(n.gen, keys, other), t);
-    const Expr *y = expr_cast(b, gen_value(n.gen, keys, at), t);
-    const Expr *before = comes_before(b, x, y, other[axis], at[axis], p->attr.sort.descending);
-    builder_accumulate(b, REDUCE_SUM, reg, expr_cast(b, before, DTYPE_I64), NULL);
-    builder_close(b);
-    const Expr *position = expr_index(b, at[axis], DTYPE_I64);
-    at[axis] = index_value(b->table, expr_register(b, reg), s->dims[axis]);
-    gen_store(n.gen, p, at, expr_cast(b, position, p->type.dtype));
-    group_finish(l, group, n.b, NULL);
 }
 
 /* An index that is read at run time; nothing of it may stay in a register of an outer scope. */

@@ -283,6 +283,23 @@ double gpu_size(const Dim *d);    /* the value, or an estimate */
 double gpu_traffic(double bytes); /* cycles */
 /* Opens a loop over the elements of a shape, each with a thread of its own; `at`: its indices. */
 void gpu_open_elements(Builder *b, const Shape *shape, const Index **at);
+/* gpu_sort.c: rows of keys, sorted, and the position that each key had; NULL where nobody stores
+ * them.  Neighbours in a row are neighbours in memory. */
+typedef struct SortedRows {
+    Buffer *keys, *order; /* [rows, length] */
+} SortedRows;
+typedef struct SortRequest {
+    const Dim *rows, *length;
+    DType dtype; /* of keys; no half */
+    bool descending;
+    /* The key at a place, and (unless NULL) what is done with the position that comes to a place,
+     * where one tile holds a row: no rows are stored then. */
+    const Expr *(*key)(void *user, Builder *b, Gen *gen, const Index *row, const Index *k);
+    void (*store)(void *user, Builder *b, Gen *gen, const Index *row, const Index *k,
+                  const Index *position);
+    void *user;
+} SortRequest;
+SortedRows gpu_sort(Lowering *l, Group *group, const SortRequest *request);
 void schedule_gpu_prefix(Lowering *l, Group *group);
 void schedule_gpu_argsort(Lowering *l, Group *group);
 void schedule_gpu_scatter(Lowering *l, Group *group);

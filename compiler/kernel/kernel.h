@@ -114,6 +114,8 @@ typedef enum StmtKind {
                         lanes (LANE) up to this one, by a fixed tree; then carry = reg of the last.
                         All of them come, in a loop with one iteration for each; carry is an
                         accumulator of a SEQ loop around it */
+    STMT_RANK,       /* reg (i64) = how many of slot[indices.., begin .. end), which are sorted,
+                        come before value; with `ties`, those equal to it too */
 } StmtKind;
 
 /* An accumulator register of a loop: set to the monoid's neutral element before the first
@@ -183,25 +185,29 @@ typedef struct PackLeaf {
 } PackLeaf;
 
 /* order[0..count) = stable sorting permutation of keys[0..count) (scratch slots, rank 1); `spare`
- * is i64 scratch of the same length.  NaN last ascending, first descending. */
+ * is i64 scratch of the same length.  NaN last ascending, first descending.
+ * On a GPU, by a whole block: the first `count` pairs (key, order) of every `width` in shared
+ * memory are put in order, by key and, where keys are equal, by what `order` (i32) holds before. */
 typedef struct ArgsortLeaf {
-    int keys_slot, order_slot, spare_slot;
+    int keys_slot, order_slot, spare_slot; /* no spare on a GPU */
     const Index *count;
     bool descending;
+    int64_t width; /* a power of two; 0 on the CPU */
 } ArgsortLeaf;
 
 struct Stmt {
     StmtKind kind;
     VECTOR(Stmt *) body; /* BLOCK, LOOP, IF */
-    /* LOOP: axis runs begin, begin + 1, ... < end */
+    /* LOOP: axis runs begin, begin + 1, ... < end.  RANK: what is searched */
     int axis;
     const Index *begin, *end;
     Binding binding;
     int accumulator_count;
     Accumulator *accumulators;
-    /* LET, ACCUMULATE, STORE, SCAN */
+    /* LET, ACCUMULATE, STORE, SCAN, RANK */
     int reg;
-    int carry; /* SCAN */
+    int carry;             /* SCAN */
+    bool descending, ties; /* RANK */
     const Expr *value;
     const Expr *position; /* ACCUMULATE of ARGMAX, ARGMIN: i64 */
     ReduceKind combine;   /* ACCUMULATE, SCAN: that of the accumulator */
@@ -319,6 +325,9 @@ struct Step {
      * The scan index of EXPR_RANDOM is t. */
     const Dim *count;
     bool reverse;
+    /* LOOP, not NULL: KernelProgram.run is first, 2 * first, 4 * first, ... < count in its
+     * iterations, kernels of the body may name it, and there are no positions. */
+    const Dim *first;
     VECTOR(Rotation) rotations;
     VECTOR(Step *) body;
 };
@@ -380,6 +389,7 @@ typedef struct KernelProgram {
     VECTOR(Kernel *) kernels;   /* interned, by id */
     Kernel **kernel_slots;      /* the same by their text: open addressing, power of two */
     int kernel_slot_count;
+    const DimSymbol *run; /* the length of sorted runs in a loop of merges; NULL: no such loop */
     VECTOR(Remark) remarks;
     VECTOR(Refusal) refusals;  /* none for the CPU */
     struct StoredForms *forms; /* of cells: see kernel_cell_layout */

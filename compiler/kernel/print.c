@@ -273,14 +273,29 @@ static void print_stmt(Printer *p, const Stmt *s) {
         return;
     case STMT_MMA: print_mma(p, s->mma); return;
     case STMT_PACK: print_pack(p, s->pack); return;
+    case STMT_RANK:
+        text_printf(p->out, "r%d:i64 = rank%s%s of ", s->reg, s->descending ? ".descending" : "",
+                    s->ties ? ".ties" : "");
+        print_expr(p, s->value);
+        text_append(p->out, " in ");
+        print_place(p, s->slot, s->indices, s->index_count);
+        text_append(p->out, " from ");
+        print_index(p, s->begin);
+        text_append(p->out, " .. ");
+        print_index(p, s->end);
+        return;
     case STMT_ARGSORT: {
         const Slot *slots = p->kernel->slots.data;
         const ArgsortLeaf *a = s->argsort;
-        text_printf(p->out, "%s = argsort%s(%s, spare %s, ", slots[a->order_slot].name,
-                    a->descending ? ".descending" : "", slots[a->keys_slot].name,
-                    slots[a->spare_slot].name);
+        if (a->width)
+            text_printf(p->out, "sort%s(%s, %s) in each %lld, ", a->descending ? ".descending" : "",
+                        slots[a->keys_slot].name, slots[a->order_slot].name, (long long)a->width);
+        else
+            text_printf(p->out, "%s = argsort%s(%s, spare %s, ", slots[a->order_slot].name,
+                        a->descending ? ".descending" : "", slots[a->keys_slot].name,
+                        slots[a->spare_slot].name);
         print_index(p, a->count);
-        text_char(p->out, ')');
+        if (!a->width) text_char(p->out, ')');
         return;
     }
     }
@@ -351,6 +366,11 @@ static void print_steps(Text *out, Step *const *steps, int count, int indent) {
             continue;
         }
         text_append(out, s->reverse ? "reverse loop " : "loop ");
+        if (s->first) {
+            text_append(out, "doubling from ");
+            dim_print(out, s->first);
+            text_append(out, " below ");
+        }
         dim_print(out, s->count);
         for (int r = 0; r < s->rotations.count; r++) {
             text_append(out, " ");

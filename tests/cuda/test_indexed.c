@@ -169,8 +169,41 @@ static void test_prefix(void **state) {
               "nn_scan_warp<nn_sum_f32> nn_scan_block<8, totals");
 }
 
+#define SORT(in, rest) " dims N\n %x: $" in " = input x\n %y = argsort %x " rest "\n return y=%y"
+
+static void test_sort(void **state) {
+    (void)state;
+    static const char edges[] = "0 1 2 31 32 33 1023 1024 1025 2047 2048 2049 4097";
+    static const Indexed cases[] = {
+        {"pairs", SORT("[N, 2]", "axis=1"), ALL " bool", -2, 2, 3, 7, true, "0 1 255 600"},
+        {"short", SORT("[N, 7]", "axis=1 descending"), ALL " bool", -2, 2, 3, 7, true, "0 1 64 65"},
+        {"warp", SORT("[N, 32]", "axis=1"), ALL, -2, 2, 9, 7, true, "1 16 17"},
+        {"odd", SORT("[N, 33]", "axis=1"), "f32", -2, 2, 9, 7, true, "1 8 9"},
+        {"columns", SORT("[65, N, 3]", "axis=0"), "f32 i64", -2, 2, 9, 7, true, "1 5"},
+        {"one", SORT("[N, 1]", "axis=1"), "f32", -2, 2, 9, 7, true, "0 3"},
+        {"tile", SORT("[N, 1023]", "axis=1 descending"), "f32 f64 i64 f16 bool", -20, 20, 500, 31,
+         true, "1 2"},
+        {"full", SORT("[N, 2048]", "axis=1"), "f32 f64", -20, 20, 500, 31, true, "1"},
+        {"two", SORT("[2, 2049]", "axis=1"), "f32 i64", -20, 20, 500, 31, true, "0"},
+        {"chunks", SORT("[2, 3, 10000]", "axis=2 descending"), "f32", -200, 200, 500, 31, true,
+         "0"},
+        {"chunks_columns", SORT("[6500, 2]", "axis=0"), "f64 i8", -20, 20, 100, 31, true, "0"},
+        {"open", SORT("[2, N]", "axis=1"), "f32 i32", -20, 20, 500, 31, true, edges},
+        {"open_down", SORT("[N]", "axis=0 descending"), "f64 i64 bf16 bool", -20, 20, 500, 31, true,
+         edges},
+        {"in_scan",
+         " dims N\n %h: i64[2100] = input h\n %x: $[N, 2100] = input x\n"
+         " %s = scan %h, %x carries=1 sequences=1 length=N {\n"
+         "  %c: i64[2100] = input\n  %e: $[2100] = input\n"
+         "  %o = argsort %e axis=0\n  %n = add %c, %o\n  return %n, %o\n }\n"
+         " %l = proj %s index=0\n %a = proj %s index=1\n return l=%l, a=%a",
+         "f32", -20, 20, 500, 31, true, "0 1 3"},
+    };
+    run_table("sort", cases, sizeof cases / sizeof *cases, "nn_sort_tile<256 nn_rank< nn_width");
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_prefix)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_prefix), cmocka_unit_test(test_sort)};
     cmocka_set_test_filter(getenv("CMOCKA_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

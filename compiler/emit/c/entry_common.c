@@ -54,6 +54,7 @@ void entry_without_dims(EntryWriter *e) {
 
 const char *entry_symbol(void *user, const DimSymbol *symbol) {
     EntryWriter *e = user;
+    if (symbol == e->w->plan->kernels->run) return "nn_width";
     if (!e->state_names && plan_entry_symbol(e->entry, symbol))
         return entry_symbol_text(e->names, symbol);
     for (int pass = 0; pass < 2; pass++)
@@ -257,13 +258,19 @@ static void write_loop(EntryWriter *e, const Step *s, int indent) {
             e->local[pair[k]->id] = name;
         }
     }
-    source_line(w, indent, "for (int64_t nn_i%d = 0; nn_i%d < %s; nn_i%d++) {", n, n, extent, n);
-    source_line(w, indent + 1, "const int64_t nn_t%d = %s;", n,
-                s->reverse ? entry_format(e, "(%s) - 1 - nn_i%d", extent, n)
-                           : entry_format(e, "nn_i%d", n));
-    source_line(w, indent + 1, "(void)nn_t%d;", n);
-    e->scan = entry_format(e, "nn_t%d", n);
-    declare_elements(e, s, indent + 1);
+    if (s->first) {
+        source_line(w, indent, "for (int64_t nn_width = %s; nn_width < %s; nn_width *= 2) {",
+                    entry_dim(e, s->first, false), extent);
+    } else {
+        source_line(w, indent, "for (int64_t nn_i%d = 0; nn_i%d < %s; nn_i%d++) {", n, n, extent,
+                    n);
+        source_line(w, indent + 1, "const int64_t nn_t%d = %s;", n,
+                    s->reverse ? entry_format(e, "(%s) - 1 - nn_i%d", extent, n)
+                               : entry_format(e, "nn_i%d", n));
+        source_line(w, indent + 1, "(void)nn_t%d;", n);
+        e->scan = entry_format(e, "nn_t%d", n);
+        declare_elements(e, s, indent + 1);
+    }
     entry_steps(e, s->body.data, s->body.count, indent + 1);
     for (int i = 0; i < s->rotations.count; i++) {
         const char *a = e->local[s->rotations.data[i].current->id];

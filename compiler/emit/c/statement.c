@@ -571,8 +571,14 @@ void writer_statement(Writer *w, const Stmt *s) {
         break;
     case STMT_MMA: write_mma(w, s->mma); break;
     case STMT_PACK: write_pack(w, s->pack); break;
-    case STMT_ARGSORT: write_argsort(w, s->argsort); break;
+    case STMT_ARGSORT:
+        if (s->argsort->width)
+            cuda_sort(w, s->argsort);
+        else
+            write_argsort(w, s->argsort);
+        break;
     case STMT_BARRIER: writer_line(w, "__syncthreads();"); break;
     case STMT_SCAN: cuda_scan(w, s); break;
+    case STMT_RANK: cuda_rank(w, s); break;
     }
 }

@@ -110,7 +110,9 @@ void cuda_open_kernel(Writer *w, const char *name);
 void cuda_declare_scratch(Writer *w, int slot);
 /* A loop whose iterations are dealt to threads, warps or lanes. */
 void cuda_dealt_loop(Writer *w, const Stmt *s);
-void cuda_scan(Writer *w, const Stmt *s); /* STMT_SCAN */
+void cuda_scan(Writer *w, const Stmt *s);
+void cuda_sort(Writer *w, const ArgsortLeaf *a);
+void cuda_rank(Writer *w, const Stmt *s);
 /* Types that combine two values, for the accumulators of all dealt loops of the kernels. */
 void cuda_write_folds(Text *out, const Plan *plan);
 

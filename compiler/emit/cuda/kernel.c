@@ -102,6 +102,34 @@ void cuda_scan(Writer *w, const Stmt *s) {
     writer_line(w, "}");
 }
 
+/* ---- sorts ---- */
+
+static const char *order_name(bool descending) {
+    return descending ? "nn_descending" : "nn_ascending";
+}
+
+void cuda_sort(Writer *w, const ArgsortLeaf *a) {
+    writer_begin_statement(w, NULL, 0);
+    const Slot *keys = &w->kernel->slots.data[a->keys_slot];
+    writer_line(w, "nn_sort_tile<%d, %s>(%s, %s, %lld, %lld, %s);", w->kernel->threads,
+                order_name(a->descending), w->slot_names[a->keys_slot],
+                w->slot_names[a->order_slot], (long long)slot_elements(w, keys),
+                (long long)a->width, writer_index(w, a->count));
+}
+
+void cuda_rank(Writer *w, const Stmt *s) {
+    const Index *at[SHAPE_MAX_RANK];
+    writer_begin_statement(w, &s->value, 1);
+    for (int i = 0; i < s->index_count; i++) at[i] = s->indices[i];
+    at[s->index_count] = s->begin;
+    const char *value = writer_scalar(w, s->value);
+    w->register_is_vector[s->reg] = false;
+    writer_line(w, "const int64_t %s = nn_rank<%s, %s>(%s + (%s), %s, %s);",
+                w->register_names[s->reg], order_name(s->descending), s->ties ? "true" : "false",
+                w->slot_names[s->slot], writer_index(w, slot_offset(w, s->slot, at)),
+                writer_index(w, index_sub(w->indices, s->end, s->begin)), value);
+}
+
 /* ---- loops ---- */
 
 /* Every thread of the block, or lane of the warp, has exactly one iteration, so that barriers and

@@ -44,6 +44,19 @@ static const char drawing[] =
     "    return r;\n"
     "}\n\n";
 
+static bool sorts(const Stmt *s) {
+    if (s->kind == STMT_ARGSORT || s->kind == STMT_RANK) return true;
+    for (int i = 0; i < s->body.count; i++)
+        if (sorts(s->body.data[i])) return true;
+    return false;
+}
+
+static bool any_sorts(const Plan *plan) {
+    for (int i = 0; i < plan->kernel_plans.count; i++)
+        if (sorts(plan->kernel_plans.data[i]->kernel->body)) return true;
+    return false;
+}
+
 static void write_templates(SourceWriter *w) {
     text_append(w->out, "\n/* ---- templates ---- */\n\n");
     text_append(w->out, "#define NN_CUDA 1\n");
@@ -55,6 +68,7 @@ static void write_templates(SourceWriter *w) {
     emit_template(w->out, "elementary.h");
     if (w->sites) emit_template(w->out, "philox.h");
     emit_template(w->out, "cuda_device.h");
+    if (any_sorts(w->plan)) emit_template(w->out, "cuda_sort.h");
     if (w->sites) text_append(w->out, drawing);
     emit_template(w->out, "cuda_host.h");
     text_append(w->out, "\n");

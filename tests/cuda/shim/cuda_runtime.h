@@ -370,6 +370,7 @@ inline void schedule(uint64_t seed) {
 #define gridDim (shim::machine.grid)
 #define __syncthreads() shim::barrier(__LINE__)
 #define __shfl_sync(mask, value, from) shim::shuffle(mask, value, from, __LINE__)
+#define __syncwarp() ((void)shim::shuffle(0xffffffffu, 0, 0, __LINE__))
 #define __shfl_down_sync(mask, value, by) shim::shuffle(mask, value, shim::lane() + (by), __LINE__)
 
 /* ---- the runtime, as far as emitted code calls it ---- */
