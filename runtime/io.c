@@ -34,13 +34,13 @@ bool nnc_fail(NncError *error, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
-    error->no_memory = false;
+    error->environment = false;
     return false;
 }
 
 bool nnc_fail_memory(NncError *error, size_t bytes) {
     nnc_fail(error, "out of memory (%zu bytes)", bytes);
-    error->no_memory = true;
+    error->environment = true;
     return false;
 }
 

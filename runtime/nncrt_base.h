@@ -18,7 +18,7 @@ extern "C" {
 /* Why something failed, for the user: what, where, what to do.  May hold several lines. */
 typedef struct NncError {
     char text[4096];
-    bool no_memory; /* an allocation failed: nothing was wrong with the input */
+    bool environment; /* memory or a device failed: nothing was wrong with the input */
 } NncError;
 
 #if defined(__GNUC__)

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 #include "nncrt_files.h"
+#include "nnc_cuda_abi.h"
+#include "nnc_device.h"
 #include "nnc_standalone.h"
 
 #ifdef __cplusplus
@@ -23,6 +25,16 @@ typedef struct NncEngine {
     int (*get)(void *user, const nnc_context *context, int cell, void *data, size_t bytes);
     int (*set)(void *user, nnc_context *context, int cell, const void *data, size_t bytes);
 } NncEngine;
+
+/* --- A GPU ----------------------------------------------------------------------------------- */
+/* Makes an engine of a model that was emitted for CUDA.  NULL, with an error that says why, when
+ * the GPU cannot be used.  A device serves one session at a time, and is closed after it. */
+typedef struct NncDevice NncDevice;
+NncDevice *nnc_device_open(const nnc_cuda_model *model, const nnc_device *cuda, NncError *error);
+void nnc_device_close(NncDevice *device);
+/* The model's tables, for a session and its entries, which then runs on the engine. */
+const nnc_model *nnc_device_model(const NncDevice *device);
+const NncEngine *nnc_device_engine(const NncDevice *device);
 
 /* A context that owns its regions. */
 typedef struct NncSession {

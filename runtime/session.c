@@ -17,14 +17,17 @@ const char *nnc_status_text(int status) {
     case NNC_E_WORKSPACE: return "a memory region is too small";
     case NNC_E_STATE: return "the context is not ready for this call";
     case NNC_E_NOT_FINITE: return "the loss or a gradient is not finite";
+    case NNC_E_DEVICE: return "the device has failed";
     default: return "unknown status";
     }
 }
 
 static bool fail_status(NncError *error, const nnc_context *context, const char *what, int status) {
     const char *message = context->message;
-    return nnc_fail(error, "%s: %s%s%s", what, nnc_status_text(status), message ? ": " : "",
-                    message ? message : "");
+    nnc_fail(error, "%s: %s%s%s", what, nnc_status_text(status), message ? ": " : "",
+             message ? message : "");
+    error->environment = status == NNC_E_DEVICE;
+    return false;
 }
 
 bool nnc_session_open(NncSession *session, const nnc_model *model, const int64_t *init_dims,

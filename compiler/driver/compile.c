@@ -307,7 +307,7 @@ static int run_tool(Compilation *c, const char *const *argv) {
         fprintf(stderr, "\n");
     }
     if (!process_run(argv, &output, &code, &missing, &error)) {
-        if (missing) jit_explain_missing(argv[0], &error);
+        if (missing) jit_explain_missing(JIT_C, argv[0], &error);
         if (signals_received) return 128 + signals_received;
         fprintf(stderr, "nnc: %s\n", error.text);
         return EXIT_FILES;
@@ -329,8 +329,9 @@ static int build_object(Compilation *c, const char *folder, bool library, const 
     }
     char buffer[4096];
     const char *words[WORD_LIMIT], *argv[WORD_LIMIT + 20];
-    int count = jit_compiler(c->line->value[OPTION_CC], buffer, words, WORD_LIMIT), n = 0;
-    if (!count) return options_misuse(c->line, "--cc is empty or too long");
+    JitCompiler compiler = {.command = c->line->value[OPTION_CC]};
+    int count = jit_words(&compiler, buffer, words, WORD_LIMIT, &error), n = 0;
+    if (!count) return options_misuse(c->line, "%s", error.text);
     for (int i = 0; i < count; i++) argv[n++] = words[i];
     for (size_t i = 0; i < sizeof object_flags / sizeof *object_flags; i++)
         argv[n++] = object_flags[i];

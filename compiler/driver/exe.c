@@ -91,7 +91,7 @@ static int run_tool(Build *build, const char *const *argv, bool ours, const char
         fputc('\n', stderr);
     }
     if (!process_run(argv, &output, &status, &missing, &build->error)) {
-        if (missing) jit_explain_missing(argv[0], &build->error);
+        if (missing) jit_explain_missing(JIT_C, argv[0], &build->error);
         result = signals_received ? 128 + signals_received : 3;
     } else if (status != 0) {
         nnc_fail(&build->error, "%s failed (status %d)%s:\n%.3000s", argv[0], status, hint,
@@ -201,7 +201,7 @@ static int write_weights(Build *build, const Model *model) {
 }
 
 static int write_sources(Build *build, const Model *model, const Root *root,
-                         const EmittedC *emitted) {
+                         const EmittedCode *emitted) {
     NncError *error = &build->error;
     bool good = jit_write_file(build->folder, "model.c", emitted->source.data,
                                emitted->source.length, error) &&
@@ -328,7 +328,7 @@ static int install_binary(Build *build) {
 }
 
 static int build_binary(Build *build, const Pipeline *pipeline, Root *root, const Model *model) {
-    EmittedC emitted;
+    EmittedCode emitted;
     if (!model->entry || model->entry->argument_count != 1) {
         nnc_fail(&build->error, "a standalone binary needs an export with one input; '%s' has %d",
                  root->name->text, model->entry ? model->entry->argument_count : 0);
@@ -341,7 +341,7 @@ static int build_binary(Build *build, const Pipeline *pipeline, Root *root, cons
     }
     if (!jit_make_folder(build->folder, &build->error)) return 3;
     int status = write_weights(build, model);
-    if (status == 0) status = pipeline_emit_c(pipeline, root, false, &emitted);
+    if (status == 0) status = pipeline_emit(pipeline, root, "c", false, &emitted);
     if (status == 0) status = write_sources(build, model, root, &emitted);
     for (int v = 0; status == 0 && v < build->variant_count; ++v)
         status = compile_variant(build, &build->variants[v]);
@@ -377,12 +377,13 @@ int exe_command(const ExeOptions *options) {
         build.variants += build.variant_count - 1;
         build.variant_count = 1;
     }
-    build.word_count = jit_compiler(options->cc, build.words_buffer, build.words, WORD_LIMIT);
+    JitCompiler compiler = {.command = options->cc};
+    build.word_count =
+        jit_words(&compiler, build.words_buffer, build.words, WORD_LIMIT, &build.error);
     if (!build.variants) {
         nnc_fail(&build.error, "binaries for x86-64 are built on x86-64 only");
         build.status = driver_fail(2, &build.error);
     } else if (build.word_count == 0) {
-        nnc_fail(&build.error, "the name of the C compiler is empty or too long");
         build.status = driver_fail(2, &build.error);
     } else if (!memory_guard(build_target, &build)) {
         build.status = 3;

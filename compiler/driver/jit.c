@@ -1,4 +1,4 @@
-/* The C compiler as a back end of run and train: hash, cache, spawn, dlopen. */
+/* The C and CUDA compilers as back ends of run and train: hash, cache, spawn, dlopen. */
 #define _GNU_SOURCE
 #include "driver/jit.h"
 
@@ -27,26 +27,47 @@ const char *const jit_code_flags[] = {
     "-fno-trapping-math",
     NULL,
 };
-static const char *const shared_flags[] = {"-std=gnu11", "-w", "-fPIC", "-shared"};
-enum {
-    CODE_FLAG_COUNT = sizeof jit_code_flags / sizeof jit_code_flags[0] - 1,
-    SHARED_FLAG_COUNT = sizeof shared_flags / sizeof shared_flags[0],
-    WORD_LIMIT = 64
+static const char *const shared_flags[] = {"-std=gnu11", "-w", "-fPIC", "-shared", NULL};
+static const char *const cuda_flags[] = {"-std=c++17", "-O3",     "-w",     "-Xcompiler", "-fPIC",
+                                         "-shared",    "-cudart", "static", NULL};
+enum { WORD_LIMIT = 64, FLAG_LIMIT = 32 };
+
+/* How each language is compiled. */
+static const struct {
+    const char *variable, *command, *code; /* what names the compiler; its name; what it reads */
+    const char *missing, *advice;
+    const char *const *flags[2];
+} languages[] = {
+    [JIT_C] = {"CC",
+               "cc",
+               "C code",
+               "no C compiler",
+               "run and train compile the emitted C code. Install one (Debian, Ubuntu: apt install "
+               "gcc), or name one with --cc or CC,\nor use --engine=interp, which needs none but "
+               "is slow",
+               {jit_code_flags, shared_flags}},
+    [JIT_CUDA] = {"NVCC",
+                  "nvcc",
+                  "CUDA code",
+                  "no CUDA compiler",
+                  "Code for a GPU is compiled by nvcc of NVIDIA's CUDA toolkit (12 or later). "
+                  "Install it, or name it with --nvcc or NVCC",
+                  {cuda_flags}},
 };
 
-int jit_compiler(const char *cc, char buffer[4096], const char **words, int limit) {
-    if (!cc || !*cc) cc = getenv("CC");
-    if (!cc || !*cc) cc = "cc";
-    return process_split(cc, buffer, 4096, words, limit);
+int jit_words(const JitCompiler *compiler, char buffer[4096], const char **words, int limit,
+              NncError *error) {
+    const char *text = compiler->command;
+    if (!text || !*text) text = getenv(languages[compiler->language].variable);
+    if (!text || !*text) text = languages[compiler->language].command;
+    int count = process_split(text, buffer, 4096, words, limit);
+    if (count == 0) nnc_fail(error, "the name of the compiler is empty or too long");
+    return count;
 }
 
-void jit_explain_missing(const char *cc, NncError *error) {
-    nnc_fail(error,
-             "no C compiler: '%s' cannot be started.\n"
-             "run and train compile the emitted C code. Install one (Debian, Ubuntu: apt install "
-             "gcc), or name "
-             "one with --cc or CC,\nor use --engine=interp, which needs none but is slow",
-             cc);
+void jit_explain_missing(JitLanguage language, const char *word, NncError *error) {
+    nnc_fail(error, "%s: '%s' cannot be started.\n%s", languages[language].missing, word,
+             languages[language].advice);
 }
 
 /* Two FNV-1a streams: 128 bits, against accidents (the folder is the user's own). */
@@ -155,25 +176,44 @@ static int after_failure(int status) {
     return signals_received ? 128 + signals_received : status;
 }
 
+/* A compiler in words, and its flags. */
+typedef struct Command {
+    const JitCompiler *compiler;
+    char buffer[4096];
+    const char *words[WORD_LIMIT + FLAG_LIMIT];
+    int word_count, count; /* count: with the flags */
+} Command;
+
+static bool read_command(const JitCompiler *compiler, Command *out, NncError *error) {
+    out->compiler = compiler;
+    out->word_count = jit_words(compiler, out->buffer, out->words, WORD_LIMIT, error);
+    out->count = out->word_count;
+    for (int f = 0; f < 2; ++f)
+        for (const char *const *flag = languages[compiler->language].flags[f]; flag && *flag;
+             ++flag)
+            out->words[out->count++] = *flag;
+    if (compiler->march) out->words[out->count++] = compiler->march;
+    return out->word_count > 0;
+}
+
 /* Runs the compiler on the first file in `folder`; the object is folder/model.so. */
-static int compile(const char *folder, const JitFile *files, int count, const char *const *words,
-                   int word_count, bool verbose, NncError *error) {
+static int compile(const char *folder, const JitFile *files, int count, const Command *command,
+                   NncError *error) {
     char source[4200], object[4200];
+    const JitCompiler *compiler = command->compiler;
     for (int i = 0; i < count; ++i)
         if (!jit_write_file(folder, files[i].name, files[i].text, files[i].length, error)) return 3;
     snprintf(source, sizeof source, "%s/%s", folder, files[0].name);
     snprintf(object, sizeof object, "%s/model.so", folder);
-    const char *argv[WORD_LIMIT + CODE_FLAG_COUNT + SHARED_FLAG_COUNT + 8];
+    const char *argv[WORD_LIMIT + FLAG_LIMIT + 8];
     int used = 0;
-    for (int i = 0; i < word_count; ++i) argv[used++] = words[i];
-    for (int i = 0; i < CODE_FLAG_COUNT; ++i) argv[used++] = jit_code_flags[i];
-    for (int i = 0; i < SHARED_FLAG_COUNT; ++i) argv[used++] = shared_flags[i];
+    for (int i = 0; i < command->count; ++i) argv[used++] = command->words[i];
     argv[used++] = "-o";
     argv[used++] = object;
     argv[used++] = source;
     argv[used++] = "-lm";
     argv[used] = NULL;
-    if (verbose) {
+    if (compiler->verbose) {
         for (int i = 0; i < used; ++i) fprintf(stderr, "%s%s", i ? " " : "+ ", argv[i]);
         fputc('\n', stderr);
     }
@@ -181,39 +221,39 @@ static int compile(const char *folder, const JitFile *files, int count, const ch
     bool missing;
     int status = 0, result = 0;
     if (!process_run(argv, &output, &status, &missing, error)) {
-        if (missing) jit_explain_missing(words[0], error);
+        if (missing) jit_explain_missing(compiler->language, argv[0], error);
         result = after_failure(3);
     } else if (status != 0) {
-        nnc_fail(error,
-                 "%s refuses the emitted C code (status %d), which is a mistake in nnc:\n%.3000s",
-                 words[0], status, output.data ? output.data : "");
-        result = after_failure(70);
+        const char *said = output.data ? output.data : "";
+        if (compiler->is_probe)
+            nnc_fail(error, "%s does not compile (status %d):\n%.3000s", argv[0], status, said);
+        else
+            nnc_fail(error,
+                     "%s refuses the emitted %s (status %d), which is a mistake in nnc:\n%.3000s",
+                     argv[0], languages[compiler->language].code, status, said);
+        result = after_failure(compiler->is_probe ? 3 : 70);
     }
     nnc_text_free(&output);
     return result;
 }
 
-static int hash_everything(const JitFile *files, int count, const char *const *words,
-                           int word_count, Hash *hash, NncError *error) {
+static int hash_everything(const JitFile *files, int count, const Command *command, Hash *hash,
+                           NncError *error) {
     const char *argv[WORD_LIMIT + 2];
     NncText version = {0};
     bool missing;
     int status;
-    for (int i = 0; i < word_count; ++i) {
-        argv[i] = words[i];
-        hash_text(hash, words[i]);
-    }
-    argv[word_count] = "--version";
-    argv[word_count + 1] = NULL;
+    for (int i = 0; i < command->word_count; ++i) argv[i] = command->words[i];
+    argv[command->word_count] = "--version";
+    argv[command->word_count + 1] = NULL;
     if (!process_run(argv, &version, &status, &missing, error)) {
-        if (missing) jit_explain_missing(words[0], error);
+        if (missing) jit_explain_missing(command->compiler->language, argv[0], error);
         nnc_text_free(&version);
         return after_failure(3);
     }
     if (version.data) hash_text(hash, version.data);
     nnc_text_free(&version);
-    for (int i = 0; i < CODE_FLAG_COUNT; ++i) hash_text(hash, jit_code_flags[i]);
-    for (int i = 0; i < SHARED_FLAG_COUNT; ++i) hash_text(hash, shared_flags[i]);
+    for (int i = 0; i < command->count; ++i) hash_text(hash, command->words[i]);
     for (int i = 0; i < count; ++i) {
         hash_text(hash, files[i].name);
         hash_bytes(hash, files[i].text, files[i].length);
@@ -222,8 +262,11 @@ static int hash_everything(const JitFile *files, int count, const char *const *w
     return 0;
 }
 
-static bool open_library(const char *path, const char *symbol, JitModel *out, NncError *error) {
-    out->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+static bool open_library(const char *path, const char *symbol, JitLanguage language, JitModel *out,
+                         NncError *error) {
+    /* The CUDA runtime in the object has threads and ends with the process. */
+    int stays = language == JIT_CUDA ? RTLD_NODELETE : 0;
+    out->library = dlopen(path, RTLD_NOW | RTLD_LOCAL | stays);
     if (!out->library) return nnc_fail(error, "cannot load the compiled code: %s", dlerror());
     if (dlsym(out->library, symbol)) return true;
     jit_unload(out);
@@ -236,34 +279,23 @@ bool jit_symbol(const JitModel *model, const char *symbol, void *function, size_
     return address != NULL;
 }
 
-int jit_load(const JitFile *files, int count, const char *symbol, const char *cc, bool verbose,
+int jit_open(const JitFile *files, int count, const char *symbol, const JitCompiler *compiler,
              JitModel *out, NncError *error) {
-    const nnc_model *(*get_model)(void) = NULL;
-    int status = jit_open(files, count, symbol, cc, verbose, out, error);
-    if (status == 0 && jit_symbol(out, symbol, &get_model, sizeof get_model))
-        out->model = get_model();
-    return status;
-}
-
-int jit_open(const JitFile *files, int count, const char *symbol, const char *cc, bool verbose,
-             JitModel *out, NncError *error) {
-    char buffer[4096], cache[4096], path[4200], folder[4096], object[4200];
-    const char *words[WORD_LIMIT];
+    char cache[4096], path[4200], folder[4096], object[4200];
+    Command command;
     *out = (JitModel){0};
-    int word_count = jit_compiler(cc, buffer, words, WORD_LIMIT);
-    if (word_count == 0)
-        return nnc_fail(error, "the name of the C compiler is empty or too long"), 3;
+    if (!read_command(compiler, &command, error)) return 3;
     Hash hash = {0xcbf29ce484222325ull, 0x84222325cbf29ce4ull};
-    int status = hash_everything(files, count, words, word_count, &hash, error);
+    int status = hash_everything(files, count, &command, &hash, error);
     if (status != 0) return status;
     if (!cache_folder(cache, error)) return 3;
     snprintf(path, sizeof path, "%s/%016" PRIx64 "%016" PRIx64 ".so", cache, hash.a, hash.b);
     if (access(path, R_OK) == 0) {
-        if (open_library(path, symbol, out, error)) return 0;
+        if (open_library(path, symbol, compiler->language, out, error)) return 0;
         unlink(path); /* damaged: made anew */
     }
     if (!jit_make_folder(folder, error)) return 3;
-    status = compile(folder, files, count, words, word_count, verbose, error);
+    status = compile(folder, files, count, &command, error);
     if (status == 0) {
         snprintf(object, sizeof object, "%s/model.so", folder);
         if (rename(object, path) != 0) {
@@ -273,7 +305,7 @@ int jit_open(const JitFile *files, int count, const char *symbol, const char *cc
     }
     jit_remove_folder(folder);
     if (status != 0) return status;
-    return open_library(path, symbol, out, error) ? 0 : 70;
+    return open_library(path, symbol, compiler->language, out, error) ? 0 : 70;
 }
 
 void jit_unload(JitModel *model) {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "driver/cuda.h"
 #include "driver/interpreter_model.h"
 #include "emit/common/common.h"
 
@@ -13,34 +14,63 @@ int driver_fail(int status, const NncError *error) {
     return status;
 }
 
+static int open_interpreted(Model *model, const Pipeline *pipeline, Root *root) {
+    model->table = interpreter_model(pipeline, root, &model->engine);
+    model->place = "the interpreter";
+    return 0;
+}
+
+static int open_compiled(Model *model, const Pipeline *pipeline, Root *root,
+                         const EngineOptions *options, NncError *error) {
+    Arena *arena = pipeline->arena;
+    EmittedCode text;
+    const nnc_model *(*get_model)(void) = NULL;
+    int status = pipeline_emit(pipeline, root, "c", options->instrument, &text);
+    if (status != 0) return status;
+    JitFile files[] = {{"model.c", text.source.data, text.source.length},
+                       {"model.h", text.header.data, text.header.length}};
+    JitCompiler compiler = {.command = options->cc, .verbose = options->verbose};
+    const char *symbol = arena_printf(arena, "%s_model", emit_identifier(arena, root->name->text));
+    status = jit_open(files, 2, symbol, &compiler, &model->library, error);
+    if (status != 0) return status;
+    jit_symbol(&model->library, symbol, &get_model, sizeof get_model);
+    model->table = get_model();
+    model->pool = nnc_pool_create(options->threads, error);
+    if (!model->pool) return 3;
+    int threads = nnc_pool_threads(model->pool);
+    model->place = arena_printf(arena, "%d thread%s", threads, threads == 1 ? "" : "s");
+    return 0;
+}
+
 int model_open(Model *model, const Pipeline *pipeline, Root *root, const Entry *entry,
                const EngineOptions *options) {
     NncError error = {0};
     *model = (Model){0};
-    if (options->interpreter) {
-        model->table = interpreter_model(pipeline, root, &model->engine);
-    } else {
-        EmittedC text;
-        int status = pipeline_emit_c(pipeline, root, options->instrument, &text);
-        if (status != 0) return status;
-        JitFile files[] = {{"model.c", text.source.data, text.source.length},
-                           {"model.h", text.header.data, text.header.length}};
-        const char *symbol = arena_printf(pipeline->arena, "%s_model",
-                                          emit_identifier(pipeline->arena, root->name->text));
-        status = jit_load(files, 2, symbol, options->cc, options->verbose, &model->library, &error);
-        if (status != 0) return driver_fail(status, &error);
-        model->table = model->library.model;
-        model->pool = nnc_pool_create(options->threads, &error);
-        if (!model->pool) {
-            jit_unload(&model->library);
-            return driver_fail(3, &error);
+    Cuda cuda = {0};
+    int status = 0;
+    if (options->device == DEVICE_AUTO || options->device == DEVICE_CUDA) {
+        status = cuda_find(options, &cuda, &error);
+        if (status == 3 && options->device == DEVICE_AUTO) {
+            fprintf(stderr, "nnc: %s\n", error.text);
+            status = 0;
         }
+    }
+    if (status == 0 && options->device != DEVICE_UNSAID)
+        fprintf(stderr, "Using %s device\n", cuda.found ? "cuda" : "cpu");
+    if (status == 0)
+        status = cuda.found             ? cuda_open(model, pipeline, root, options, &cuda, &error)
+                 : options->interpreter ? open_interpreted(model, pipeline, root)
+                                        : open_compiled(model, pipeline, root, options, &error);
+    if (status != 0) {
+        model_close(model);
+        return error.text[0] ? driver_fail(status, &error) : status;
     }
     if (entry) model->entry = nnc_model_entry(model->table, entry->name->text);
     return 0;
 }
 
 void model_close(Model *model) {
+    nnc_device_close(model->device);
     nnc_pool_destroy(model->pool);
     jit_unload(&model->library);
     *model = (Model){0};

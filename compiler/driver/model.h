@@ -1,9 +1,13 @@
-/* A model that can be called: compiled C or the interpreter behind one session. */
+/* A model that can be called: compiled C, compiled CUDA code on a GPU, or the interpreter, each
+ * behind one session. */
 #ifndef NNC_DRIVER_MODEL_H
 #define NNC_DRIVER_MODEL_H
 
 #include "driver/jit.h"
 #include "driver/pipeline.h"
+
+/* --device; where nothing was said, the processor is used and not spoken of. */
+typedef enum DeviceWish { DEVICE_UNSAID, DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA } DeviceWish;
 
 typedef struct EngineOptions {
     bool interpreter; /* --engine=interp */
@@ -11,14 +15,18 @@ typedef struct EngineOptions {
     int threads;      /* 0: one per processor */
     bool verbose;
     bool instrument; /* so that kernels can be timed */
+    DeviceWish device;
+    const char *nvcc; /* --nvcc */
 } EngineOptions;
 
 typedef struct Model {
     const nnc_model *table;
     const nnc_entry_info *entry; /* the chosen one */
     JitModel library;
-    const NncEngine *engine; /* the interpreter's, or NULL */
+    const NncEngine *engine; /* the interpreter's or the GPU's, or NULL */
+    NncDevice *device;       /* the GPU, or NULL */
     NncPool *pool;
+    const char *place; /* what it runs on, in words */
 } Model;
 
 /* Compiles and loads (or wraps) the root; `entry` may be NULL.  Returns an exit status, with a

@@ -1,8 +1,8 @@
-/* From a source file to a program, and from a root of it to C text: what run, train and exe share.
+/* From a source file to a program, and from a root of it to code: what run, train and exe share.
  *
  * Input: FILE[:NAME] as the user wrote it.  Output: the lowered program, the chosen root and entry,
- * C. Diagnostics of the model go to stderr here; every function returns an exit status (0, 1, 3,
- * 70). */
+ * text.  Diagnostics of the model go to stderr here; every function returns an exit status (0, 1,
+ * 3, 70). */
 #ifndef NNC_DRIVER_PIPELINE_H
 #define NNC_DRIVER_PIPELINE_H
 
@@ -54,11 +54,14 @@ typedef enum PipelineWish { WISH_RUN, WISH_TRAIN, WISH_EXPORT } PipelineWish;
  * (TRAIN).  Returns 0, or 2 after a message on stderr. */
 int pipeline_choose(const Pipeline *pipeline, PipelineWish wish, Root **root, Entry **entry);
 
-/* C text of one root: model.c, which includes model.h; owned by the pipeline's arena. */
-typedef struct EmittedC {
+/* Text of one root: model.c, which includes model.h, or model.cu and model_cuda.h; owned by the
+ * pipeline's arena. */
+typedef struct EmittedCode {
     Text source, header;
-} EmittedC;
-/* `instrument`: its kernels can be timed (nnc_profile). */
-int pipeline_emit_c(const Pipeline *pipeline, Root *root, bool instrument, EmittedC *out);
+} EmittedCode;
+/* `backend`: "c" or "cuda"; `instrument`: its kernels can be timed (nnc_profile).  Returns 1 where
+ * the backend has no form for something, after diagnostics. */
+int pipeline_emit(const Pipeline *pipeline, Root *root, const char *backend, bool instrument,
+                  EmittedCode *out);
 
 #endif

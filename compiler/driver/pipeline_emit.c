@@ -1,12 +1,13 @@
-/* A root of the program as C text.  Apart from pipeline.c, since syntax and kernels both name their
- * Expr. */
+/* A root of the program as text of a backend.  Apart from pipeline.c, since syntax and kernels both
+ * name their Expr. */
 #include "driver/pipeline.h"
 
 #include <string.h>
 #include "driver/back_end.h"
 #include "tensor/simplify.h"
 
-int pipeline_emit_c(const Pipeline *pipeline, Root *root, bool instrument, EmittedC *out) {
+int pipeline_emit(const Pipeline *pipeline, Root *root, const char *backend, bool instrument,
+                  EmittedCode *out) {
     /* The root alone, and as a copy: simplification rewrites entries, the interpreter wants them as
      * lowered. */
     Arena *arena = pipeline->arena;
@@ -37,16 +38,18 @@ int pipeline_emit_c(const Pipeline *pipeline, Root *root, bool instrument, Emitt
     memset(&program->roots, 0, sizeof program->roots);
     vector_push(arena, &program->roots, copy);
     simplify_program(program);
-    BackEnd back = {.arena = arena,
-                    .program = program,
-                    .pipeline = pipeline,
-                    .backend = backend_find("c"),
-                    .options = {.header_name = "model.h",
-                                .file_name = "model.c",
-                                .info = true,
-                                .instrument = instrument}};
+    const Backend *row = backend_find(backend);
+    BackEnd back = {
+        .arena = arena,
+        .program = program,
+        .pipeline = pipeline,
+        .backend = row,
+        .options = {.header_name = arena_printf(arena, "model%s", row->header_extension),
+                    .file_name = arena_printf(arena, "model%s", row->extension),
+                    .info = true,
+                    .instrument = instrument}};
     back_end_run(&back);
     out->header = back.header;
     out->source = back.source;
-    return 0;
+    return back.errors ? 1 : 0;
 }

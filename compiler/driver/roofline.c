@@ -123,7 +123,8 @@ int roofline_measure(const char *cc, bool verbose, NncPool *pool, Roofline *out,
     emit_template(&text, "lanes.h");
     emit_template(&text, "roofline.c");
     JitFile file = {"roofline.c", text.data, text.length};
-    int status = jit_open(&file, 1, "nnc_roofline", cc, verbose, &code, error);
+    JitCompiler compiler = {.command = cc, .verbose = verbose};
+    int status = jit_open(&file, 1, "nnc_roofline", &compiler, &code, error);
     arena_free(arena);
     if (status != 0) return status;
     Measurement m = {.pool = pool, .threads = out->threads};

@@ -25,7 +25,7 @@ static int call_entry(Invocation *run, NncError *error) {
     double *times = NEW_ARRAY(run->arena, (size_t)repeat, double);
     for (int64_t k = 0; k < repeat; ++k) {
         double start = nnc_now();
-        if (!invocation_call(run, error)) return error->no_memory ? STATUS_FILES : STATUS_INPUT;
+        if (!invocation_call(run, error)) return error->environment ? STATUS_FILES : STATUS_INPUT;
         times[k] = nnc_now() - start;
         if (signals_received) {
             nnc_fail(error, "stopped by a signal");

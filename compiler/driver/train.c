@@ -401,7 +401,7 @@ static int evaluate(Trainer *trainer, NncError *error) {
         if (count < 0) return 3;
         if (!nnc_session_call(&trainer->session, feed->entry, feed->dims, feed->in, feed->out,
                               error))
-            return error->no_memory ? 3 : 1;
+            return error->environment ? 3 : 1;
         add_results(&trainer->test_sums, feed, count);
         if (signals_received) return 128 + signals_received;
     }
@@ -516,7 +516,7 @@ static int run_epoch(Trainer *trainer, NncError *error) {
         }
         if (!nnc_session_call(&trainer->session, feed->entry, feed->dims, feed->in, feed->out,
                               error)) {
-            status = error->no_memory ? 3 : 1;
+            status = error->environment ? 3 : 1;
             break;
         }
         double value =

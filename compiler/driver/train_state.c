@@ -106,9 +106,8 @@ void trainer_summary(const Trainer *trainer, double seconds) {
                           {"test loss", trainer->history[1], trainer->history_count}};
     if (!options->quiet)
         nnc_curve_print(stdout, curves, trainer->has_test ? 2 : 1, 60, 12, "epoch");
-    printf("%" PRId64 " steps in %.1f s, %d thread%s", trainer->step - trainer->first_step, seconds,
-           nnc_pool_threads(trainer->model->pool),
-           nnc_pool_threads(trainer->model->pool) == 1 ? "" : "s");
+    printf("%" PRId64 " steps in %.1f s, %s", trainer->step - trainer->first_step, seconds,
+           trainer->model->place);
     if (options->save) printf("; weights in %s", options->save);
     if (options->keep_best && trainer->has_best) printf(" (best loss %.4f)", trainer->best);
     printf("\n");

@@ -49,6 +49,8 @@ enum cudaError_t {
     cudaErrorInvalidValue = 1,
     cudaErrorMemoryAllocation = 2,
     cudaErrorInvalidConfiguration = 9,
+    cudaErrorInsufficientDriver = 35,
+    cudaErrorNoDevice = 100,
     cudaErrorUnknown = 999
 };
 
@@ -404,6 +406,46 @@ inline const char *cudaGetErrorString(cudaError_t error) {
     return error == cudaSuccess ? "no error" : "an error of the device";
 }
 inline cudaError_t cudaGetLastError() {
+    return cudaSuccess;
+}
+/* SHIM_REFUSES=driver, old, device or code: what the machine lacks. */
+inline bool shim_refuses(const char *what) {
+    const char *said = getenv("SHIM_REFUSES");
+    return said && !strcmp(said, what);
+}
+inline cudaError_t cudaGetDeviceCount(int *out) {
+    *out = 1;
+    if (shim_refuses("driver") || shim_refuses("old")) return cudaErrorInsufficientDriver;
+    return shim_refuses("device") ? cudaErrorNoDevice : cudaSuccess;
+}
+inline cudaError_t cudaDriverGetVersion(int *out) {
+    *out = shim_refuses("driver") ? 0 : shim_refuses("old") ? 11040 : 13000;
+    return cudaSuccess;
+}
+inline cudaError_t cudaRuntimeGetVersion(int *out) {
+    *out = 13000;
+    return cudaSuccess;
+}
+struct cudaFuncAttributes {
+    int numRegs;
+};
+inline cudaError_t cudaFuncGetAttributes(cudaFuncAttributes *, const void *) {
+    return shim_refuses("code") ? cudaErrorUnknown : cudaSuccess;
+}
+struct cudaDeviceProp {
+    char name[256];
+};
+enum { cudaDevAttrComputeCapabilityMajor = 75, cudaDevAttrComputeCapabilityMinor = 76 };
+inline cudaError_t cudaGetDevice(int *out) {
+    *out = 0;
+    return cudaSuccess;
+}
+inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int) {
+    snprintf(out->name, sizeof out->name, "shim");
+    return cudaSuccess;
+}
+inline cudaError_t cudaDeviceGetAttribute(int *out, int which, int) {
+    *out = which == cudaDevAttrComputeCapabilityMajor ? 9 : 0;
     return cudaSuccess;
 }
 inline cudaError_t shim_allocate(void **out, size_t bytes, int kind) {
