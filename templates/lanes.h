@@ -118,10 +118,28 @@ NN_INLINE nnv_f32 nnv_f32_of(nnv_i32 v) {
 #endif
 
 /* Index arithmetic: b > 0. */
+#if defined(NN_CUDA)
+/* In the wider type of the two; quotient and rest are of what is not negative. */
+template <class A, class B> NN_INLINE auto nn_min(A a, B b) { return a < b ? a : b; }
+template <class A, class B> NN_INLINE auto nn_max(A a, B b) { return a > b ? a : b; }
+template <class A, class B> NN_INLINE auto nn_floordiv(A a, B b) { return a / b - (a % b < 0); }
+template <class A, class B> NN_INLINE auto nn_mod(A a, B b) {
+    return a % b < 0 ? a % b + b : a % b;
+}
+NN_INLINE uint32_t nn_magnitude(int32_t v) { return (uint32_t)v; }
+NN_INLINE uint64_t nn_magnitude(int64_t v) { return (uint64_t)v; }
+template <class A, class B> NN_INLINE auto nn_quotient(A a, B b) {
+    return (decltype(a + b))(nn_magnitude(a) / nn_magnitude(b));
+}
+template <class A, class B> NN_INLINE auto nn_rest(A a, B b) {
+    return (decltype(a + b))(nn_magnitude(a) % nn_magnitude(b));
+}
+#else
 NN_INLINE int64_t nn_min(int64_t a, int64_t b) { return a < b ? a : b; }
 NN_INLINE int64_t nn_max(int64_t a, int64_t b) { return a > b ? a : b; }
 NN_INLINE int64_t nn_floordiv(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 NN_INLINE int64_t nn_mod(int64_t a, int64_t b) { return a % b < 0 ? a % b + b : a % b; }
+#endif
 
 /* 0, 1, 2, ... */
 NN_INLINE nnv_i64 nnv_lanes(void) {

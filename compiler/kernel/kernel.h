@@ -414,6 +414,10 @@ typedef struct KernelCost {
 } KernelCost;
 KernelCost kernel_cost(const KernelProgram *program, const Kernel *kernel);
 
+/* What no index, offset or bound of a loop exceeds in size, in the kernel's symbols; NULL: nothing
+ * is known (a number from memory, or a product beyond 64 bits). */
+const Dim *kernel_index_size(const KernelProgram *program, const Kernel *kernel);
+
 /* ---- reading ---- */
 void kernel_print(Text *out, const Kernel *kernel);
 void kernel_program_print(Text *out, const KernelProgram *program); /* --emit=kernels */

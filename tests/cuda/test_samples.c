@@ -41,9 +41,11 @@ static void test_batch(void **state) {
             (Case){s->name, s->body, s->tolerance, s->low, s->high, s->from, s->to, s->smallest};
     }
     thread_form_count = 1;
+    /* Indices of 32 and of 64 bits in turn. */
     if (count)
         run_cases_with(compile_for_shim, arena_printf(arena, "samples_%d", batch), cases, count,
-                       "-DSCHEDULES=3");
+                       batch % 2 ? "-DSCHEDULES=3 -DNN_INDEX=int64_t"
+                                 : "-DSCHEDULES=3 -DNN_INDEX=int32_t");
     arena_free(arena);
 }
 

@@ -226,7 +226,8 @@ const char *writer_scalar(Writer *w, const Expr *e) {
     case EXPR_INDEX:
         return name_value(w, e, false,
                           scalar_cast(w, DTYPE_I64, e->dtype,
-                                      writer_format(w, "(%s)", writer_index(w, e->index))));
+                                      writer_format(w, w->cuda ? "(int64_t)(%s)" : "(%s)",
+                                                    writer_index(w, e->index))));
     case EXPR_LOAD:
         return name_value(
             w, e, false,

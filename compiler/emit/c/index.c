@@ -30,22 +30,35 @@ static const char *axis_text(Writer *w, int axis) {
     return w->axis_names[axis];
 }
 
+const char *writer_index_type(const Writer *w) {
+    return w->cuda ? "nn_int" : "int64_t";
+}
+
+/* Division and remainder; a GPU has short ones for what is not negative. */
+static const char *division_text(Writer *w, const IndexAtom *a) {
+    const char *name = a->kind == ATOM_MOD ? "nn_mod" : "nn_floordiv";
+    const Dim *lower = NULL, *upper;
+    if (w->cuda) index_bounds(w->indices, a->left, &lower, &upper);
+    if (lower && dim_less_equal(index_dims(w->indices), dim_const(index_dims(w->indices), 0),
+                                lower) == DIM_YES)
+        name = a->kind == ATOM_MOD ? "nn_rest" : "nn_quotient";
+    return writer_format(w, "%s(%s, %s)", name, writer_index(w, a->left),
+                         writer_dim(w, a->divisor));
+}
+
 static const char *atom_text(Writer *w, const IndexAtom *a) {
     switch (a->kind) {
     case ATOM_AXIS: return axis_text(w, a->axis);
     case ATOM_FLOORDIV:
-        return writer_format(w, "nn_floordiv(%s, %s)", writer_index(w, a->left),
-                             writer_dim(w, a->divisor));
-    case ATOM_MOD:
-        return writer_format(w, "nn_mod(%s, %s)", writer_index(w, a->left),
-                             writer_dim(w, a->divisor));
+    case ATOM_MOD: return division_text(w, a);
     case ATOM_MIN:
         return writer_format(w, "nn_min(%s, %s)", writer_index(w, a->left),
                              writer_index(w, a->right));
     case ATOM_MAX:
         return writer_format(w, "nn_max(%s, %s)", writer_index(w, a->left),
                              writer_index(w, a->right));
-    case ATOM_VALUE: return writer_format(w, "(int64_t)(%s)", writer_scalar(w, a->value));
+    case ATOM_VALUE:
+        return writer_format(w, "(%s)(%s)", writer_index_type(w), writer_scalar(w, a->value));
     }
     return "0";
 }

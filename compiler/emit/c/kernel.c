@@ -82,17 +82,22 @@ static void declare_slots(Writer *w, const KernelPlan *plan) {
 static void decode_tile(Writer *w) {
     const Kernel *k = w->kernel;
     /* The last tile axis is fastest. */
-    const char *rest = "nn_tile";
+    const char *rest = "nn_tile", *type = writer_index_type(w);
     for (int i = k->tiles.count - 1; i >= 0; i--) {
         const TileAxis *t = &k->tiles.data[i];
         const char *axis = w->axis_names[t->axis];
         if (i == 0) {
-            writer_line(w, "const int64_t %s = %s;", axis, rest);
+            writer_line(w, "const %s %s = %s;", type, axis, rest);
         } else {
             /* With an empty axis there is no tile: only the text must not divide by zero. */
             const char *count = dim_is(t->count, 0) ? "1" : writer_dim(w, t->count);
-            writer_line(w, "const int64_t %s = %s %% %s, nn_rest%d = %s / %s;", axis, rest, count,
-                        i, rest, count);
+            if (w->cuda)
+                writer_line(w,
+                            "const nn_int %s = nn_rest(%s, %s), nn_rest%d = nn_quotient(%s, %s);",
+                            axis, rest, count, i, rest, count);
+            else
+                writer_line(w, "const int64_t %s = %s %% %s, nn_rest%d = %s / %s;", axis, rest,
+                            count, i, rest, count);
             rest = writer_format(w, "nn_rest%d", i);
         }
     }
@@ -114,8 +119,8 @@ static void open_kernel(Writer *w, const KernelPlan *plan, const char *name) {
             name);
     w->indent++;
     for (int i = 0; i < plan->symbols.count; i++)
-        writer_line(w, "const int64_t %s = call->dims[%d];",
-                    w->dim_names[plan->symbols.data[i]->index], i);
+        writer_line(w, "const %s %s = %scall->dims[%d];", writer_index_type(w),
+                    w->dim_names[plan->symbols.data[i]->index], w->cuda ? "(nn_int)" : "", i);
     declare_slots(w, plan);
     silence_unused(w, plan);
     writer_line(w, w->cuda ? "{" : "for (int64_t nn_tile = tile0; nn_tile < tile1; nn_tile++) {");

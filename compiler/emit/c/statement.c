@@ -300,11 +300,12 @@ static void write_loop(Writer *w, const Stmt *s) {
     const char *begin = writer_bound(w, s->begin), *end = writer_bound(w, s->end);
     if (!is_name(end)) {
         const char *name = writer_format(w, "%s_end%d", axis, w->next_temporary++);
-        writer_line(w, "const int64_t %s = %s;", name, end);
+        writer_line(w, "const %s %s = %s;", writer_index_type(w), name, end);
         end = name;
     }
     if (s->binding == BIND_UNROLL) writer_line(w, "NN_UNROLL");
-    writer_line(w, "for (int64_t %s = %s; %s < %s; %s++) {", axis, begin, axis, end, axis);
+    writer_line(w, "for (%s %s = %s; %s < %s; %s++) {", writer_index_type(w), axis, begin, axis,
+                end, axis);
     writer_body(w, s);
     writer_line(w, "}");
 }

@@ -57,6 +57,8 @@ const char *writer_dim(Writer *w, const Dim *d);
 const char *writer_format(Writer *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- index.c ---- */
+/* Of loop variables and dims: int64_t; on a GPU nn_int, which an instance of the kernel defines. */
+const char *writer_index_type(const Writer *w);
 const char *writer_index(Writer *w, const Index *index); /* int64 expression in the current mode */
 bool index_varies(Writer *w, const Index *index);        /* with the lane */
 /* How an index moves from lane to lane: not, by a stride (in *stride), otherwise. */

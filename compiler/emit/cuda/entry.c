@@ -8,11 +8,15 @@
 
 #include <string.h>
 
+/* Of indices of 32 bits; the last step of a dealt loop goes beyond its end. */
+enum { NARROW_MAX = INT32_MAX - (1 << 16) };
+
 /* How far the writing of an entry's launches has come. */
 typedef struct CudaEntry {
     LaunchList launches;
-    int next;    /* the launch that is open or comes next */
-    int written; /* its steps that are written */
+    int next;         /* the launch that is open or comes next */
+    int written;      /* its steps that are written */
+    const char *wide; /* when they need indices of 64 bits; NULL: never, so far */
 } CudaEntry;
 
 static const char *prefix_of(EntryWriter *e) {
@@ -110,6 +114,17 @@ static const char *call_text(EntryWriter *e, const Step *s) {
     return t.data;
 }
 
+/* Condition, as text, under which 32 bits do not hold the kernel's indices; NULL: they always do.
+ */
+static const char *wide_text(EntryWriter *e, const Kernel *k) {
+    const Dim *size = kernel_index_size(e->w->plan->kernels, k);
+    int64_t known;
+    if (!size) return "true";
+    if (!dim_is_const(size, &known))
+        return entry_format(e, "nn_is_wide(%s)", entry_dim(e, size, true));
+    return known > NARROW_MAX ? "true" : NULL;
+}
+
 /* A step opens a launch, or is one of those that the open launch takes. */
 static void write_call(EntryWriter *e, const Step *s, int indent) {
     SourceWriter *w = e->w;
@@ -121,12 +136,20 @@ static void write_call(EntryWriter *e, const Step *s, int indent) {
     }
     entry_titles(e, s, indent + 2);
     source_line(w, indent + 2, "%s,", call_text(e, s));
+    const char *wide = wide_text(e, s->kernel), *name = cuda_launch_name(w, launch);
+    if (wide && c->wide && strcmp(wide, c->wide) != 0)
+        wide = entry_format(e, "%s || %s", c->wide, wide);
+    if (wide) c->wide = wide;
     if (++c->written < launch->count) return;
     source_line(w, indent + 1, "}, 0};");
-    source_line(w, indent + 1, "nn_launch(ctx, %s, nn_c, %d);", cuda_launch_name(w, launch),
-                s->kernel->threads);
+    const bool always = c->wide && !strcmp(c->wide, "true");
+    const char *instance = always    ? entry_format(e, "%s<int64_t>", name)
+                           : c->wide ? entry_format(e, "NN_INSTANCE(%s, %s)", name, c->wide)
+                                     : entry_format(e, "%s<int32_t>", name);
+    source_line(w, indent + 1, "nn_launch(ctx, %s, nn_c, %d);", instance, s->kernel->threads);
     source_line(w, indent, "}");
     c->written = 0;
+    c->wide = NULL;
     c->next++;
 }
 
@@ -328,7 +351,7 @@ void cuda_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *plan, in
     EntryWriter writer = entry_writer(w, root, plan), *e = &writer;
     e->number = number;
     e->write_call = write_call;
-    CudaEntry launches = {cuda_launches(w, plan), 0, 0};
+    CudaEntry launches = {cuda_launches(w, plan), 0, 0, NULL};
     e->backend = &launches;
     place_buffers(e);
     if (entry->kind == ENTRY_INIT) {

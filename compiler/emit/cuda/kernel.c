@@ -9,8 +9,9 @@
 #include <string.h>
 
 void cuda_open_kernel(Writer *w, const char *name) {
+    writer_line(w, "template <class nn_int>");
     writer_line(w, "static __device__ __forceinline__ void %s(", name);
-    writer_line(w, "        const nn_call *const call, const int64_t nn_tile) {");
+    writer_line(w, "        const nn_call *const call, const nn_int nn_tile) {");
 }
 
 static int64_t slot_elements(Writer *w, const Slot *s) {
@@ -154,13 +155,13 @@ void cuda_dealt_loop(Writer *w, const Stmt *s) {
     if (is_whole(w, s)) {
         writer_line(w, "{");
         w->indent++;
-        writer_line(w, "const int64_t %s = %s;", axis, first[s->binding]);
+        writer_line(w, "const nn_int %s = (nn_int)(%s);", axis, first[s->binding]);
         writer_line(w, "(void)%s;", axis);
         w->indent--;
     } else {
         const char *limit = writer_format(w, "%s_end%d", axis, w->next_temporary++);
-        writer_line(w, "const int64_t %s = %s;", limit, end);
-        writer_line(w, "for (int64_t %s = %s + (int64_t)(%s); %s < %s; %s += %d) {", axis, begin,
+        writer_line(w, "const nn_int %s = %s;", limit, end);
+        writer_line(w, "for (nn_int %s = %s + (nn_int)(%s); %s < %s; %s += %d) {", axis, begin,
                     first[s->binding], axis, limit, axis, step);
     }
     writer_body(w, s);

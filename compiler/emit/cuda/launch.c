@@ -86,6 +86,7 @@ const char *cuda_launch_name(SourceWriter *w, const Launch *launch) {
 static void write_launch(SourceWriter *w, const Launch *launch) {
     int count = launch->count;
     bool shared = false;
+    source_line(w, 0, "template <class nn_int>");
     source_line(w, 0, "static __global__ void __launch_bounds__(%d) %s(",
                 launch->kernels[0]->threads, cuda_launch_name(w, launch));
     source_line(w, 2, "const __grid_constant__ nn_calls<%d> nn_all) {", count);
@@ -99,11 +100,11 @@ static void write_launch(SourceWriter *w, const Launch *launch) {
         shared = shared || uses_shared(launch->kernels[i]);
         if (i + 1 < count) {
             source_line(w, 2, "if (nn_tile < nn_all.of[%d].tiles) {", i);
-            source_line(w, 3, "%s(&nn_all.of[%d], nn_tile);", name, i);
+            source_line(w, 3, "%s(&nn_all.of[%d], (nn_int)nn_tile);", name, i);
             source_line(w, 2, "} else {");
             source_line(w, 2, "nn_tile -= nn_all.of[%d].tiles;", i);
         } else {
-            source_line(w, 2, "%s(&nn_all.of[%d], nn_tile);", name, i);
+            source_line(w, 2, "%s(&nn_all.of[%d], (nn_int)nn_tile);", name, i);
         }
     }
     for (int i = 0; i + 1 < count; i++) source_line(w, 2, "}");

@@ -1,0 +1,149 @@
+/* How large the numbers of a kernel's index arithmetic get: may 32 bits hold them?
+ *
+ * Input: a finished kernel.  Output: a dim over its symbols that no index, offset, bound of a loop
+ * or part of one exceeds in size.  Coefficients are taken by their absolute values, and of two
+ * bounds the larger coefficient of every term: symbols are not negative, so the result holds for
+ * both.  NULL where nothing is promised: a number that memory holds and no check has seen. */
+#include "kernel/internal.h"
+
+typedef struct Width {
+    IndexTable *table;
+    DimTable *dims;
+    const Kernel *kernel;
+    const Dim *bound; /* of all so far; NULL: none */
+} Width;
+
+static const Dim *size_of(Width *w, const Dim *d);
+
+static const Dim *atom_size(Width *w, const DimAtom *a) {
+    switch (a->kind) {
+    case DIM_ATOM_SYMBOL: return dim_of_symbol(w->dims, a->symbol);
+    case DIM_ATOM_FLOORDIV: return size_of(w, a->left);
+    case DIM_ATOM_MAX: return dim_add(w->dims, size_of(w, a->left), size_of(w, a->right));
+    }
+    return NULL;
+}
+
+/* A term with its coefficient's absolute value; with `positive` only if it is greater than 0. */
+static const Dim *term_size(Width *w, const DimTerm *t, bool positive) {
+    if (t->coefficient == INT64_MIN) return NULL;
+    if (positive && t->coefficient < 0) return dim_const(w->dims, 0);
+    const Dim *d = dim_const(w->dims, t->coefficient < 0 ? -t->coefficient : t->coefficient);
+    for (int i = 0; i < t->factor_count; i++)
+        for (int k = 0; k < t->factors[i].power; k++)
+            d = dim_mul(w->dims, d, atom_size(w, t->factors[i].atom));
+    return d;
+}
+
+static const Dim *sum_terms(Width *w, const Dim *d, bool positive) {
+    const Dim *sum = d ? dim_const(w->dims, 0) : NULL;
+    for (int i = 0; d && i < d->term_count; i++)
+        sum = dim_add(w->dims, sum, term_size(w, &d->terms[i], positive));
+    return sum;
+}
+
+/* |d| <= size_of(d), a sum of symbols' products with coefficients that are not negative. */
+static const Dim *size_of(Width *w, const Dim *d) {
+    return sum_terms(w, d, false);
+}
+
+static const Dim *larger(Width *w, const Dim *a, const Dim *b) {
+    return dim_add(w->dims, a, sum_terms(w, dim_sub(w->dims, b, a), true));
+}
+
+static void take(Width *w, const Dim *size) {
+    w->bound = larger(w, w->bound, size);
+}
+
+/* size / divisor, with every coefficient rounded up. */
+static const Dim *divided(Width *w, const Dim *size, const Dim *divisor) {
+    int64_t by;
+    if (!size || !dim_is_const(divisor, &by) || by <= 1) return size;
+    const Dim *sum = dim_const(w->dims, 0);
+    for (int i = 0; i < size->term_count; i++) {
+        DimTerm t = size->terms[i];
+        t.coefficient = t.coefficient / by + (t.coefficient % by != 0);
+        sum = dim_add(w->dims, sum, term_size(w, &t, false));
+    }
+    return sum;
+}
+
+static const Dim *index_size(Width *w, const Index *a);
+
+/* Of what an atom gives; what it divides is taken as a number of its own. */
+static const Dim *index_atom_size(Width *w, const IndexAtom *a) {
+    switch (a->kind) {
+    case ATOM_AXIS:
+    case ATOM_VALUE: return size_of(w, a->extent);
+    case ATOM_FLOORDIV: {
+        const Dim *left = index_size(w, a->left);
+        take(w, left);
+        take(w, size_of(w, a->divisor));
+        return divided(w, left, a->divisor);
+    }
+    case ATOM_MOD:
+        take(w, index_size(w, a->left));
+        take(w, size_of(w, a->divisor));
+        return size_of(w, a->divisor);
+    case ATOM_MIN:
+    case ATOM_MAX: return larger(w, index_size(w, a->left), index_size(w, a->right));
+    }
+    return NULL;
+}
+
+static const Dim *index_size(Width *w, const Index *a) {
+    const Dim *sum = size_of(w, a->constant);
+    for (int i = 0; i < a->count; i++)
+        sum = dim_add(
+            w->dims, sum,
+            dim_mul(w->dims, size_of(w, a->terms[i].factor), index_atom_size(w, a->terms[i].atom)));
+    return sum;
+}
+
+static void take_index(Width *w, const Index *a) {
+    if (a) take(w, index_size(w, a));
+}
+
+static void take_access(Width *w, int slot, const Index *const *indices, int count) {
+    const Slot *s = &w->kernel->slots.data[slot];
+    for (int i = 0; i < count; i++) take_index(w, indices[i]);
+    take_index(w, index_offset(w->table, s->layout, &s->shape, indices));
+}
+
+static void take_guard(Width *w, const Guard *guard) {
+    for (int i = 0; guard && i < guard->count; i++) {
+        const Test *t = &guard->tests[i];
+        take_index(w, t->value);
+        if (t->lower) take(w, size_of(w, t->lower));
+        if (t->upper) take(w, size_of(w, t->upper));
+    }
+}
+
+static void take_expr(Width *w, const Expr *e) {
+    take_index(w, e->index);
+    if (e->kind == EXPR_LOAD) take_access(w, e->slot, e->indices, e->index_count);
+    take_guard(w, e->guard);
+    for (int i = 0; i < e->arg_count; i++) take_expr(w, e->args[i]);
+}
+
+static void take_statement(Width *w, const Stmt *s) {
+    take_index(w, s->begin);
+    take_index(w, s->end);
+    take_guard(w, s->guard);
+    if (s->value) take_expr(w, s->value);
+    if (s->position) take_expr(w, s->position);
+    if (s->kind == STMT_LOOP) take(w, size_of(w, w->kernel->axes.data[s->axis].extent));
+    if (s->kind == STMT_STORE) take_access(w, s->slot, s->indices, s->index_count);
+    for (int i = 0; i < s->body.count; i++) take_statement(w, s->body.data[i]);
+}
+
+const Dim *kernel_index_size(const KernelProgram *program, const Kernel *kernel) {
+    DimTable *dims = index_dims(program->indices);
+    Width width = {program->indices, dims, kernel, dim_const(dims, 0)};
+    const Dim *tiles = dim_const(dims, 1);
+    for (int i = 0; i < kernel->tiles.count; i++)
+        tiles = dim_mul(dims, tiles, size_of(&width, kernel->tiles.data[i].count));
+    take(&width, tiles);
+    take_statement(&width, kernel->body);
+    return width.bound;
+}
