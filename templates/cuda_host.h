@@ -157,15 +157,17 @@ static inline int nn_wait_refused(nnc_cuda_context *ctx, uint64_t *refused) {
 
 /* Do indices up to `size` need 64 bits?  A dealt loop ends within NN_STEP_MAX of its bound. */
 enum { NN_STEP_MAX = 1 << 16 };
-static inline bool nn_is_wide(int64_t size) {
-    return size > INT32_MAX - NN_STEP_MAX;
-}
+static inline bool nn_is_wide(int64_t size) { return size > INT32_MAX - NN_STEP_MAX; }
 /* The instance of a kernel for indices of 32 or 64 bits.  NN_INDEX names one type for all, which
  * halves the time to compile: with int32_t, launches that need more fail. */
 #ifdef NN_INDEX
-#define NN_INSTANCE(kernel, wide)                                                                  \
-    (nn_good(ctx, (wide) && sizeof(NN_INDEX) < 8 ? cudaErrorInvalidConfiguration : cudaSuccess),   \
-     kernel<NN_INDEX>)
+template <class Kernel>
+static inline Kernel nn_one_width(nnc_cuda_context *ctx, bool fits, Kernel kernel) {
+    if (!fits) (void)nn_good(ctx, cudaErrorInvalidConfiguration);
+    return kernel;
+}
+#define NN_INSTANCE(kernel, wide) \
+    nn_one_width(ctx, sizeof(NN_INDEX) == 8 || !(wide), kernel<NN_INDEX>)
 #else
 #define NN_INSTANCE(kernel, wide) (wide) ? kernel<int64_t> : kernel<int32_t>
 #endif
