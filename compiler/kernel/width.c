@@ -126,6 +126,16 @@ static void take_expr(Width *w, const Expr *e) {
     for (int i = 0; i < e->arg_count; i++) take_expr(w, e->args[i]);
 }
 
+/* The ends of a sorted run. */
+static void take_searched(Width *w, const Stmt *s) {
+    const Index *at[SHAPE_MAX_RANK];
+    for (int i = 0; i < s->index_count; i++) at[i] = s->indices[i];
+    for (int end = 0; end < 2; end++) {
+        at[s->index_count] = end ? s->end : s->begin;
+        take_access(w, s->slot, at, s->index_count + 1);
+    }
+}
+
 static void take_statement(Width *w, const Stmt *s) {
     take_index(w, s->begin);
     take_index(w, s->end);
@@ -134,6 +144,8 @@ static void take_statement(Width *w, const Stmt *s) {
     if (s->position) take_expr(w, s->position);
     if (s->kind == STMT_LOOP) take(w, size_of(w, w->kernel->axes.data[s->axis].extent));
     if (s->kind == STMT_STORE) take_access(w, s->slot, s->indices, s->index_count);
+    if (s->kind == STMT_RANK) take_searched(w, s);
+    if (s->kind == STMT_ARGSORT) take_index(w, s->argsort->count);
     for (int i = 0; i < s->body.count; i++) take_statement(w, s->body.data[i]);
 }
 
