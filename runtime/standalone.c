@@ -1,6 +1,7 @@
 /* The program of a standalone binary: one entry with one input, its weights inside.
  * Input: npy, IDX or PNG files, one sample or a batch each.  Output: label and probabilities, or
- * the results as text.  Exit status: 0, 2 for bad usage, 3 for files that cannot be used. */
+ * the results as text.  Exit status: 0, 2 for bad usage, 3 for files or a device that cannot be
+ * used. */
 #include "nncrt_model.h"
 #include "nncrt_train.h"
 
@@ -11,9 +12,14 @@
 
 enum { CHUNK = 256 };
 
+/* --device; where nothing was said, a binary that holds code for a GPU takes one if it can. */
+typedef enum Wish { WISH_UNSAID, WISH_AUTO, WISH_CPU, WISH_CUDA } Wish;
+
 typedef struct Program {
     const NncStandalone *standalone;
+    const nnc_model *model; /* of the device that was chosen */
     const nnc_entry_info *entry;
+    NncDevice *device; /* NULL: the processor */
     NncSession session;
     int batch_dim;          /* index of the input's first dim among the entry's dims, or -1 */
     int label, probability; /* results, or -1 */
@@ -104,11 +110,13 @@ static void usage(FILE *out, const Program *program, const char *name) {
         "batch)\n"
         "  --first N      only the first N samples of each file\n"
         "  --expect FILE  npy or IDX with the right class ids: shown beside the answers\n"
+        "  --device NAME  cpu, cuda: a GPU, or auto: a GPU where there is one%s\n"
         "  --threads N    default: one\n"
         "  --help\n",
         name, program->entry->name, program->standalone->model->name,
         program->standalone->model->source, program->entry->arguments[0].name,
-        nnc_describe_tensor(shape, sizeof shape, program->entry, &program->entry->arguments[0]));
+        nnc_describe_tensor(shape, sizeof shape, program->entry, &program->entry->arguments[0]),
+        program->standalone->cuda_model ? " (default)" : "");
 }
 
 static void describe(const Program *program) {
@@ -132,7 +140,8 @@ static void describe(const Program *program) {
                nnc_describe_tensor(shape, sizeof shape, entry, &entry->results[i]));
     printf("parameters  %zu (%zu bytes of weights inside this file)\n", parameters,
            standalone->weights_bytes);
-    printf("compiled    for %s\n", standalone->target);
+    printf("compiled    for %s%s\n", standalone->target,
+           standalone->cuda_model ? ", and for a GPU" : "");
     if (standalone->label_count) {
         printf("labels      ");
         for (int i = 0; i < standalone->label_count; ++i)
@@ -315,10 +324,30 @@ static bool run_file(Program *program, const char *path, NncError *error) {
     return good;
 }
 
+/* Chooses the GPU or the processor, and says so where that is a question. */
+static bool choose_device(Program *program, Wish wish, const char *name, NncError *error) {
+    const NncStandalone *standalone = program->standalone;
+    bool holds = standalone->cuda_model != NULL;
+    if (wish == WISH_UNSAID && !holds) return true;
+    if (wish != WISH_CPU && holds)
+        program->device = nnc_device_open(standalone->cuda_model, standalone->cuda, error);
+    else if (wish != WISH_CPU)
+        nnc_fail(error, "this binary holds no code for a GPU; nnc --emit=exe --device=cuda makes "
+                        "one that does");
+    if (!program->device && wish == WISH_CUDA) return false;
+    if (!program->device && wish != WISH_CPU) fprintf(stderr, "%s: %s\n", name, error->text);
+    fprintf(stderr, "Using %s device\n", program->device ? "cuda" : "cpu");
+    if (!program->device) return true;
+    program->model = nnc_device_model(program->device);
+    program->entry = nnc_model_entry(program->model, standalone->entry);
+    return program->entry || nnc_fail(error, "the code for a GPU has no '%s'", standalone->entry);
+}
+
 static bool set_up(Program *program, NncPool *pool, NncError *error) {
     const NncStandalone *standalone = program->standalone;
     NncTensorFile weights;
-    if (!nnc_session_open(&program->session, standalone->model, NULL, pool, error)) return false;
+    if (!nnc_session_open(&program->session, program->model, NULL, pool, error)) return false;
+    if (program->device) program->session.engine = nnc_device_engine(program->device);
     if (!nnc_session_init(&program->session, 0, error)) return false;
     if (!nnc_safetensors_parse(standalone->weights, standalone->weights_bytes, &weights, error))
         return false;
@@ -334,8 +363,19 @@ static long read_count(const char *text) {
     return text && *text && !*end && value > 0 && value < 1000000000 ? value : 0;
 }
 
+static bool read_wish(const char *text, Wish *out) {
+    static const char *const names[] = {"auto", "cpu", "cuda"};
+    for (int i = 0; i < 3; ++i)
+        if (strcmp(text, names[i]) == 0) {
+            *out = (Wish)(WISH_AUTO + i);
+            return true;
+        }
+    return false;
+}
+
 int nnc_standalone_main(int argc, char **argv, const NncStandalone *standalone) {
-    Program program = {.standalone = standalone, .batch_dim = -1};
+    Program program = {.standalone = standalone, .model = standalone->model, .batch_dim = -1};
+    Wish wish = WISH_UNSAID;
     NncError error = {0};
     const char *truth = NULL;
     int files = 0, threads = 1, status = 0;
@@ -368,6 +408,10 @@ int nnc_standalone_main(int argc, char **argv, const NncStandalone *standalone) 
             wants_description = true;
         } else if (strcmp(word, "--expect") == 0 && i + 1 < argc) {
             truth = argv[++i];
+        } else if (strncmp(word, "--device=", 9) == 0 && read_wish(word + 9, &wish)) {
+            continue;
+        } else if (strcmp(word, "--device") == 0 && i + 1 < argc && read_wish(argv[i + 1], &wish)) {
+            ++i;
         } else if ((strcmp(word, "--top") == 0 || strcmp(word, "--first") == 0 ||
                     strcmp(word, "--threads") == 0) &&
                    i + 1 < argc && read_count(argv[i + 1])) {
@@ -393,7 +437,8 @@ int nnc_standalone_main(int argc, char **argv, const NncStandalone *standalone) 
         return 2;
     }
     NncPool *pool = threads > 1 ? nnc_pool_create(threads, &error) : NULL;
-    bool good = (threads == 1 || pool) && set_up(&program, pool, &error);
+    bool good = (threads == 1 || pool) && choose_device(&program, wish, argv[0], &error) &&
+                set_up(&program, pool, &error);
     if (good && truth) {
         good = nnc_array_read(truth, &program.truth, &error);
         program.has_truth = good && program.truth.rank == 1 && is_integer(program.truth.dtype);
@@ -418,6 +463,7 @@ int nnc_standalone_main(int argc, char **argv, const NncStandalone *standalone) 
     }
     nnc_array_free(&program.truth);
     nnc_session_close(&program.session);
+    nnc_device_close(program.device);
     nnc_pool_destroy(pool);
     return status;
 }

@@ -4,6 +4,8 @@
 #define NNC_STANDALONE_H
 
 #include "nnc_abi.h"
+#include "nnc_cuda_abi.h"
+#include "nnc_device.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -17,6 +19,9 @@ typedef struct NncStandalone {
     const char *const *labels; /* names of the classes, or NULL */
     int label_count;
     const char *target; /* what the code was compiled for, for --describe */
+    /* The same model for a GPU, and the functions that reach it; NULL where there is none. */
+    const nnc_cuda_model *cuda_model;
+    const nnc_device *cuda;
 } NncStandalone;
 
 /* The binary's main: reads images or arrays, prints labels and probabilities (or the results).

@@ -1,6 +1,7 @@
 /* The main of a standalone binary: picks the code for this processor and hands over to the runtime.
  * NNC_VARIANTS(X) lists X(name, test, text) from the best to the baseline, NNC_ENTRY names the
- * entry; both come from the command line of the compiler that builds the binary. */
+ * entry, NNC_HOLDS_CUDA says that the model is there for a GPU, too; these come from the command
+ * line of the compiler that builds the binary. */
 #include "nnc_standalone.h"
 
 #ifndef NNC_VARIANTS
@@ -16,6 +17,9 @@ extern const int nnc_label_count;
 
 #define DECLARE(name, test, text) const nnc_model *nnc_variant_##name(void);
 NNC_VARIANTS(DECLARE)
+#ifdef NNC_HOLDS_CUDA
+const nnc_cuda_model *nnc_cuda_variant(void);
+#endif
 
 int main(int argc, char **argv) {
     NncStandalone standalone = {0};
@@ -30,5 +34,9 @@ int main(int argc, char **argv) {
         standalone.target = text;                \
     }
     NNC_VARIANTS(CHOOSE)
+#ifdef NNC_HOLDS_CUDA
+    standalone.cuda_model = nnc_cuda_variant();
+    standalone.cuda = nnc_device_functions();
+#endif
     return nnc_standalone_main(argc, argv, &standalone);
 }

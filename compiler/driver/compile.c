@@ -98,6 +98,16 @@ static int read_kinds(Compilation *c) {
     }
     if (c->kinds & EMIT_EXE && c->kinds != EMIT_EXE)
         return options_misuse(c->line, "--emit=exe stands alone");
+    return 0;
+}
+
+/* Which options go with which kinds. */
+static int check_kinds(const Compilation *c) {
+    static const OptionId for_binaries[] = {OPTION_DEVICE, OPTION_CUDA_ARCH, OPTION_NVCC};
+    for (size_t i = 0; i < sizeof for_binaries / sizeof *for_binaries && c->kinds != EMIT_EXE; i++)
+        if (c->line->given[for_binaries[i]])
+            return options_misuse(c->line, "--%s wants --emit=exe; CUDA code is --target=cuda",
+                                  option_rows[for_binaries[i]].name);
     static const OptionId for_code[] = {OPTION_REMARKS, OPTION_INSTRUMENT};
     for (size_t i = 0; i < sizeof for_code / sizeof *for_code && c->kinds == EMIT_EXE; i++)
         if (c->line->given[for_code[i]])
@@ -452,8 +462,11 @@ static int make_executable(const Compilation *c, const char *target,
                           .output = c->output,
                           .cc = c->line->value[OPTION_CC],
                           .march = c->target->march,
+                          .nvcc = c->line->value[OPTION_NVCC],
+                          .cuda_arch = c->line->value[OPTION_CUDA_ARCH],
                           .verbose = c->line->given[OPTION_VERBOSE]};
-    return exe_command(&options);
+    int status = options_device(c->line, &options.device);
+    return status ? status : exe_command(&options);
 }
 
 /* Asked for by --emit, or by the name of the output. */
@@ -474,7 +487,7 @@ static int check_cuda(Compilation *c) {
     if (c->kinds & (EMIT_EXE | EMIT_OBJ | EMIT_LIB))
         return options_misuse(c->line,
                               "--target=cuda gives the text of a model: exe, obj and lib do "
-                              "not go with it");
+                              "not go with it; a binary for a GPU is --emit=exe --device=cuda");
     if (c->line->given[OPTION_INSTRUMENT])
         return options_misuse(c->line, "--instrument does not go with --target=cuda");
     return read_graph(c);
@@ -528,6 +541,7 @@ int command_compile(const CommandLine *line) {
     int status = only_operand(line, "file", &target);
     if (!status) status = pipeline_options(line, &options);
     if (!status) status = read_kinds(c);
+    if (!status) status = check_kinds(c);
     if (!status) status = read_remarks(c);
     if (!status) status = read_target(c);
     if (!status) status = read_pass_name(c, OPTION_PRINT_AFTER, &c->passes.print_after);

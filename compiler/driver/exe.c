@@ -1,6 +1,7 @@
-/* Standalone binaries: emitted C in several variants, weights, labels and the runtime in one file.
+/* Standalone binaries: emitted C in several variants, CUDA code where it is asked for, weights,
+ * labels and the runtime in one file.
  * Invariants: weights are checked against the model before anything is built; the output is
- * replaced in one step; only libc and libm stay shared. */
+ * replaced in one step; only libc and libm stay shared, of CUDA nothing. */
 #define _GNU_SOURCE
 #include "driver/exe.h"
 
@@ -55,17 +56,43 @@ static const Variant *find_variant(const char *march) {
     return NULL;
 }
 
+static const char *const host_flags[] = {"-std=gnu11", "-O2", "-w", "-c"};
 static const char *const model_flags[] = {
     "-std=gnu11", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-w",
     "-fPIE",      "-c"};
+
+/* nvcc links with the C++ compiler, which brings libraries of its own. */
+static const char *const cuda_flags[] = {"-std=c++17", "-O3", "-w",        "-Xcompiler",
+                                         "-fPIE",      "-c",  "--threads", "0"};
+static const char *const link_flags[] = {"-pthread", "-Wl,--gc-sections"};
+static const char *const cuda_link_flags[] = {
+    "-cudart",        "static",     "-Xcompiler",        "-pthread", "-Xcompiler",
+    "-static-libgcc", "-Xcompiler", "-static-libstdc++", "-Xlinker", "--gc-sections"};
+#if defined(__SANITIZE_ADDRESS__)
+static const char *const sanitizers[] = {"-fsanitize=address", "-fsanitize=undefined"};
+#endif
+
+/* A compiler, in words. */
+typedef struct Tool {
+    JitCompiler compiler;
+    char buffer[4096];
+    const char *words[WORD_LIMIT];
+    int count;
+} Tool;
+
+/* The arguments of a call of a tool. */
+typedef struct Arguments {
+    const char *words[WORD_LIMIT + 64];
+    int count;
+} Arguments;
+#define ADD_ALL(arguments, list) add_words(arguments, list, (int)(sizeof list / sizeof list[0]))
 
 typedef struct Build {
     const ExeOptions *options;
     Arena *arena;
     char folder[4096];
-    char words_buffer[4096];
-    const char *words[WORD_LIMIT];
-    int word_count;
+    Tool cc, nvcc;
+    bool cuda; /* the binary holds code for a GPU */
     const Variant *variants;
     int variant_count;
     bool localize; /* several variants: their symbols are made local, but one */
@@ -81,17 +108,28 @@ static const char *in_folder(const Build *build, const char *name) {
     return arena_printf(build->arena, "%s/%s", build->folder, name);
 }
 
+static void add_words(Arguments *arguments, const char *const *words, int count) {
+    for (int i = 0; i < count; ++i) arguments->words[arguments->count++] = words[i];
+}
+
+static void add_word(Arguments *arguments, const char *word) {
+    add_words(arguments, &word, 1);
+}
+
 /* Runs a tool; `ours`: a failure of it is a mistake of the compiler's. */
-static int run_tool(Build *build, const char *const *argv, bool ours, const char *hint) {
+static int run_tool(Build *build, JitLanguage language, Arguments *arguments, bool ours,
+                    const char *hint) {
+    const char **argv = arguments->words;
     NncText output = {0};
     bool missing;
     int status = 0, result = 0;
+    argv[arguments->count] = NULL;
     if (build->options->verbose) {
         for (int i = 0; argv[i]; ++i) fprintf(stderr, "%s%s", i ? " " : "+ ", argv[i]);
         fputc('\n', stderr);
     }
     if (!process_run(argv, &output, &status, &missing, &build->error)) {
-        if (missing) jit_explain_missing(JIT_C, argv[0], &build->error);
+        if (missing) jit_explain_missing(language, argv[0], &build->error);
         result = signals_received ? 128 + signals_received : 3;
     } else if (status != 0) {
         nnc_fail(&build->error, "%s failed (status %d)%s:\n%.3000s", argv[0], status, hint,
@@ -200,16 +238,45 @@ static int write_weights(Build *build, const Model *model) {
     return good ? 0 : 3;
 }
 
+static bool write_text(Build *build, const char *name, const Text *text) {
+    return jit_write_file(build->folder, name, text->data, text->length, &build->error);
+}
+
+static bool is_host_file(const char *name) {
+    static const char *const names[] = {"standalone.c",   "nnc_standalone.h", "nnc_abi.h",
+                                        "nnc_cuda_abi.h", "nnc_device.h",     "device.cu"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; ++i)
+        if (strcmp(name, names[i]) == 0) return true;
+    return false;
+}
+
+/* model.cu, and a file that compiles it beside the functions of the device. */
+static int write_cuda(Build *build, const Pipeline *pipeline, Root *root) {
+    EmittedCode emitted;
+    Text both = text_new(build->arena);
+    text_printf(&both,
+                "#include \"model.cu\"\n"
+                "#include \"device.cu\"\n"
+                "extern \"C\" const nnc_cuda_model *nnc_cuda_variant(void) {\n"
+                "    return %s_cuda_model();\n"
+                "}\n",
+                emit_identifier(build->arena, root->name->text));
+    int status = pipeline_emit(pipeline, root, "cuda", false, &emitted);
+    if (status != 0) return status;
+    return write_text(build, "model.cu", &emitted.source) &&
+                   write_text(build, "model_cuda.h", &emitted.header) &&
+                   write_text(build, "variant_cuda.cu", &both)
+               ? 0
+               : 3;
+}
+
 static int write_sources(Build *build, const Model *model, const Root *root,
                          const EmittedCode *emitted) {
     NncError *error = &build->error;
-    bool good = jit_write_file(build->folder, "model.c", emitted->source.data,
-                               emitted->source.length, error) &&
-                jit_write_file(build->folder, "model.h", emitted->header.data,
-                               emitted->header.length, error);
+    bool good = write_text(build, "model.c", &emitted->source) &&
+                write_text(build, "model.h", &emitted->header);
     for (const EmbeddedFile *file = templates_files; good && file->name; ++file)
-        if (strcmp(file->name, "standalone.c") == 0 ||
-            strcmp(file->name, "nnc_standalone.h") == 0 || strcmp(file->name, "nnc_abi.h") == 0)
+        if (is_host_file(file->name))
             good = jit_write_file(build->folder, file->name, file->text, file->length, error);
     for (int v = 0; good && v < build->variant_count; ++v) {
         const char *name = build->variants[v].name;
@@ -244,69 +311,96 @@ static int write_sources(Build *build, const Model *model, const Root *root,
                     build->variants[v].test, build->variants[v].text);
     text_append(&configuration, "\n#define NNC_ENTRY ");
     add_literal(&configuration, model->entry->name, strlen(model->entry->name));
-    text_append(&configuration, "\n");
-    return jit_write_file(build->folder, "data.c", data.data, data.length, error) &&
-                   jit_write_file(build->folder, "configuration.h", configuration.data,
-                                  configuration.length, error)
+    text_append(&configuration, build->cuda ? "\n#define NNC_HOLDS_CUDA 1\n" : "\n");
+    return write_text(build, "data.c", &data) &&
+                   write_text(build, "configuration.h", &configuration)
                ? 0
                : 3;
 }
 
+/* Compiles `source` to `object`, both in the folder. */
+static int compile_file(Build *build, const Tool *tool, const char *const *flags, int flag_count,
+                        const char *flag, const char *source, const char *object, bool ours,
+                        const char *hint) {
+    Arguments arguments = {.count = 0};
+    add_words(&arguments, tool->words, tool->count);
+    add_words(&arguments, flags, flag_count);
+    if (flag) add_word(&arguments, flag);
+    add_word(&arguments, "-o");
+    add_word(&arguments, in_folder(build, object));
+    add_word(&arguments, in_folder(build, source));
+    return run_tool(build, tool->compiler.language, &arguments, ours, hint);
+}
+
 static int compile_variant(Build *build, const Variant *variant) {
-    const char *argv[WORD_LIMIT + 32];
-    int used = 0;
-    const char *object =
-        in_folder(build, arena_printf(build->arena, "variant_%s.o", variant->name));
-    for (int i = 0; i < build->word_count; ++i) argv[used++] = build->words[i];
-    for (size_t i = 0; i < sizeof model_flags / sizeof model_flags[0]; ++i)
-        argv[used++] = model_flags[i];
-    argv[used++] = variant->march;
-    argv[used++] = "-o";
-    argv[used++] = object;
-    argv[used++] = in_folder(build, arena_printf(build->arena, "variant_%s.c", variant->name));
-    argv[used] = NULL;
-    int status =
-        run_tool(build, argv, true, ", which refuses the emitted C code: a mistake in nnc");
+    const char *name = arena_printf(build->arena, "variant_%s", variant->name);
+    const char *object = arena_printf(build->arena, "%s.o", name);
+    int status = compile_file(build, &build->cc, model_flags,
+                              (int)(sizeof model_flags / sizeof model_flags[0]), variant->march,
+                              arena_printf(build->arena, "%s.c", name), object, true,
+                              ", which refuses the emitted C code: a mistake in nnc");
     if (status != 0 || !build->localize) return status;
-    const char *keep[] = {
-        "objcopy",
-        arena_printf(build->arena, "--keep-global-symbol=nnc_variant_%s", variant->name),
-        object,
-        NULL,
-    };
-    return run_tool(build, keep, true, "");
+    Arguments keep = {.count = 0};
+    add_word(&keep, "objcopy");
+    add_word(&keep, arena_printf(build->arena, "--keep-global-symbol=nnc_%s", name));
+    add_word(&keep, in_folder(build, object));
+    return run_tool(build, JIT_C, &keep, true, "");
+}
+
+static int compile_cuda(Build *build) {
+    const char *arch = build->options->cuda_arch;
+    return compile_file(build, &build->nvcc, cuda_flags,
+                        (int)(sizeof cuda_flags / sizeof cuda_flags[0]),
+                        arena_printf(build->arena, "-arch=%s", arch ? arch : "all-major"),
+                        "variant_cuda.cu", "variant_cuda.o", false, " while compiling CUDA code");
+}
+
+/* The main program, and weights and labels. */
+static int compile_host(Build *build) {
+    Arguments arguments = {.count = 0};
+    add_words(&arguments, build->cc.words, build->cc.count);
+    ADD_ALL(&arguments, host_flags);
+    add_word(&arguments, "-include");
+    add_word(&arguments, in_folder(build, "configuration.h"));
+    add_word(&arguments, arena_printf(build->arena, "-I%s", build->folder));
+    add_word(&arguments, "-o");
+    add_word(&arguments, in_folder(build, "standalone.o"));
+    add_word(&arguments, in_folder(build, "standalone.c"));
+    int status = run_tool(build, JIT_C, &arguments, true, "");
+    if (status != 0) return status;
+    return compile_file(
+        build, &build->cc, host_flags, (int)(sizeof host_flags / sizeof host_flags[0]),
+        arena_printf(build->arena, "-Wa,-I,%s", build->folder), "data.c", "data.o", true, "");
 }
 
 static int link_binary(Build *build) {
-    const char *argv[WORD_LIMIT + 48];
-    int used = 0;
-    for (int i = 0; i < build->word_count; ++i) argv[used++] = build->words[i];
-    argv[used++] = "-std=gnu11";
-    argv[used++] = "-O2";
-    argv[used++] = "-w";
-#if defined(__SANITIZE_ADDRESS__)
-    argv[used++] = "-fsanitize=address,undefined"; /* as libnncrt.a was built */
-#endif
-    argv[used++] = "-include";
-    argv[used++] = in_folder(build, "configuration.h");
-    argv[used++] = arena_printf(build->arena, "-I%s", build->folder);
-    argv[used++] = arena_printf(build->arena, "-Wa,-I,%s", build->folder);
-    argv[used++] = "-o";
-    argv[used++] = in_folder(build, "binary");
-    argv[used++] = in_folder(build, "standalone.c");
-    argv[used++] = in_folder(build, "data.c");
+    Arguments arguments = {.count = 0};
+    const Tool *tool = build->cuda ? &build->nvcc : &build->cc;
+    add_words(&arguments, tool->words, tool->count);
+    add_word(&arguments, "-o");
+    add_word(&arguments, in_folder(build, "binary"));
+    add_word(&arguments, in_folder(build, "standalone.o"));
+    add_word(&arguments, in_folder(build, "data.o"));
     for (int v = 0; v < build->variant_count; ++v)
-        argv[used++] =
-            in_folder(build, arena_printf(build->arena, "variant_%s.o", build->variants[v].name));
-    argv[used++] = build->runtime;
-    argv[used++] = "-l:libpng16.a";
-    argv[used++] = "-l:libz.a";
-    argv[used++] = "-lm";
-    argv[used++] = "-pthread";
-    argv[used++] = "-Wl,--gc-sections";
-    argv[used] = NULL;
+        add_word(&arguments, in_folder(build, arena_printf(build->arena, "variant_%s.o",
+                                                           build->variants[v].name)));
+    if (build->cuda) add_word(&arguments, in_folder(build, "variant_cuda.o"));
+    add_word(&arguments, build->runtime);
+    add_word(&arguments, "-l:libpng16.a");
+    add_word(&arguments, "-l:libz.a");
+    add_word(&arguments, "-lm");
+#if defined(__SANITIZE_ADDRESS__) /* as libnncrt.a was built */
+    for (size_t i = 0; i < sizeof sanitizers / sizeof sanitizers[0]; ++i) {
+        if (build->cuda) add_word(&arguments, "-Xcompiler");
+        add_word(&arguments, sanitizers[i]);
+    }
+#endif
+    if (build->cuda)
+        ADD_ALL(&arguments, cuda_link_flags);
+    else
+        ADD_ALL(&arguments, link_flags);
     return run_tool(
-        build, argv, false,
+        build, tool->compiler.language, &arguments, false,
         " while linking; libpng16.a and libz.a are needed (Debian: libpng-dev, zlib1g-dev)");
 }
 
@@ -343,8 +437,11 @@ static int build_binary(Build *build, const Pipeline *pipeline, Root *root, cons
     int status = write_weights(build, model);
     if (status == 0) status = pipeline_emit(pipeline, root, "c", false, &emitted);
     if (status == 0) status = write_sources(build, model, root, &emitted);
+    if (status == 0 && build->cuda) status = write_cuda(build, pipeline, root);
     for (int v = 0; status == 0 && v < build->variant_count; ++v)
         status = compile_variant(build, &build->variants[v]);
+    if (status == 0 && build->cuda) status = compile_cuda(build);
+    if (status == 0) status = compile_host(build);
     if (status == 0) status = link_binary(build);
     if (status == 0) status = install_binary(build);
     return status;
@@ -367,6 +464,23 @@ static void build_target(void *user) {
     build->status = status;
 }
 
+static bool read_tool(Tool *tool, NncError *error) {
+    tool->count = jit_words(&tool->compiler, tool->buffer, tool->words, WORD_LIMIT, error);
+    return tool->count > 0;
+}
+
+/* Whether the binary is to hold code for a GPU; false when it cannot, but must. */
+static bool choose_devices(Build *build) {
+    DeviceWish wish = build->options->device;
+    if (wish != DEVICE_AUTO && wish != DEVICE_CUDA) return true;
+    build->cuda = read_tool(&build->nvcc, &build->error) && process_find(build->nvcc.words[0]);
+    if (build->cuda) return true;
+    if (build->nvcc.count) jit_explain_missing(JIT_CUDA, build->nvcc.words[0], &build->error);
+    if (wish == DEVICE_CUDA) return false;
+    fprintf(stderr, "nnc: %s\nnnc: the binary is for the processor alone\n", build->error.text);
+    return true;
+}
+
 int exe_command(const ExeOptions *options) {
     Build build = {.options = options, .arena = arena_new()};
     signals_install();
@@ -377,14 +491,15 @@ int exe_command(const ExeOptions *options) {
         build.variants += build.variant_count - 1;
         build.variant_count = 1;
     }
-    JitCompiler compiler = {.command = options->cc};
-    build.word_count =
-        jit_words(&compiler, build.words_buffer, build.words, WORD_LIMIT, &build.error);
+    build.cc.compiler = (JitCompiler){.language = JIT_C, .command = options->cc};
+    build.nvcc.compiler = (JitCompiler){.language = JIT_CUDA, .command = options->nvcc};
     if (!build.variants) {
         nnc_fail(&build.error, "binaries for x86-64 are built on x86-64 only");
         build.status = driver_fail(2, &build.error);
-    } else if (build.word_count == 0) {
+    } else if (!read_tool(&build.cc, &build.error)) {
         build.status = driver_fail(2, &build.error);
+    } else if (!choose_devices(&build)) {
+        build.status = driver_fail(3, &build.error);
     } else if (!memory_guard(build_target, &build)) {
         build.status = 3;
     }

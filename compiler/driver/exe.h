@@ -13,6 +13,8 @@ typedef struct ExeOptions {
     const char *cc;
     const char *march; /* a flag of the C compiler: code for this processor alone; NULL: the best of
                           several is chosen at start */
+    DeviceWish device; /* CUDA: code for a GPU, too; AUTO: if there is a compiler for it */
+    const char *nvcc, *cuda_arch; /* --nvcc, --cuda-arch, or NULL */
     bool verbose;
 } ExeOptions;
 

@@ -44,12 +44,6 @@ static void catch_crashes(void) {}
 
 /* ---- run and train ---- */
 
-static int read_device(const CommandLine *line, DeviceWish *out) {
-    int which = 0, status = options_choice(line, OPTION_DEVICE, "auto|cpu|cuda", &which);
-    *out = line->given[OPTION_DEVICE] ? (DeviceWish)(DEVICE_AUTO + which) : DEVICE_UNSAID;
-    return status;
-}
-
 static int engine_options(const CommandLine *line, EngineOptions *out) {
     int engine, status = options_choice(line, OPTION_ENGINE, "c|interp", &engine);
     int64_t threads;
@@ -62,7 +56,7 @@ static int engine_options(const CommandLine *line, EngineOptions *out) {
                            .verbose = line->given[OPTION_VERBOSE],
                            .instrument = line->command == COMMAND_BENCH,
                            .nvcc = line->value[OPTION_NVCC]};
-    status = read_device(line, &out->device);
+    status = options_device(line, &out->device);
     if (status || !out->interpreter || !out->device || out->device == DEVICE_CPU) return status;
     return options_misuse(line, "--engine=interp and --device=%s do not go together",
                           line->value[OPTION_DEVICE]);

@@ -4,10 +4,8 @@
 #define NNC_DRIVER_MODEL_H
 
 #include "driver/jit.h"
+#include "driver/options.h"
 #include "driver/pipeline.h"
-
-/* --device; where nothing was said, the processor is used and not spoken of. */
-typedef enum DeviceWish { DEVICE_UNSAID, DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA } DeviceWish;
 
 typedef struct EngineOptions {
     bool interpreter; /* --engine=interp */

@@ -188,3 +188,9 @@ int options_choice(const CommandLine *line, OptionId id, const char *words, int 
     }
     return options_misuse(line, "--%s is one of %s, not `%s`", option_rows[id].name, words, text);
 }
+
+int options_device(const CommandLine *line, DeviceWish *out) {
+    int which = 0, status = options_choice(line, OPTION_DEVICE, "auto|cpu|cuda", &which);
+    *out = line->given[OPTION_DEVICE] ? (DeviceWish)(DEVICE_AUTO + which) : DEVICE_UNSAID;
+    return status;
+}

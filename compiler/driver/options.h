@@ -52,6 +52,9 @@ int options_integer(const CommandLine *line, OptionId id, int64_t missing, int64
 int options_count(const CommandLine *line, OptionId id, int64_t missing, int64_t *out);
 /* One of the words "a|b|c", as its index; EXIT_USAGE after a message. */
 int options_choice(const CommandLine *line, OptionId id, const char *words, int *out);
+/* --device; where nothing was said, the processor is meant and not spoken of. */
+typedef enum DeviceWish { DEVICE_UNSAID, DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA } DeviceWish;
+int options_device(const CommandLine *line, DeviceWish *out);
 /* "nnc: ..." on stderr; returns EXIT_USAGE. */
 int options_misuse(const CommandLine *line, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
