@@ -21,9 +21,9 @@ int64_t plan_reference(Arena *arena, DimTable *dims, const Dim *d);
 /* The smallest multiple of 64 that is >= bytes. */
 const Dim *plan_round(DimTable *dims, const Dim *bytes);
 /* An upper bound of both, of the same form as they (see pack.c). */
-const Dim *plan_upper(Arena *arena, DimTable *dims, const Dim *a, const Dim *b);
+const Dim *plan_upper(DimTable *dims, const Dim *a, const Dim *b);
 /* A plain polynomial >= bytes; NULL when there is none. */
-const Dim *plan_plain(Arena *arena, DimTable *dims, const Dim *bytes);
+const Dim *plan_plain(DimTable *dims, const Dim *bytes);
 /* Fills EntryPlan.after; places are known. */
 void plan_order(Arena *arena, DimTable *dims, EntryPlan *plan);
 /* Aborts on NULL: sizes were validated when shapes were made. */

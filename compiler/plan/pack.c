@@ -45,20 +45,8 @@ const Dim *plan_round(DimTable *dims, const Dim *bytes) {
  * "every coefficient of a is at most that of b" proves a <= b, and the larger coefficients of both
  * make an upper bound of the maximum, without a max in the offsets. */
 
-static const Dim *dim_of_terms(Arena *arena, int count, const DimTerm *terms) {
-    Dim *d = NEW(arena, Dim);
-    *d = (Dim){count, arena_copy(arena, terms, (size_t)count * sizeof *terms), 0};
-    return d;
-}
-
-static const Dim *dim_of_one_atom(Arena *arena, const DimAtom *atom) {
-    DimFactor *f = NEW(arena, DimFactor);
-    *f = (DimFactor){atom, 1};
-    return dim_of_terms(arena, 1, &(DimTerm){1, 1, f});
-}
-
 /* A plain polynomial >= bytes whose coefficients are multiples of `unit` (the constant: of 64). */
-static const Dim *round_terms(Arena *arena, DimTable *dims, const Dim *bytes, int64_t unit) {
+static const Dim *round_terms(DimTable *dims, const Dim *bytes, int64_t unit) {
     const Dim *sum = dim_const(dims, 0);
     for (int i = 0; i < bytes->term_count; i++) {
         const DimTerm *t = &bytes->terms[i];
@@ -72,7 +60,7 @@ static const Dim *round_terms(Arena *arena, DimTable *dims, const Dim *bytes, in
         const Dim *term = dim_const(dims, (t->coefficient + step - 1) / step * step);
         bool negative = t->coefficient < 0;
         for (int f = 0; f < t->factor_count; f++) {
-            const Dim *atom = dim_of_one_atom(arena, t->factors[f].atom);
+            const Dim *atom = dim_of_atom(dims, t->factors[f].atom);
             int64_t lower, upper;
             dim_bounds(atom, &lower, &upper);
             if (lower < 0 && negative) return NULL;
@@ -112,7 +100,7 @@ static bool provably_le(const Dim *a, const Dim *b) {
     return true;
 }
 
-const Dim *plan_upper(Arena *arena, DimTable *dims, const Dim *a, const Dim *b) {
+const Dim *plan_upper(DimTable *dims, const Dim *a, const Dim *b) {
     if (provably_le(b, a)) return a;
     if (provably_le(a, b)) return b;
     const Dim *sum = a;
@@ -121,13 +109,13 @@ const Dim *plan_upper(Arena *arena, DimTable *dims, const Dim *a, const Dim *b) 
         if (more <= 0) continue;
         DimTerm t = b->terms[i];
         t.coefficient = more;
-        sum = plan_need(dim_add(dims, sum, dim_of_terms(arena, 1, &t)));
+        sum = plan_need(dim_add(dims, sum, dim_of_term(dims, &t)));
     }
     return sum;
 }
 
-const Dim *plan_plain(Arena *arena, DimTable *dims, const Dim *bytes) {
-    return round_terms(arena, dims, bytes, PLAN_ALIGNMENT);
+const Dim *plan_plain(DimTable *dims, const Dim *bytes) {
+    return round_terms(dims, bytes, PLAN_ALIGNMENT);
 }
 
 typedef struct Item {
@@ -179,7 +167,7 @@ static void place_item(Arena *arena, DimTable *dims, Item *item, Item **near, in
             for (int k = i; k < count && fits; k++) fits = provably_le(end, near[k]->offset);
             if (fits) break;
         }
-        at = plan_upper(arena, dims, at, near[i]->end);
+        at = plan_upper(dims, at, near[i]->end);
         if (near[i]->top > value) value = plan_reference(arena, dims, at);
     }
     item->offset = at;
@@ -199,7 +187,7 @@ static int64_t pack_in_order(Arena *arena, DimTable *dims, Item **order, int cou
                 near[conflicts++] = order[k];
         qsort(near, (size_t)conflicts, sizeof *near, by_offset);
         place_item(arena, dims, order[i], near, conflicts);
-        *total = plan_upper(arena, dims, *total, order[i]->end);
+        *total = plan_upper(dims, *total, order[i]->end);
     }
     return plan_reference(arena, dims, *total);
 }
@@ -321,7 +309,7 @@ void plan_pack(Arena *arena, DimTable *dims, const Interval *intervals, int coun
     int64_t exact = 0, plain = 0;
     for (int i = 0; i < count; i++) {
         exact += plan_reference(arena, dims, intervals[i].bytes);
-        items[i].bytes = round_terms(arena, dims, intervals[i].bytes, PLAN_ALIGNMENT);
+        items[i].bytes = round_terms(dims, intervals[i].bytes, PLAN_ALIGNMENT);
         if (!items[i].bytes) /* one opaque monomial that is not negative */
             items[i].bytes =
                 plan_need(dim_max(dims, plan_round(dims, intervals[i].bytes), dim_const(dims, 0)));
@@ -333,7 +321,7 @@ void plan_pack(Arena *arena, DimTable *dims, const Interval *intervals, int coun
         items[i].interval = intervals[i];
         int64_t bytes = plan_reference(arena, dims, intervals[i].bytes);
         int64_t rounded = plan_reference(arena, dims, items[i].bytes), constant;
-        const Dim *close = round_terms(arena, dims, intervals[i].bytes, 8);
+        const Dim *close = round_terms(dims, intervals[i].bytes, 8);
         if (tight && close && rounded - bytes > bytes / 50 &&
             !dim_is_const(intervals[i].bytes, &constant)) {
             items[i].bytes = close;

@@ -131,7 +131,7 @@ static KernelPlan *plan_one_kernel(Arena *arena, DimTable *dims, const Kernel *k
             stack += (value + PLAN_ALIGNMENT - 1) / PLAN_ALIGNMENT * PLAN_ALIGNMENT;
             continue;
         }
-        const Dim *plain = plan_plain(arena, dims, bytes);
+        const Dim *plain = plan_plain(dims, bytes);
         p->scratch[i] = (Place){p->scratch_bytes, plain ? plain : plan_round(dims, bytes)};
         p->scratch_bytes = plan_need(dim_add(dims, p->scratch_bytes, p->scratch[i].bytes));
     }
@@ -271,8 +271,8 @@ static void add_scratch(Arena *arena, DimTable *dims, const Plan *plan, EntryPla
         if (s->kind != STEP_CALL) continue;
         const Dim *bytes = rename_symbols(arena, dims, p->entry->entry,
                                           plan_kernel(plan, s->kernel)->scratch_bytes);
-        const Dim *plain = plan_plain(arena, dims, bytes);
-        p->scratch_bytes = plain ? plan_upper(arena, dims, p->scratch_bytes, plain)
+        const Dim *plain = plan_plain(dims, bytes);
+        p->scratch_bytes = plain ? plan_upper(dims, p->scratch_bytes, plain)
                                  : plan_need(dim_max(dims, p->scratch_bytes, bytes));
     }
 }

@@ -94,10 +94,8 @@ static void print_constant(Printer *p, const Node *node) {
         return;
     }
     int64_t count = 1, extent;
-    for (int i = 0; i < node->type.shape.rank; i++) {
-        dim_is_const(node->type.shape.dims[i], &extent);
-        count *= extent;
-    }
+    for (int i = 0; i < node->type.shape.rank; i++)
+        if (dim_is_const(node->type.shape.dims[i], &extent)) count *= extent;
     text_char(p->out, '[');
     for (int64_t i = 0; i < count; i++) {
         if (i) text_append(p->out, ", ");

@@ -202,6 +202,8 @@ static const Dim *multiply(DimTable *table, const Dim *a, const Dim *b) {
         if (x == 1) return b;
         if (constant) return checked_mul(x, y, &product) ? dim_const(table, product) : NULL;
     }
+    DimRemembered *r = dim_remembered(table, DIM_OPERATION_MULTIPLY, a, b);
+    if (dim_recalls(table, r, DIM_OPERATION_MULTIPLY, a, b)) return r->result.dim;
     Polynomial p = {0};
     for (int i = 0; i < a->term_count; i++) {
         for (int j = 0; j < b->term_count; j++) {
@@ -210,7 +212,9 @@ static const Dim *multiply(DimTable *table, const Dim *a, const Dim *b) {
             polynomial_add_term(table, &p, t.coefficient, t.factor_count, t.factors);
         }
     }
-    return polynomial_finish(table, &p);
+    const Dim *result = polynomial_finish(table, &p);
+    *r = (DimRemembered){a, b, DIM_OPERATION_MULTIPLY, table->fact_count, {result}};
+    return result;
 }
 
 const Dim *dim_scale(DimTable *table, const Dim *d, int64_t scale) {
@@ -247,6 +251,10 @@ const Dim *dim_of_atom(DimTable *table, const DimAtom *atom) {
         e->alone = table_intern(table, &(DimTerm){1, 1, f}, 1);
     }
     return e->alone;
+}
+
+const Dim *dim_of_term(DimTable *table, const DimTerm *term) {
+    return table_intern(table, term, term->coefficient != 0);
 }
 
 const Dim *dim_symbol(DimTable *table, Name name) {
@@ -319,7 +327,13 @@ static const Dim *rewrite(DimTable *table, const Dim *d, const DimAtom *from, co
 }
 
 const Dim *dim_canonical(DimTable *table, const Dim *d) {
-    return !d || table->resolved_count == 0 ? d : rewrite(table, d, NULL, NULL);
+    int64_t value;
+    if (!d || table->resolved_count == 0 || dim_is_const(d, &value)) return d;
+    DimRemembered *r = dim_remembered(table, DIM_OPERATION_CANONICAL, d, d);
+    if (dim_recalls(table, r, DIM_OPERATION_CANONICAL, d, d)) return r->result.dim;
+    const Dim *result = rewrite(table, d, NULL, NULL);
+    *r = (DimRemembered){d, d, DIM_OPERATION_CANONICAL, table->fact_count, {result}};
+    return result;
 }
 
 const Dim *dim_refresh(DimTable *table, const Dim *d) {
@@ -340,25 +354,23 @@ const Dim *dim_const(DimTable *table, int64_t value) {
     return *known;
 }
 
-bool dim_is_const(const Dim *d, int64_t *value) {
-    if (!d || d->term_count > 1 || (d->term_count == 1 && d->terms[0].factor_count)) return false;
-    *value = d->term_count ? d->terms[0].coefficient : 0;
-    return true;
-}
-
 /* a + scale * b, where the scale is 1 or -1. */
 static const Dim *combine(DimTable *table, const Dim *a, const Dim *b, int64_t scale) {
     int64_t x, y, sum;
+    if (!a || !b) return NULL;
     if (dim_is_const(a, &x) && dim_is_const(b, &y)) {
         bool fits = scale > 0 ? checked_add(x, y, &sum) : checked_sub(x, y, &sum);
         return fits ? dim_const(table, sum) : NULL;
     }
-    a = dim_canonical(table, a);
-    b = dim_canonical(table, b);
+    DimOperation operation = scale > 0 ? DIM_OPERATION_ADD : DIM_OPERATION_SUBTRACT;
+    DimRemembered *r = dim_remembered(table, operation, a, b);
+    if (dim_recalls(table, r, operation, a, b)) return r->result.dim;
     Polynomial p = {0};
-    polynomial_add(table, &p, a, 1);
-    polynomial_add(table, &p, b, scale);
-    return polynomial_finish(table, &p);
+    polynomial_add(table, &p, dim_canonical(table, a), 1);
+    polynomial_add(table, &p, dim_canonical(table, b), scale);
+    const Dim *result = polynomial_finish(table, &p);
+    *r = (DimRemembered){a, b, operation, table->fact_count, {result}};
+    return result;
 }
 
 const Dim *dim_add(DimTable *table, const Dim *a, const Dim *b) {
@@ -427,14 +439,25 @@ static bool divide_polynomial(DimTable *table, const Dim *a, const Dim *b, const
     return *quotient && *remainder;
 }
 
-const Dim *dim_divide_exact(DimTable *table, const Dim *a, const Dim *b) {
-    a = dim_canonical(table, a);
-    b = dim_canonical(table, b);
-    if (!a || !b || b->term_count == 0) return NULL;
+static const Dim *divide_exact(DimTable *table, const Dim *a, const Dim *b) {
     const Dim *q, *r;
     if (divide_polynomial(table, a, b, &q, &r) && r->term_count == 0) return q;
     if (dim_is(dim_mod(table, a, b), 0)) return dim_floordiv(table, a, b);
     return NULL;
+}
+
+const Dim *dim_divide_exact(DimTable *table, const Dim *a, const Dim *b) {
+    int64_t x, y;
+    a = dim_canonical(table, a);
+    b = dim_canonical(table, b);
+    if (!a || !b || b->term_count == 0) return NULL;
+    if (dim_is_const(a, &x) && dim_is_const(b, &y) && y > 0)
+        return x % y ? NULL : dim_const(table, x / y);
+    DimRemembered *r = dim_remembered(table, DIM_OPERATION_DIVIDE_EXACT, a, b);
+    if (dim_recalls(table, r, DIM_OPERATION_DIVIDE_EXACT, a, b)) return r->result.dim;
+    const Dim *result = divide_exact(table, a, b);
+    *r = (DimRemembered){a, b, DIM_OPERATION_DIVIDE_EXACT, table->fact_count, {result}};
+    return result;
 }
 
 /* floor(d / k) of a polynomial whose coefficients are in [0, k), k > 1. */
@@ -486,10 +509,7 @@ static const Dim *floor_by_constant(DimTable *table, const Dim *a, int64_t k) {
     return polynomial_finish(table, &quotient);
 }
 
-const Dim *dim_floordiv(DimTable *table, const Dim *a, const Dim *b) {
-    a = dim_canonical(table, a);
-    b = dim_canonical(table, b);
-    if (!a || !b) return NULL;
+static const Dim *floordiv(DimTable *table, const Dim *a, const Dim *b) {
     int64_t k;
     if (dim_is_const(b, &k)) return k > 0 ? floor_by_constant(table, a, k) : NULL;
     if (!dim_prove_nonnegative(table, dim_sub(table, b, dim_const(table, 1)), 3)) return NULL;
@@ -505,6 +525,20 @@ const Dim *dim_floordiv(DimTable *table, const Dim *a, const Dim *b) {
         return dim_sub(table, q, one);
     return dim_add(table, q,
                    dim_of_atom(table, &dim_atom(table, DIM_ATOM_FLOORDIV, r, b, false)->atom));
+}
+
+const Dim *dim_floordiv(DimTable *table, const Dim *a, const Dim *b) {
+    int64_t x, k;
+    a = dim_canonical(table, a);
+    b = dim_canonical(table, b);
+    if (!a || !b) return NULL;
+    if (dim_is_const(a, &x) && dim_is_const(b, &k))
+        return k > 0 ? dim_const(table, floor_divide(x, k)) : NULL;
+    DimRemembered *r = dim_remembered(table, DIM_OPERATION_FLOORDIV, a, b);
+    if (dim_recalls(table, r, DIM_OPERATION_FLOORDIV, a, b)) return r->result.dim;
+    const Dim *result = floordiv(table, a, b);
+    *r = (DimRemembered){a, b, DIM_OPERATION_FLOORDIV, table->fact_count, {result}};
+    return result;
 }
 
 const Dim *dim_mod(DimTable *table, const Dim *a, const Dim *b) {

@@ -38,12 +38,7 @@ const Dim *dim_max(DimTable *table, const Dim *a, const Dim *b);
 /* a / b when b divides a exactly as polynomials (view(-1)); NULL when it cannot be shown. */
 const Dim *dim_divide_exact(DimTable *table, const Dim *a, const Dim *b);
 
-bool dim_is_const(const Dim *d, int64_t *value);
 const DimSymbol *dim_as_symbol(const Dim *d); /* NULL unless it is one symbol alone */
-static inline bool dim_is(const Dim *d, int64_t value) {
-    int64_t v;
-    return dim_is_const(d, &v) && v == value;
-}
 
 /* Facts: what `where` states.  They narrow bounds, substitute N = k*N' (dim_assume_divisible
  * rewrites later normal forms), and unify symbols.  Return false when the fact contradicts what is
@@ -88,15 +83,28 @@ typedef struct DimTerm {
     const DimFactor *factors;
 } DimTerm;
 struct Dim {
-    int term_count;       /* 0: the constant zero */
-    const DimTerm *terms; /* sorted; the constant term (factor_count 0) last */
+    int term_count; /* 0: the constant zero */
     uint32_t hash;
+    const DimTerm *terms; /* sorted; the constant term (factor_count 0) last */
 };
+
+static inline bool dim_is_const(const Dim *d, int64_t *value) {
+    if (!d || d->term_count > 1 || (d->term_count && d->terms[0].factor_count)) return false;
+    *value = d->term_count ? d->terms[0].coefficient : 0;
+    return true;
+}
+static inline bool dim_is(const Dim *d, int64_t value) {
+    int64_t v;
+    return dim_is_const(d, &v) && v == value;
+}
 /* The largest k that `N % k == 0` facts state of a symbol; 1 if there is none. */
 int64_t dim_symbol_divisor(const DimTable *table, const DimSymbol *symbol);
 int dim_symbol_count(const DimTable *table);
 const DimSymbol *dim_symbol_at(const DimTable *table, int index);
 const Dim *dim_of_symbol(DimTable *table, const DimSymbol *symbol); /* in normal form */
+/* As they stand, whatever facts say of them. */
+const Dim *dim_of_atom(DimTable *table, const DimAtom *atom);
+const Dim *dim_of_term(DimTable *table, const DimTerm *term);
 
 /* "N", "4*H", "T*N", "(H + 2*p - 3)//2 + 1". */
 void dim_print(Text *out, const Dim *d);

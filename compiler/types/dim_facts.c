@@ -88,6 +88,10 @@ static Interval interval_of(const Dim *d) {
 }
 
 void dim_bounds(const Dim *d, int64_t *lower, int64_t *upper) {
+    if (dim_is_const(d, lower)) {
+        *upper = *lower;
+        return;
+    }
     Interval r = d ? interval_of(d) : (Interval){INT64_MIN, INT64_MAX};
     *lower = r.lower;
     *upper = r.upper;
@@ -261,15 +265,23 @@ DimTruth dim_equal(DimTable *table, const Dim *a, const Dim *b) {
     return known_zero(table, d) ? DIM_YES : DIM_UNKNOWN;
 }
 
+static DimTruth is_nonnegative(DimTable *table, const Dim *d) {
+    if (dim_prove_nonnegative(table, d, 3)) return DIM_YES;
+    if (dim_prove_nonnegative(table, dim_sub(table, dim_neg(table, d), dim_const(table, 1)), 3))
+        return DIM_NO;
+    return DIM_UNKNOWN;
+}
+
 DimTruth dim_less_equal(DimTable *table, const Dim *a, const Dim *b) {
     const Dim *d = dim_sub(table, b, a);
     int64_t value;
     if (!d) return DIM_UNKNOWN;
     if (dim_is_const(d, &value)) return value >= 0 ? DIM_YES : DIM_NO;
-    if (dim_prove_nonnegative(table, d, 3)) return DIM_YES;
-    if (dim_prove_nonnegative(table, dim_sub(table, dim_neg(table, d), dim_const(table, 1)), 3))
-        return DIM_NO;
-    return DIM_UNKNOWN;
+    DimRemembered *r = dim_remembered(table, DIM_OPERATION_LESS_EQUAL, a, b);
+    if (dim_recalls(table, r, DIM_OPERATION_LESS_EQUAL, a, b)) return r->result.truth;
+    DimTruth truth = is_nonnegative(table, d);
+    *r = (DimRemembered){a, b, DIM_OPERATION_LESS_EQUAL, table->fact_count, {.truth = truth}};
+    return truth;
 }
 
 /* ---- assumptions ---- */
@@ -295,11 +307,13 @@ static bool resolve_atom(DimTable *table, const DimAtom *atom, const Dim *by) {
     if (!by) return false;
     e->resolved = by;
     table->resolved_count++;
+    table->fact_count++;
     return true;
 }
 
 static bool narrow_symbol(DimTable *table, const DimSymbol *symbol, int64_t lower, int64_t upper) {
     DimSymbol *s = &table->symbols.data[symbol->index]->symbol;
+    table->fact_count++;
     if (lower > s->lower) s->lower = lower;
     if (upper < s->upper) s->upper = upper;
     if (s->lower > s->upper) return false;
@@ -334,6 +348,7 @@ bool dim_assume_bounds(DimTable *table, const Dim *d, int64_t lower, int64_t upp
         if (has_upper) to = clamp_wide(high >= 0 ? high / scale : -((-high + scale - 1) / scale));
         return narrow_symbol(table, symbol, from, to);
     }
+    table->fact_count++;
     if (lower != INT64_MIN) {
         const Dim *fact = dim_sub(table, d, dim_const(table, lower));
         if (fact && fact->term_count) vector_push(table->arena, &table->nonnegative, fact);
@@ -353,6 +368,7 @@ bool dim_assume_divisible(DimTable *table, const Dim *d, int64_t k) {
     if (dim_is_const(d, &rest)) return rest % k == 0;
     const DimSymbol *symbol;
     if (!dim_is_linear(d, &symbol, &scale, &offset) || scale == INT64_MIN || offset != 0) {
+        table->fact_count++;
         vector_push(table->arena, &table->divisible, ((Divisibility){d, k}));
         return true;
     }
@@ -380,6 +396,7 @@ bool dim_assume_divisible(DimTable *table, const Dim *d, int64_t k) {
         return false;
     if (!resolve_atom(table, &plain->atom, dim_scale(table, quotient, k))) return false;
     DimSymbol *s = &table->symbols.data[symbol->index]->symbol;
+    table->fact_count++;
     s->lower = low;
     s->upper = high;
     return true;
@@ -449,6 +466,7 @@ bool dim_assume_equal(DimTable *table, const Dim *a, const Dim *b) {
         int64_t low = s->lower, high = s->upper;
         return resolve_atom(table, atom, rest) && dim_assume_bounds(table, rest, low, high);
     }
+    table->fact_count++;
     vector_push(table->arena, &table->zero, d);
     return true;
 }

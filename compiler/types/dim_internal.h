@@ -26,7 +26,28 @@ typedef struct Divisibility {
     int64_t divisor;
 } Divisibility;
 
-enum { SMALL_LEAST = -1, SMALL_COUNT = 258 };
+/* What an operation gave lately, under the facts of then.  A miss only costs time: results are
+ * hash-consed. */
+typedef enum DimOperation {
+    DIM_OPERATION_ADD,
+    DIM_OPERATION_SUBTRACT,
+    DIM_OPERATION_MULTIPLY,
+    DIM_OPERATION_FLOORDIV,
+    DIM_OPERATION_DIVIDE_EXACT,
+    DIM_OPERATION_LESS_EQUAL,
+    DIM_OPERATION_CANONICAL /* right: the same dim */
+} DimOperation;
+typedef struct DimRemembered {
+    const Dim *left, *right;
+    DimOperation operation;
+    int fact_count;
+    union {
+        const Dim *dim;
+        DimTruth truth; /* LESS_EQUAL */
+    } result;
+} DimRemembered;
+
+enum { SMALL_LEAST = -1, SMALL_COUNT = 258, DIM_CACHE_SIZE = 1024 };
 
 struct DimTable {
     Arena *arena;
@@ -38,8 +59,10 @@ struct DimTable {
     VECTOR(const Dim *) zero;        /* facts: dim == 0 that could not be substituted */
     VECTOR(Divisibility) divisible;
     int resolved_count; /* atoms that a fact has resolved */
+    int fact_count;     /* changes of what is known */
     const Dim **slots;  /* open addressing, power of two */
     int slot_count, dim_count;
+    DimRemembered cache[DIM_CACHE_SIZE];
 };
 
 static inline const AtomEntry *atom_entry(const DimAtom *atom) {
@@ -62,9 +85,19 @@ const Dim *polynomial_finish(DimTable *table, Polynomial *p);
 
 /* Order of monomials: higher degree first, then lexicographic by atom index. */
 int term_compare(const DimTerm *a, const DimTerm *b);
+/* The place for the result of an operation on two dims, which are not NULL. */
+static inline DimRemembered *dim_remembered(DimTable *table, DimOperation operation,
+                                            const Dim *left, const Dim *right) {
+    uint32_t hash = (left->hash * 31 + right->hash) * 31 + operation;
+    return &table->cache[(hash ^ hash >> 15) % DIM_CACHE_SIZE];
+}
+static inline bool dim_recalls(const DimTable *table, const DimRemembered *r,
+                               DimOperation operation, const Dim *left, const Dim *right) {
+    return r->left == left && r->right == right && r->operation == operation &&
+           r->fact_count == table->fact_count;
+}
 /* The canonical form under the facts known now. */
 const Dim *dim_canonical(DimTable *table, const Dim *d);
-const Dim *dim_of_atom(DimTable *table, const DimAtom *atom);
 AtomEntry *dim_atom(DimTable *table, DimAtomKind kind, const Dim *left, const Dim *right,
                     bool exact);
 /* d with `atom` replaced; enters atoms that contain it. */

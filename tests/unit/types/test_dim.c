@@ -255,6 +255,27 @@ static void test_random_values(void **state) {
     }
 }
 
+/* What an operation gave is remembered, until more is known. */
+static void test_new_facts_count(void **state) {
+    const Dim *product = mul(H, T), *half = quo(H, k(2)), *rest = sub(N, H);
+    assert_int_equal(dim_less_equal(table, N, H), DIM_UNKNOWN);
+    assert_int_equal(dim_less_equal(table, T, mul(k(2), H)), DIM_UNKNOWN);
+    assert_null(dim_divide_exact(table, N, k(4)));
+    assert_true(dim_assume_bounds(table, N, 0, 9));
+    assert_true(dim_assume_bounds(table, H, 10, 20));
+    assert_int_equal(dim_less_equal(table, N, H), DIM_YES);
+    assert_true(dim_assume_bounds(table, sub(mul(k(2), H), T), 0, INT64_MAX));
+    assert_int_equal(dim_less_equal(table, T, mul(k(2), H)), DIM_YES);
+    assert_true(dim_assume_divisible(table, N, 4));
+    assert_prints(dim_divide_exact(table, N, k(4)), "N//4");
+    assert_true(dim_assume_equal(table, H, k(15)));
+    assert_ptr_equal(mul(H, T), mul(k(15), T));
+    assert_ptr_equal(dim_refresh(table, product), mul(k(15), T));
+    assert_ptr_equal(quo(H, k(2)), k(7));
+    assert_ptr_equal(dim_refresh(table, half), k(7));
+    assert_ptr_equal(sub(N, H), dim_refresh(table, rest));
+}
+
 static void test_free_symbols(void **state) {
     const DimSymbol *n = dim_as_symbol(N), *t = dim_as_symbol(T), *h = dim_as_symbol(H);
     assert_true(dim_assume_bounds(table, N, 2, 100));
@@ -293,6 +314,7 @@ int main(void) {
         TEST(test_equal_of_expressions),
         TEST(test_substitute),
         TEST(test_random_values),
+        TEST(test_new_facts_count),
         TEST(test_free_symbols),
         TEST(test_shape),
     };
