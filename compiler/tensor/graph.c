@@ -73,6 +73,15 @@ bool build_same_shape(Graph *g, const Shape *a, const Shape *b) {
     return true;
 }
 
+static Node *append(Graph *g, Node *const *inputs, int count) {
+    Node *node = NEW(g->arena, Node);
+    node->id = g->nodes.count ? vector_last(&g->nodes)->id + 1 : 0;
+    node->input_count = count;
+    if (count) node->inputs = arena_copy(g->arena, inputs, (size_t)count * sizeof *inputs);
+    vector_push(g->arena, &g->nodes, node);
+    return node;
+}
+
 Node *graph_node(Graph *g, Op op, TensorType type, Node *const *inputs, int count) {
     if (type.shape.rank < 0 || type.shape.rank > SHAPE_MAX_RANK)
         return build_misuse(g, op, "a tensor has at most %d axes", SHAPE_MAX_RANK);
@@ -90,16 +99,12 @@ Node *graph_node(Graph *g, Op op, TensorType type, Node *const *inputs, int coun
     if (g->complain && type_constant_bytes(&type) > TENSOR_MAX_BYTES)
         return build_misuse(g, op, "the tensor is too large: %s", build_shape(g, &type.shape));
     for (int i = type.shape.rank; i < SHAPE_MAX_RANK; i++) type.shape.dims[i] = NULL;
-    Node *node = NEW(g->arena, Node);
+    Node *node = append(g, inputs, count);
     node->op = op;
     node->type = type;
-    node->id = g->nodes.count ? vector_last(&g->nodes)->id + 1 : 0;
-    node->input_count = count;
-    if (count) node->inputs = arena_copy(g->arena, inputs, (size_t)count * sizeof *inputs);
     node->no_grad = g->no_grad;
     node->span = g->span;
     node->path = g->path ? g->path : "";
-    vector_push(g->arena, &g->nodes, node);
     return node;
 }
 
@@ -107,6 +112,57 @@ Node *graph_node(Graph *g, Op op, TensorType type, Node *const *inputs, int coun
 static Node *structured_like(Graph *g, const Node *model, Node *const *inputs) {
     Node *node = graph_node(g, model->op, model->type, inputs, model->input_count);
     if (node) node->attr = model->attr;
+    return node;
+}
+
+/* Would the builder of the model check and compute now what it did then? */
+static bool has_operands_of(Graph *g, const Node *m, Node *const *in) {
+    if (op_info(m->op)->class_ == CLASS_STRUCTURED || m->op == OP_INPUT) return false;
+    if (m->op == OP_CONST && m->attr.constant.data) return false;
+    for (int i = 0; i < m->type.shape.rank; i++)
+        if (dim_refresh(g->dims, m->type.shape.dims[i]) != m->type.shape.dims[i]) return false;
+    for (int i = 0; i < m->input_count; i++)
+        if (!in[i] || in[i]->type.dtype != m->inputs[i]->type.dtype ||
+            !shape_equal(&in[i]->type.shape, &m->inputs[i]->type.shape))
+            return false;
+    return true;
+}
+
+/* Attributes move to the graph's arena, and to the normal form of today. */
+static Node *copy_node(Graph *g, const Node *m, Node *const *in) {
+    Node *node = append(g, in, m->input_count);
+    Node **inputs = node->inputs;
+    int id = node->id, rank = m->type.shape.rank;
+    *node = *m;
+    node->id = id;
+    node->inputs = inputs;
+    node->no_grad |= g->no_grad;
+    node->info = NULL;
+    switch ((int)m->op) {
+    case OP_DIM: node->attr.dim = dim_refresh(g->dims, m->attr.dim); break;
+    case OP_RANDOM: node->attr.random.where = arena_strdup(g->arena, m->attr.random.where); break;
+    case OP_SLICE: {
+        SliceAttr *slice = arena_copy(g->arena, m->attr.slice, sizeof *slice);
+        for (int i = 0; i < rank; i++) slice->begin[i] = dim_refresh(g->dims, slice->begin[i]);
+        node->attr.slice = slice;
+        break;
+    }
+    case OP_PAD: {
+        PadAttr *pad = arena_copy(g->arena, m->attr.pad, sizeof *pad);
+        for (int i = 0; i < rank; i++) {
+            pad->low[i] = dim_refresh(g->dims, pad->low[i]);
+            pad->high[i] = dim_refresh(g->dims, pad->high[i]);
+        }
+        node->attr.pad = pad;
+        break;
+    }
+    case OP_UNFOLD:
+    case OP_FOLD: node->attr.window.extent = dim_refresh(g->dims, m->attr.window.extent); break;
+    case OP_DYNAMIC_SLICE:
+        node->attr.dynamic.extent = dim_refresh(g->dims, m->attr.dynamic.extent);
+        break;
+    default: break;
+    }
     return node;
 }
 
@@ -169,7 +225,7 @@ static Node *build_like(Graph *g, const Node *m, Node *const *in) {
     return NULL;
 }
 
-Node *op_like(Graph *g, const Node *model, Node *const *inputs) {
+Node *op_again(Graph *g, const Node *model, Node *const *inputs) {
     Span span = g->span;
     const char *path = g->path;
     bool no_grad = g->no_grad;
@@ -181,6 +237,11 @@ Node *op_like(Graph *g, const Node *model, Node *const *inputs) {
     g->path = path;
     g->no_grad = no_grad;
     return node;
+}
+
+Node *op_like(Graph *g, const Node *model, Node *const *inputs) {
+    return has_operands_of(g, model, inputs) ? copy_node(g, model, inputs)
+                                             : op_again(g, model, inputs);
 }
 
 void graph_inline(Graph *g, const Graph *body, Node *const *inputs, Node **out) {

@@ -259,6 +259,8 @@ Node *op_scan(Graph *g, ScanAttr scan, Node *const *inputs, int count, Node **ou
 void graph_inline(Graph *g, const Graph *body, Node *const *inputs, Node **out);
 /* One node like `model` (op, attributes, flags, place) on other inputs: for rewriting passes. */
 Node *op_like(Graph *g, const Node *model, Node *const *inputs);
+/* The same by the model's builder, which checks all of it, also where nothing can have changed. */
+Node *op_again(Graph *g, const Node *model, Node *const *inputs);
 
 /* ---- the operator table ---- */
 typedef enum OpClass {

@@ -134,22 +134,51 @@ typedef struct Rounds {
     bool changed;
 } Rounds;
 
-static void run_round(Rounds *rounds, unsigned rules) {
+static Rewriter round_begin(const Rounds *rounds, unsigned rules) {
     const Graph *from = rounds->graph;
     Arena *arena = arena_new();
     Graph *g = graph_new(arena, from->dims);
     g->complain = from->complain;
     g->complain_user = from->complain_user;
     size_t ids = (size_t)id_count(from) + 1;
+    return (Rewriter){.g = g,
+                      .from = from,
+                      .keep = rounds->keep,
+                      .rules = rules,
+                      .map = NEW_ARRAY(arena, ids, Node *),
+                      .results = NEW_ARRAY(arena, ids, Node **),
+                      .result_used = NEW_ARRAY(arena, ids, bool *),
+                      .merge = rules & SIMPLIFY_MERGE ? merge_table_new(arena) : NULL};
+}
+
+/* Is the graph what a round would copy, node by node?  Such a round is the last one of every pass,
+ * so that finding out is worth more than the copy.  Not asked of graphs that no round has made,
+ * nor of those with calls and scans, which a round may rebuild. */
+static bool is_settled(const Rounds *rounds, unsigned rules) {
+    const Graph *g = rounds->graph;
+    if (!rounds->arena) return false;
+    for (int k = 0; k < g->nodes.count; k++)
+        if (op_info(g->nodes.data[k]->op)->class_ == CLASS_STRUCTURED) return false;
+    Rewriter w = round_begin(rounds, rules);
+    const bool *needed = mark_needed(&w, rounds->roots, rounds->root_count);
+    for (int k = 0; k < g->nodes.count && !w.changed; k++) {
+        Node *node = g->nodes.data[k];
+        if (node->op == OP_INPUT) continue;
+        w.changed = !needed[node->id] || apply_rules(&w, node, node->inputs) ||
+                    (w.merge && merge_node(w.merge, node) != node);
+    }
+    arena_free(w.g->arena);
+    return !w.changed;
+}
+
+static void run_round(Rounds *rounds, unsigned rules) {
+    rounds->changed = false;
+    if (is_settled(rounds, rules)) return;
+    Rewriter w = round_begin(rounds, rules);
+    const Graph *from = rounds->graph;
+    Graph *g = w.g;
+    Arena *arena = g->arena;
     Node **roots = rounds->roots;
-    Rewriter w = {.g = g,
-                  .from = from,
-                  .keep = rounds->keep,
-                  .rules = rules,
-                  .map = NEW_ARRAY(arena, ids, Node *),
-                  .results = NEW_ARRAY(arena, ids, Node **),
-                  .result_used = NEW_ARRAY(arena, ids, bool *),
-                  .merge = rules & SIMPLIFY_MERGE ? merge_table_new(arena) : NULL};
     bool *needed = mark_needed(&w, roots, rounds->root_count);
     for (int i = 0; i < from->inputs.count; i++) {
         Node *input = from->inputs.data[i];

@@ -98,7 +98,7 @@ static void verify_node(Verifier *v, const Node *node) {
         break;
     default: break;
     }
-    Node *again = op_like(v->scratch, node, node->inputs);
+    Node *again = op_again(v->scratch, node, node->inputs);
     if (again)
         expect_type(v, &again->type, &node->type);
     else
