@@ -146,7 +146,8 @@ static void merge_side(Sort *s, const SortedRows *from, const SortedRows *to, bo
     search->value = key;
     search->ties = right;
     search->descending = s->r->descending;
-    const Index *rank = index_value(t, expr_register(b, search->reg), NULL);
+    const Dim *ranks = dim_need(dim_add(dims, s->r->length, constant(s, 1)));
+    const Index *rank = index_value(t, expr_register(b, search->reg), ranks);
     const Index *place = index_add(t, right ? index_sub(t, at[1], index_dim(t, run)) : at[1], rank);
     store_row(s, to->keys, at[0], place, key);
     store_row(s, to->order, at[0], place,

@@ -245,6 +245,9 @@ struct Gen {
 };
 Gen *gen_new(Lowering *l, Builder *b, Group *group);
 const Expr *gen_value(Gen *g, const Node *n, const Index *const *indices);
+/* An integer node as an index, promised to be in [0, extent); NULL: nothing is.  No register of an
+ * outer scope holds a part of it. */
+const Index *gen_index(Gen *g, const Node *n, const Index *const *indices, const Dim *extent);
 /* Says that node n at these indices is `value` (a register, a scratch element). */
 void gen_set(Gen *g, const Node *n, const Index *const *indices, const Expr *value);
 /* Stores values (generated before any store) of stored node n at indices into its buffer and
@@ -269,7 +272,8 @@ void schedule_argsort(Lowering *l, Group *group);
 void schedule_scatter(Lowering *l, Group *group);
 void schedule_update(Lowering *l, Group *group);
 void schedule_scan(Lowering *l, Group *group);
-/* gpu_loops.c, gpu_contract.c, gpu_indexed.c, gpu_prefix.c: the same for blocks and threads. */
+/* gpu_loops.c, gpu_contract.c, gpu_indexed.c, gpu_prefix.c, gpu_sort.c, gpu_scatter.c:
+ * the same for blocks and threads. */
 void schedule_gpu_loops(Lowering *l, Group *group);
 void schedule_gpu_contract(Lowering *l, Group *group);
 /* What schedules assume of the device, beside each other in cycles. */

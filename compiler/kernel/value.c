@@ -105,9 +105,7 @@ static const Expr *load_buffer(Gen *g, Buffer *buffer, const Index *const *indic
     return g->guard ? expr_guard(g->b, g->guard, load, zero_of(g, buffer->dtype)) : load;
 }
 
-/* An integer node as an index, promised to be in [0, extent). */
-static const Index *value_index(Gen *g, const Node *n, const Index *const *indices,
-                                const Dim *extent) {
+const Index *gen_index(Gen *g, const Node *n, const Index *const *indices, const Dim *extent) {
     bool pure = g->pure;
     g->pure = true;
     const Expr *e = expr_cast(g->b, gen_value(g, n, indices), DTYPE_I64);
@@ -117,7 +115,7 @@ static const Index *value_index(Gen *g, const Node *n, const Index *const *indic
 
 static const Index *clamped_start(Gen *g, const Node *start, const Dim *length, const Dim *extent) {
     IndexTable *t = g->b->table;
-    const Index *s = value_index(g, start, NULL, NULL);
+    const Index *s = gen_index(g, start, NULL, NULL);
     const Index *last = index_dim(t, dim_sub(g->b->dims, length, extent));
     return index_max(t, index_const(t, 0), index_min(t, s, last));
 }
@@ -305,7 +303,7 @@ static const Expr *gen_gather(Gen *g, const Node *n, const Index *const *indices
     int batch = n->attr.batch, index_rank = ids->type.shape.rank;
     const Index *at[SHAPE_MAX_RANK];
     for (int i = 0; i < batch; i++) at[i] = indices[i];
-    at[batch] = value_index(g, ids, indices, x->type.shape.dims[batch]);
+    at[batch] = gen_index(g, ids, indices, x->type.shape.dims[batch]);
     for (int i = batch + 1; i < x->type.shape.rank; i++)
         at[i] = indices[index_rank + i - batch - 1];
     return gen_value(g, x, at);
@@ -321,7 +319,7 @@ static const Expr *gen_scatter(Gen *g, const Node *n, const Index *const *indice
         at[i] = at_ids[i] = i < batch ? indices[i] : index_const(t, 0);
     for (int i = batch + 1; i < n->type.shape.rank; i++)
         at[index_rank + i - batch - 1] = indices[i];
-    const Index *target = value_index(g, ids, at_ids, NULL);
+    const Index *target = gen_index(g, ids, at_ids, NULL);
     const Index *distance = index_sub(t, indices[batch], target);
     const Guard *guard =
         guard_range(g->b, g->guard, distance, dim_const(g->b->dims, 0), dim_const(g->b->dims, 1));
