@@ -10,6 +10,7 @@
 #include "driver/commands.h"
 #include "driver/exe.h"
 #include "driver/jit.h"
+#include "driver/launches.h"
 #include "driver/process.h"
 #include "tensor/ir.h"
 #include "tensor/simplify.h"
@@ -103,11 +104,17 @@ static int read_kinds(Compilation *c) {
 
 /* Which options go with which kinds. */
 static int check_kinds(const Compilation *c) {
-    static const OptionId for_binaries[] = {OPTION_DEVICE, OPTION_CUDA_ARCH, OPTION_NVCC};
-    for (size_t i = 0; i < sizeof for_binaries / sizeof *for_binaries && c->kinds != EMIT_EXE; i++)
-        if (c->line->given[for_binaries[i]])
-            return options_misuse(c->line, "--%s wants --emit=exe; CUDA code is --target=cuda",
-                                  option_rows[for_binaries[i]].name);
+    static const struct {
+        OptionId option;
+        unsigned kinds;
+    } of_gpus[] = {{OPTION_DEVICE, EMIT_EXE},
+                   {OPTION_CUDA_ARCH, EMIT_EXE | EMIT_PLAN},
+                   {OPTION_NVCC, EMIT_EXE | EMIT_PLAN}};
+    for (size_t i = 0; i < sizeof of_gpus / sizeof *of_gpus; i++)
+        if (c->line->given[of_gpus[i].option] && !(c->kinds & of_gpus[i].kinds))
+            return options_misuse(c->line, "--%s wants --emit=exe%s; CUDA code is --target=cuda",
+                                  option_rows[of_gpus[i].option].name,
+                                  of_gpus[i].kinds & EMIT_PLAN ? " or plan" : "");
     static const OptionId for_code[] = {OPTION_REMARKS, OPTION_INSTRUMENT};
     for (size_t i = 0; i < sizeof for_code / sizeof *for_code && c->kinds == EMIT_EXE; i++)
         if (c->line->given[for_code[i]])
@@ -224,8 +231,13 @@ static int middle_passes(Compilation *c) {
     return status;
 }
 
+static bool tells_launches(const Compilation *c) {
+    return c->kinds & EMIT_PLAN && backend_find(c->target->backend)->gpu;
+}
+
 static int back_passes(Compilation *c) {
-    bool code = (c->kinds & EMIT_CODE) != 0;
+    /* The plan of a GPU tells of launches, and of registers, which nvcc knows. */
+    bool code = c->kinds & EMIT_CODE || tells_launches(c);
     BackEnd back = {.arena = c->arena,
                     .program = c->pipeline.program,
                     .pipeline = &c->pipeline,
@@ -446,6 +458,9 @@ static int produce(Compilation *c) {
     if (status || c->passes.stopped) return status;
     if (c->kinds & EMIT_KERNELS) kernel_program_print(&text, c->kernels);
     if (c->kinds & EMIT_PLAN) plan_print(&text, c->plan);
+    if (tells_launches(c))
+        launches_print(&text, c->plan,
+                       launches_ask_nvcc(c->line, &c->source, &c->header, c->header_name));
     if (text.length) status = write_between(c, &text);
     return status ? status : write_code(c);
 }

@@ -1,7 +1,9 @@
-/* nnc graph: an entry's tensor graph in the DOT language, as lowering made it. */
+/* nnc graph: an entry's tensor graph in the DOT language, as lowering made it, or its launches on a
+ * GPU. */
 #include <string.h>
 #include "base/file.h"
 #include "driver/commands.h"
+#include "driver/launches.h"
 #include "nncrt.h"
 
 typedef enum Reach { REACH_NONE, REACH_GRAD, REACH_FORWARD } Reach;
@@ -146,8 +148,10 @@ void graph_to_dot(Text *out, const Root *root, const Entry *entry, bool grad) {
 int command_graph(const CommandLine *line) {
     const char *target;
     PipelineOptions options;
+    bool gpu;
     int status = only_operand(line, "file", &target);
     if (!status) status = pipeline_options(line, &options);
+    if (!status) status = options_gpu(line, &gpu);
     if (status) return status;
     Pipeline pipeline;
     status = pipeline_open(&pipeline, line->arena, target, &options);
@@ -168,7 +172,11 @@ int command_graph(const CommandLine *line) {
                              &root, &entry);
     if (status) return status;
     Text out = text_new(line->arena);
-    graph_to_dot(&out, root, entry, grad);
+    if (gpu)
+        status = launches_of_entry(line, &pipeline, entry, &out);
+    else
+        graph_to_dot(&out, root, entry, grad);
+    if (status) return status;
     const char *path = line->value[OPTION_OUTPUT];
     if (path) nnc_leftover_files_remove(path);
     const char *error = file_write_all(line->arena, path ? path : "-", out.data, out.length, 0644);

@@ -194,3 +194,9 @@ int options_device(const CommandLine *line, DeviceWish *out) {
     *out = line->given[OPTION_DEVICE] ? (DeviceWish)(DEVICE_AUTO + which) : DEVICE_UNSAID;
     return status;
 }
+
+int options_gpu(const CommandLine *line, bool *out) {
+    int which = 0, status = options_choice(line, OPTION_DEVICE, "cpu|cuda", &which);
+    *out = which == 1;
+    return status;
+}

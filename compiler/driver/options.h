@@ -55,6 +55,8 @@ int options_choice(const CommandLine *line, OptionId id, const char *words, int 
 /* --device; where nothing was said, the processor is meant and not spoken of. */
 typedef enum DeviceWish { DEVICE_UNSAID, DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA } DeviceWish;
 int options_device(const CommandLine *line, DeviceWish *out);
+/* --device of a command that tells of code and runs none: cpu or cuda. */
+int options_gpu(const CommandLine *line, bool *out);
 /* "nnc: ..." on stderr; returns EXIT_USAGE. */
 int options_misuse(const CommandLine *line, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -2,6 +2,7 @@
  * parameters. */
 #include <string.h>
 #include "driver/commands.h"
+#include "driver/launches.h"
 #include "lower/lower.h"
 #include "tensor/interpret.h"
 
@@ -224,8 +225,8 @@ static void print_values(Arena *arena, const Tensor *tensor) {
     printf("[%s%s]", text.data, tensor->count > SHOWN ? ", ..." : "");
 }
 
-static int print_parameters(Arena *arena, const Pipeline *pipeline, const Root *root,
-                            uint64_t seed) {
+static void print_parameters(Arena *arena, const Pipeline *pipeline, const Root *root,
+                             uint64_t seed) {
     Environment *environment = environment_new(arena, root, pipeline->program->dims);
     environment->seed = seed;
     const char *problem = "the root has no initialisation";
@@ -252,16 +253,17 @@ static int print_parameters(Arena *arena, const Pipeline *pipeline, const Root *
     }
     if (!problem)
         printf("\nThe values are the initial ones of seed %llu.\n", (unsigned long long)seed);
-    return 0;
 }
 
 int command_summary(const CommandLine *line) {
     const char *target;
     PipelineOptions options;
     int64_t seed;
+    bool gpu;
     int status = only_operand(line, "file", &target);
     if (!status) status = pipeline_options(line, &options);
     if (!status) status = options_integer(line, OPTION_SEED, 0, &seed);
+    if (!status) status = options_gpu(line, &gpu);
     if (status) return status;
     options.modules = options.views = true;
     Arena *arena = line->arena;
@@ -286,6 +288,10 @@ int command_summary(const CommandLine *line) {
                              : NULL;
     print_table(arena, view, graph);
     print_totals(arena, root, graph);
-    return line->given[OPTION_PARAMETERS] ? print_parameters(arena, &pipeline, root, (uint64_t)seed)
-                                          : 0;
+    if (line->given[OPTION_PARAMETERS]) print_parameters(arena, &pipeline, root, (uint64_t)seed);
+    if (!gpu) return 0;
+    Text launches = text_new(arena);
+    status = launches_of_program(line, &pipeline, pipeline.name ? root : NULL, &launches);
+    if (!status) printf("\n%s", launches.data);
+    return status;
 }

@@ -9,12 +9,19 @@ enum { LAUNCH_MAX = 4 };
 typedef struct Launch {
     int count;
     const Kernel *kernels[LAUNCH_MAX];
+    const Step *steps[LAUNCH_MAX];
+    int64_t shared;    /* bytes of a block's memory, at most */
+    const char *times; /* how often it runs in a call of its entry; "": once */
 } Launch;
 typedef VECTOR(Launch) LaunchList;
 /* Of an entry: checks first, in the order of its steps. */
 LaunchList cuda_launches(SourceWriter *w, const EntryPlan *plan);
 const char *cuda_launch_name(SourceWriter *w, const Launch *launch);
 void cuda_write_launches(SourceWriter *w);
+
+/* ---- source.c ---- */
+/* Sets the widths of nn_call, on which it depends what fits into a launch. */
+void cuda_find_widths(SourceWriter *w);
 
 /* ---- entry.c: what is called ---- */
 void cuda_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *entry, int number);

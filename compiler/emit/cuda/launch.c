@@ -36,29 +36,44 @@ static int calls_max(const SourceWriter *w) {
 
 /* ---- which steps go together ---- */
 
+/* How often the body of a loop runs that itself runs `times`. */
+static const char *loop_times(SourceWriter *w, const Step *loop, const char *times) {
+    Text t = text_new(w->arena);
+    text_printf(&t, loop->first ? "%s%slog2((" : "%s%s(", times, *times ? " * " : "");
+    dim_print(&t, loop->count);
+    if (loop->first) {
+        text_append(&t, ") / (");
+        dim_print(&t, loop->first);
+        text_char(&t, ')');
+    }
+    text_char(&t, ')');
+    return t.data;
+}
+
 /* The launches of a list of steps, in the order in which they are written. */
 static void find_launches(SourceWriter *w, LaunchList *list, const EntryPlan *plan,
-                          Step *const *steps, int count, int *calls) {
+                          Step *const *steps, int count, const char *times, int *calls) {
     Launch open = {0};
-    int64_t shared = 0;
     for (int i = 0; i < count; i++) {
         const Step *s = steps[i];
         if (s->kind == STEP_LOOP) {
             if (open.count) vector_push(w->arena, list, open);
             open.count = 0;
-            find_launches(w, list, plan, s->body.data, s->body.count, calls);
+            find_launches(w, list, plan, s->body.data, s->body.count, loop_times(w, s, times),
+                          calls);
             continue;
         }
         int64_t bytes = shared_bytes(w, s->kernel);
-        bool joins = open.count && open.count < calls_max(w) &&
-                     plan->after.data[*calls] > open.count &&
-                     open.kernels[0]->threads == s->kernel->threads && shared + bytes <= SHARED_MAX;
+        bool joins =
+            open.count && open.count < calls_max(w) && plan->after.data[*calls] > open.count &&
+            open.kernels[0]->threads == s->kernel->threads && open.shared + bytes <= SHARED_MAX;
         if (!joins && open.count) {
             vector_push(w->arena, list, open);
             open.count = 0;
         }
-        if (!open.count) shared = 0;
-        shared += bytes;
+        if (!open.count) open = (Launch){.times = times};
+        open.shared += bytes;
+        open.steps[open.count] = s;
         open.kernels[open.count++] = s->kernel;
         ++*calls;
     }
@@ -69,8 +84,8 @@ LaunchList cuda_launches(SourceWriter *w, const EntryPlan *plan) {
     LaunchList list = {0};
     const KernelEntry *k = plan->entry;
     int calls = 0;
-    find_launches(w, &list, plan, k->check_steps.data, k->check_steps.count, &calls);
-    find_launches(w, &list, plan, k->steps.data, k->steps.count, &calls);
+    find_launches(w, &list, plan, k->check_steps.data, k->check_steps.count, "", &calls);
+    find_launches(w, &list, plan, k->steps.data, k->steps.count, "", &calls);
     return list;
 }
 

@@ -16,8 +16,7 @@ static void write_heading(SourceWriter *w) {
         " * threads for each tile; the steps of an entry are one sequence of launches. */\n");
 }
 
-/* The widths of nn_call. */
-static void write_widths(SourceWriter *w) {
+void cuda_find_widths(SourceWriter *w) {
     int buffers = 1, dims = 1, sites = 0;
     for (int i = 0; i < w->plan->kernel_plans.count; i++) {
         const KernelPlan *p = w->plan->kernel_plans.data[i];
@@ -29,10 +28,14 @@ static void write_widths(SourceWriter *w) {
     w->widths.buffers = buffers;
     w->widths.dims = dims;
     w->widths.sites = sites ? sites : 1;
+}
+
+static void write_widths(SourceWriter *w) {
+    cuda_find_widths(w);
     text_printf(w->out,
                 "#define NN_BUFFERS %d\n#define NN_DIMS %d\n#define NN_SITES %d\n"
                 "#define NN_CHECKS %d\n",
-                buffers, dims, w->widths.sites, GPU_CHECKS_MAX);
+                w->widths.buffers, w->widths.dims, w->widths.sites, GPU_CHECKS_MAX);
     text_printf(w->out, "#define NN_GRAPHS %d\n", !w->options->no_graph);
 }
 
