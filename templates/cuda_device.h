@@ -107,6 +107,17 @@ static __device__ __forceinline__ void nn_fold_block(T &v, double *parts) {
     for (int i = 1; i < WARPS; i++) v = F::of(v, part[i]);
 }
 
+/* Every lane gets the fold of the lanes of its number in all warps, in order. */
+template <int WARPS, class F, class T>
+static __device__ __forceinline__ void nn_fold_column(T &v, double *parts) {
+    T *const part = (T *)(void *)parts;
+    __syncthreads();
+    part[threadIdx.x] = v;
+    __syncthreads();
+    v = part[threadIdx.x % 32];
+    for (int i = 1; i < WARPS; i++) v = F::of(v, part[32 * i + threadIdx.x % 32]);
+}
+
 /* ---- running values ---- */
 
 /* Every lane gets `carry` and the values of all lanes up to its own, folded: by distances of 1, 2,
@@ -182,6 +193,20 @@ static __device__ __forceinline__ void nn_fold_block_at(T &v, P &at, double *par
     v = part[0];
     at = part_at[0];
     for (int i = 1; i < WARPS; i++)
+        if (F::better(part[i], part_at[i], v, at)) v = part[i], at = part_at[i];
+}
+
+template <int WARPS, class F, class T, class P>
+static __device__ __forceinline__ void nn_fold_column_at(T &v, P &at, double *parts) {
+    T *const part = (T *)(void *)parts;
+    P *const part_at = (P *)(void *)(parts + 32 * WARPS);
+    const unsigned lane = threadIdx.x % 32;
+    __syncthreads();
+    part[threadIdx.x] = v, part_at[threadIdx.x] = at;
+    __syncthreads();
+    v = part[lane];
+    at = part_at[lane];
+    for (unsigned i = lane + 32; i < 32 * WARPS; i += 32)
         if (F::better(part[i], part_at[i], v, at)) v = part[i], at = part_at[i];
 }
 

@@ -85,9 +85,9 @@ typedef enum Binding {
                     nested */
     /* Of kernels for an accelerator, where a tile is a block of Kernel.threads threads.  Iterations
      * are dealt in turn: to the threads of the block, to its warps (whose lanes all run them), to
-     * the lanes of a warp.  Accumulators of a THREAD or LANE loop are folded over the block or the
-     * warp by a fixed tree, and every thread has the result; such a loop runs where the block or
-     * the warp is together. */
+     * the lanes of a warp.  Accumulators of a THREAD, LANE or WARP loop are folded over the block,
+     * the warp, or the lanes of one number in all warps, by a fixed tree, and each of them has the
+     * result; such a loop runs where the block or the warp is together. */
     BIND_THREAD,
     BIND_WARP,
     BIND_LANE,

@@ -172,7 +172,7 @@ static bool is_arg(const Node *n) {
 }
 
 /* One pass over the reduced axes for the reductions of `level`. */
-static void emit_phase(Loops *x, int level) {
+void loops_phase(Loops *x, int level) {
     Builder *b = x->b;
     Group *g = x->group;
     int depth = b->depth;
@@ -186,7 +186,9 @@ static void emit_phase(Loops *x, int level) {
         ReduceKind kind = n->op == OP_REDUCE ? n->attr.reduce.kind : REDUCE_SUM;
         DType dtype = accumulator_dtype(n, arg);
         int position_reg = -1;
-        const Expr *value = expr_cast(b, reduction_value(x, n), dtype);
+        const Expr *position = NULL;
+        const Expr *value = x->taken ? x->taken(x, n, &position) : reduction_value(x, n);
+        value = expr_cast(b, value, dtype);
         for (int s = 0; s < opened; s++) {
             regs[s] = builder_register(b, dtype, op_info(n->op)->name);
             b->register_depth.data[regs[s]] = first_scope + s - 1;
@@ -196,8 +198,10 @@ static void emit_phase(Loops *x, int level) {
             }
             builder_accumulator(b, b->scopes[first_scope + s].loop, kind, regs[s], position_reg);
         }
-        const Expr *position = arg ? expr_index(b, x->at[x->reduced[0]], n->type.dtype) : NULL;
+        if (arg && !position) position = expr_index(b, x->at[x->reduced[0]], n->type.dtype);
         if (opened) {
+            Found found = {n, regs[0], position_reg};
+            vector_push(x->arena, &x->found, found);
             builder_accumulate(b, kind, regs[opened - 1], value, position);
             value = expr_register(b, arg ? position_reg : regs[0]);
         } else if (arg) {
@@ -223,6 +227,12 @@ static void emit_phase(Loops *x, int level) {
     }
 }
 
+/* A value at every point, not one of each row. */
+static bool is_of_space(const Loops *x, const Node *n) {
+    return n->type.shape.rank == x->group->space.rank &&
+           !(x->group->reduced && node_is_reduction(n));
+}
+
 static void store_members(Loops *x, bool full) {
     Group *g = x->group;
     const Expr **values = NEW_ARRAY(x->arena, (size_t)g->members.count, const Expr *);
@@ -237,9 +247,7 @@ static void store_members(Loops *x, bool full) {
     for (int pass = 0; pass < 2; pass++) {
         for (int m = 0; m < g->members.count; m++) {
             Node *n = g->members.data[m];
-            bool is_full =
-                n->type.shape.rank == g->space.rank && !(g->reduced && node_is_reduction(n));
-            if (is_full != full || !lowering_needs_store(x->l, n)) continue;
+            if (is_of_space(x, n) != full || !lowering_needs_store(x->l, n)) continue;
             if (pass) {
                 gen_store(x->gen, n, at, values[m]);
                 continue;
@@ -255,8 +263,7 @@ static bool has_members(Loops *x, bool full) {
     Group *g = x->group;
     for (int m = 0; m < g->members.count; m++) {
         Node *n = g->members.data[m];
-        bool is_full = n->type.shape.rank == g->space.rank && !(g->reduced && node_is_reduction(n));
-        if (is_full == full && lowering_needs_store(x->l, n)) return true;
+        if (is_of_space(x, n) == full && lowering_needs_store(x->l, n)) return true;
     }
     return false;
 }
@@ -282,12 +289,43 @@ static void close_scopes(Loops *x, int depth) {
     while (x->b->depth > depth) builder_close(x->b);
 }
 
-static void store_rows(Loops *x) {
+void loops_store_rows(Loops *x) {
     int depth = x->b->depth;
     if (!has_members(x, false)) return;
     if (x->open_once) x->open_once(x);
+    if (x->inside) builder_open_if(x->b, x->inside);
     store_members(x, false);
     close_scopes(x, depth);
+}
+
+void loops_store_space(Loops *x) {
+    int depth = x->b->depth;
+    if (!has_members(x, true)) return;
+    x->open_reduced(x);
+    if (x->inside) builder_open_if(x->b, x->inside);
+    store_members(x, true);
+    close_scopes(x, depth);
+}
+
+int loops_levels(Loops *x) {
+    int levels = 0;
+    for (int m = 0; m < x->group->members.count; m++) {
+        int level = level_of(x, x->group->members.data[m]);
+        if (node_is_reduction(x->group->members.data[m]) && level + 1 > levels) levels = level + 1;
+    }
+    return levels;
+}
+
+bool loops_space_waits(Loops *x) {
+    for (int m = 0; m < x->group->members.count; m++) {
+        const Node *n = x->group->members.data[m];
+        if (!is_of_space(x, n) || !lowering_needs_store(x->l, n)) continue;
+        if (level_of(x, n) >= 0) return true;
+        const NodeState *s = lowering_state(x->l, n);
+        for (int i = 0; i < s->targets.count; i++)
+            if (s->targets.data[i]->kind == BUFFER_CELL) return true;
+    }
+    return false;
 }
 
 void loops_body(Loops *x) {
@@ -297,18 +335,10 @@ void loops_body(Loops *x) {
         store_members(x, true);
         return;
     }
-    int levels = 0;
-    for (int m = 0; m < group->members.count; m++) {
-        int level = level_of(x, group->members.data[m]);
-        if (node_is_reduction(group->members.data[m]) && level + 1 > levels) levels = level + 1;
-    }
-    for (int level = 0; level < levels; level++) emit_phase(x, level);
-    store_rows(x);
-    if (!has_members(x, true)) return;
-    int depth = x->b->depth;
-    x->open_reduced(x);
-    store_members(x, true);
-    close_scopes(x, depth);
+    int levels = loops_levels(x);
+    for (int level = 0; level < levels; level++) loops_phase(x, level);
+    loops_store_rows(x);
+    loops_store_space(x);
 }
 
 void loops_close(Loops *x) {

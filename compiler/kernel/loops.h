@@ -9,6 +9,12 @@
 
 #include "kernel/internal.h"
 
+/* A reduction and the registers that hold its result, where the loops over a row have ended. */
+typedef struct Found {
+    const Node *node;
+    int reg, position; /* -1: no position */
+} Found;
+
 typedef struct Loops {
     Lowering *l;
     Group *group;
@@ -21,6 +27,11 @@ typedef struct Loops {
     Arena *arena;
     int stamp;                              /* of the levels that this build knows */
     VECTOR(Stmt *) pending[SHAPE_MAX_RANK]; /* what outer accumulators take after each inner loop */
+    VECTOR(Found) found;
+    const Guard *inside; /* of stores; NULL: always */
+    /* What a reduction takes in at a point, and its position (NULL: that of the axis); NULL: the
+     * value of the node's input. */
+    const Expr *(*taken)(struct Loops *x, const Node *n, const Expr **position);
     /* Opens loops over the reduced axes and sets `at` there; gives the number of scopes. */
     int (*open_reduced)(struct Loops *x);
     /* Opens scopes in which what belongs to a row is stored once; NULL: none are needed. */
@@ -31,6 +42,14 @@ typedef struct Loops {
 Loops *loops_new(Lowering *l, Group *group, Arena *arena);
 /* With the kept axes open: phases of reductions, then stores. */
 void loops_body(Loops *x);
+/* The parts of this: how many phases; one of them; stores of what belongs to a row, or to the
+ * space. */
+int loops_levels(Loops *x);
+void loops_phase(Loops *x, int level);
+void loops_store_rows(Loops *x);
+void loops_store_space(Loops *x);
+/* Is something of the whole space stored that reads a reduction, or lies in a cell? */
+bool loops_space_waits(Loops *x);
 /* Closes all scopes and names the source lines. */
 void loops_close(Loops *x);
 /* Product of the extents' estimates, of axes[from .. count). */

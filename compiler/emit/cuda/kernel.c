@@ -37,7 +37,7 @@ static bool is_arg(ReduceKind kind) {
 }
 
 static void find_folds(const Kernel *k, const Stmt *s, unsigned *found) {
-    bool dealt = s->kind == STMT_LOOP && (s->binding == BIND_THREAD || s->binding == BIND_LANE);
+    bool dealt = s->kind == STMT_LOOP && s->binding >= BIND_THREAD;
     for (int i = 0; dealt && i < s->accumulator_count; i++) {
         const Accumulator *a = &s->accumulators[i];
         if (!is_arg(a->kind)) found[a->kind] |= 1u << k->registers.data[a->reg].dtype;
@@ -71,15 +71,35 @@ void cuda_write_folds(Text *out, const Plan *plan) {
     text_char(out, '\n');
 }
 
+/* Numbers of 8 bytes in shared memory that the folds of a loop pass on: values, and positions. */
+static int fold_numbers(const Kernel *k, const Stmt *s) {
+    if (s->kind != STMT_LOOP || !s->accumulator_count) return 0;
+    bool at = false;
+    for (int i = 0; i < s->accumulator_count; i++) at = at || is_arg(s->accumulators[i].kind);
+    int values = s->binding == BIND_THREAD ? k->threads / WARP_LANES
+                 : s->binding == BIND_WARP ? k->threads
+                                           : 0;
+    return at ? 2 * values : values;
+}
+
+int64_t cuda_fold_bytes(const Kernel *k, const Stmt *s) {
+    int64_t bytes = 8 * fold_numbers(k, s);
+    if (s->kind == STMT_SCAN && s->binding == BIND_THREAD) bytes += 8 * k->threads / WARP_LANES;
+    for (int i = 0; i < s->body.count; i++) bytes += cuda_fold_bytes(k, s->body.data[i]);
+    return bytes;
+}
+
 static void write_fold(Writer *w, const Stmt *s, const Accumulator *a) {
     DType t = w->kernel->registers.data[a->reg].dtype;
     const char *reg = w->register_names[a->reg], *fold = fold_name(w, a->kind, t);
     const char *at =
         is_arg(a->kind) ? writer_format(w, "%s, %s", reg, w->register_names[a->reg_index]) : reg;
+    const char *with = is_arg(a->kind) ? "_at" : "";
     if (s->binding == BIND_LANE)
-        writer_line(w, "nn_fold_warp%s<%s>(%s);", is_arg(a->kind) ? "_at" : "", fold, at);
+        writer_line(w, "nn_fold_warp%s<%s>(%s);", with, fold, at);
     else
-        writer_line(w, "nn_fold_block%s<%d, %s>(%s, nn_parts);", is_arg(a->kind) ? "_at" : "",
+        writer_line(w, "nn_fold_%s%s<%d, %s>(%s, nn_parts);",
+                    s->binding == BIND_WARP ? "column" : "block", with,
                     w->kernel->threads / WARP_LANES, fold, at);
 }
 
@@ -149,7 +169,7 @@ void cuda_dealt_loop(Writer *w, const Stmt *s) {
                : s->binding == BIND_WARP ? w->kernel->threads / WARP_LANES
                                          : WARP_LANES;
     const char *axis = w->axis_names[s->axis];
-    bool folds = s->binding == BIND_THREAD && s->accumulator_count;
+    int parts = fold_numbers(w->kernel, s);
     writer_accumulators(w, s);
     const char *begin = writer_bound(w, s->begin), *end = writer_bound(w, s->end);
     if (is_whole(w, s)) {
@@ -166,14 +186,13 @@ void cuda_dealt_loop(Writer *w, const Stmt *s) {
     }
     writer_body(w, s);
     writer_line(w, "}");
-    if (folds) {
+    if (parts) {
         writer_line(w, "{");
         w->indent++;
-        writer_line(w, "NN_BLOCK_ARRAY(double, nn_parts, %d);",
-                    2 * w->kernel->threads / WARP_LANES);
+        writer_line(w, "NN_BLOCK_ARRAY(double, nn_parts, %d);", parts);
     }
     for (int i = 0; i < s->accumulator_count; i++) write_fold(w, s, &s->accumulators[i]);
-    if (folds) {
+    if (parts) {
         w->indent--;
         writer_line(w, "}");
     }

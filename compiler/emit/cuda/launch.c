@@ -12,7 +12,7 @@ enum {
 };
 
 static int64_t shared_bytes(const SourceWriter *w, const Kernel *k) {
-    int64_t sum = 2 * 8 * (k->threads / WARP_LANES), bytes;
+    int64_t sum = cuda_fold_bytes(k, k->body), bytes;
     for (int i = 0; i < k->slots.count; i++)
         if (k->slots.data[i].space == SPACE_SHARED &&
             dim_is_const(kernel_slot_bytes(w->plan->kernels->program->dims, &k->slots.data[i]),
