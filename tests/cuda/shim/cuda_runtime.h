@@ -6,8 +6,8 @@
  * has ended; reads of shared memory that nobody has written (it holds NaN); and with
  * -fsanitize=address every access outside of a kernel's own buffers or shared arrays, since each of
  * them is a block of memory of its own.  Work on streams is done when it is enqueued; a stream that
- * is being captured records it instead.  What cannot be found: races inside a warp, memory order,
- * time. */
+ * is being captured records it instead.  Whoever wants to know more sets an observer: watch.h tells
+ * of races and of what accesses cost.  What cannot be found: memory order, time. */
 #ifndef NNC_TESTS_CUDA_SHIM_H
 #define NNC_TESTS_CUDA_SHIM_H 1
 
@@ -97,8 +97,26 @@ struct Array {
     std::unique_ptr<char[]> memory;
 };
 
+/* Is told what happens in a launch; threads are numbered in their block. */
+struct Launch;
+struct Observer {
+    virtual void begin_launch(const Launch &) = 0;
+    virtual void end_launch() = 0;
+    virtual void begin_block(unsigned block) = 0;
+    virtual void end_block() = 0;
+    virtual void shared_array(const void *memory, size_t bytes) = 0;
+    /* All of them have come to one place; ordered: and see each other's memory from there on. */
+    virtual void meet(int first, int count, bool ordered) = 0;
+};
+
 struct Free {
     void operator()(char *p) const { free(p); }
+};
+
+/* What cudaMalloc (kind 2) or cudaMallocHost (1) gave. */
+struct Allocation {
+    int kind;
+    size_t bytes;
 };
 
 struct Machine {
@@ -112,10 +130,11 @@ struct Machine {
     std::vector<Warp> warps;
     std::vector<Array> arrays;
     std::function<void()> body;
+    Observer *observer = nullptr;
     Fiber *current = nullptr;
     void *scheduler = nullptr;
     int arrived = 0, ended = 0, barrier_line = 0;
-    std::map<const void *, int> memory; /* what cudaMalloc (2) and cudaMallocHost (1) gave */
+    std::map<const void *, Allocation> memory;
 #if defined(__SANITIZE_ADDRESS__)
     void *scheduler_fake = nullptr;
     const void *scheduler_stack = nullptr;
@@ -215,6 +234,7 @@ inline void barrier(int line) {
     m.barrier_line = line;
     if (++m.arrived == (int)m.fibers.size()) {
         m.arrived = 0;
+        if (m.observer) m.observer->meet(0, (int)m.fibers.size(), true);
         /* This one goes on like all others. */
         release(0, (int)m.fibers.size());
     }
@@ -222,7 +242,8 @@ inline void barrier(int line) {
 }
 
 /* Every lane gives a value and takes that of another one. */
-template <class T> inline T shuffle(unsigned mask, T value, int from, int line) {
+template <class T>
+inline T shuffle(unsigned mask, T value, int from, int line, bool ordered = false) {
     Machine &m = machine;
     const int thread = (int)m.current->thread.x, lane = thread % LANES;
     Warp &w = m.warps[(size_t)(thread / LANES)];
@@ -235,6 +256,7 @@ template <class T> inline T shuffle(unsigned mask, T value, int from, int line) 
     if (++w.arrived == LANES) {
         w.arrived = 0;
         w.generation++;
+        if (m.observer) m.observer->meet(thread - lane, LANES, ordered);
         release(thread - lane, LANES);
     }
     wait_as(w.arrived ? AT_SHUFFLE : READY, line);
@@ -253,6 +275,7 @@ inline void *shared_memory(int line, size_t bytes) {
         if (a.line == line) return a.memory.get();
     machine.arrays.push_back({line, std::unique_ptr<char[]>(new char[bytes])});
     memset(machine.arrays.back().memory.get(), 0xff, bytes);
+    if (machine.observer) machine.observer->shared_array(machine.arrays.back().memory.get(), bytes);
     return machine.arrays.back().memory.get();
 }
 
@@ -260,6 +283,7 @@ inline void run_block(unsigned block) {
     Machine &m = machine;
     const int threads = (int)(m.block.x * m.block.y * m.block.z);
     m.block_at = dim3(block, 0, 0);
+    m.current = nullptr;
     m.arrays.clear();
     m.arrived = m.ended = 0;
     m.fibers.resize((size_t)threads);
@@ -272,6 +296,7 @@ inline void run_block(unsigned block) {
         prepare(&m.fibers[(size_t)i], m.stacks[(size_t)i].get());
         m.ready.push_back(i);
     }
+    if (m.observer) m.observer->begin_block(block);
     size_t turn = 0;
     while (!m.ready.empty()) {
         size_t at = m.seed ? (size_t)(m.random.next() % m.ready.size()) : turn;
@@ -287,6 +312,7 @@ inline void run_block(unsigned block) {
             fail(f.state == AT_BARRIER ? "a barrier that not all threads reach"
                                        : "a shuffle that not all lanes reach",
                  f.line);
+    if (m.observer) m.observer->end_block();
 }
 
 /* ---- launches ---- */
@@ -348,7 +374,9 @@ inline void run_launch(Launch &launch) {
     for (unsigned i = 0; i < launch.grid.x; i++) order[i] = i;
     for (unsigned i = launch.grid.x; m.seed && i > 1; i--)
         std::swap(order[i - 1], order[(size_t)(m.random.next() % i)]);
+    if (m.observer) m.observer->begin_launch(launch);
     for (unsigned block : order) run_block(block);
+    if (m.observer) m.observer->end_launch();
     for (Exact &b : launch.buffers)
         for (size_t i = 0; i < b.bytes; i++)
             if (b.copy[i] != b.before[i]) ((char *)b.real)[i] = b.copy[i];
@@ -378,7 +406,7 @@ inline void schedule(uint64_t seed) {
 #define gridDim (shim::machine.grid)
 #define __syncthreads() shim::barrier(__LINE__)
 #define __shfl_sync(mask, value, from) shim::shuffle(mask, value, from, __LINE__)
-#define __syncwarp() ((void)shim::shuffle(0xffffffffu, 0, 0, __LINE__))
+#define __syncwarp() ((void)shim::shuffle(0xffffffffu, 0, 0, __LINE__, true))
 #define __shfl_down_sync(mask, value, by) shim::shuffle(mask, value, shim::lane() + (by), __LINE__)
 
 /* ---- the runtime, as far as emitted code calls it ---- */
@@ -458,7 +486,7 @@ inline cudaError_t shim_allocate(void **out, size_t bytes, int kind) {
     *out = aligned_alloc(256, (bytes + 255) / 256 * 256 + (bytes ? 0 : 256));
     if (!*out) return cudaErrorMemoryAllocation;
     memset(*out, 0xff, bytes);
-    shim::machine.memory[*out] = kind;
+    shim::machine.memory[*out] = {kind, bytes};
     return cudaSuccess;
 }
 template <class T> inline cudaError_t cudaMalloc(T **out, size_t bytes) {
@@ -482,7 +510,7 @@ inline cudaError_t cudaPointerGetAttributes(cudaPointerAttributes *out, const vo
     SHIM_CALL;
     auto found = shim::machine.memory.find(p);
     out->type = found == shim::machine.memory.end() ? cudaMemoryTypeUnregistered
-                                                    : (cudaMemoryType)found->second;
+                                                    : (cudaMemoryType)found->second.kind;
     return cudaSuccess;
 }
 template <class T> inline cudaError_t cudaGetSymbolAddress(void **out, const T &symbol) {
