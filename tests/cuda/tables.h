@@ -10,14 +10,21 @@
 #include "cuda/shim.h"
 #include "numeric/bound.h"
 
-enum { INPUTS_MAX = 4 };
+enum { INPUTS_MAX = 4, RESULTS_MAX = 4 };
+
+/* What a result must be beside within the bound. */
+typedef enum Exactness {
+    BOUNDED,
+    EQUAL, /* to the interpreter's */
+    SAME   /* as what is emitted for the CPU, which adds updates one after the other */
+} Exactness;
 
 typedef struct TableCase {
     const char *name, *body, *dtypes;
-    double from, to;   /* of floats; integers: as Case */
-    int64_t high;      /* of integers: below this */
-    int odd;           /* of so many floats one is NaN or infinite; 0: none */
-    bool exact;        /* equal to the interpreter, whatever the bound says */
+    double from, to; /* of floats; integers: as Case */
+    int64_t high;    /* of integers: below this */
+    int odd;         /* of so many floats one is NaN or infinite; 0: none */
+    Exactness exact;
     const char *sizes; /* of N */
 } TableCase;
 
@@ -33,17 +40,42 @@ static inline void fill(Tensor *t, const TableCase *x) {
     }
 }
 
-static inline void run_at(const Compiled *c, const TableCase *x, int number, int64_t n) {
-    Arena *arena = arena_new();
-    const Root *root = c->reference->roots.data[0];
-    const Entry *e = root->entries.data[number];
+/* What one call of the entry gives. */
+static inline void call(const Compiled *c, int number, const int64_t *dims,
+                        const void *const *arguments, Bounded *like, int count, Tensor **out) {
     const nnc_entry_info *info = &c->model->entries[number];
+    void *results[RESULTS_MAX];
+    nnc_context context = {.seed = 7, .workspace_bytes = info->workspace_bytes(dims)};
+    context.workspace = guarded_alloc(context.workspace_bytes, 0xFF);
+    for (int i = 0; i < count; i++)
+        results[i] =
+            guarded_alloc((size_t)like[i].value->count * dtype_bytes(like[i].value->dtype), 0x5A);
+    int code = info->call(&context, dims, arguments, results);
+    if (code)
+        fail_msg("%s, N = %lld: %d %s", info->name, (long long)dims[0], code,
+                 context.message ? context.message : "");
+    guarded_free(context.workspace, context.workspace_bytes, "workspace");
+    for (int i = 0; i < count; i++) {
+        tensor_from_bytes(out[i], results[i]);
+        guarded_free(results[i], (size_t)out[i]->count * dtype_bytes(out[i]->dtype), "result");
+    }
+}
+
+static inline bool equal(double a, double b) {
+    return a == b || (isnan(a) && isnan(b));
+}
+
+/* cpu: the same program, emitted as C; NULL if it is not wanted. */
+static inline void run_at(const Compiled *c, const Compiled *cpu, const TableCase *x, int number,
+                          int64_t n) {
+    Arena *arena = arena_new();
+    const Entry *e = c->reference->roots.data[0]->entries.data[number];
     int64_t *symbols = NEW_ARRAY(arena, (size_t)dim_symbol_count(c->reference->dims) + 1, int64_t);
-    int64_t dims[2] = {n, 0};
+    const int64_t dims[2] = {n, 0};
     for (int i = 0; i < e->dims.count; i++) symbols[dim_as_symbol(e->dims.data[i])->index] = n;
-    Bounded in[INPUTS_MAX], *out = NEW_ARRAY(arena, (size_t)e->results.count, Bounded);
+    Bounded in[INPUTS_MAX], out[RESULTS_MAX];
     const void *arguments[INPUTS_MAX];
-    void *results[INPUTS_MAX];
+    Tensor *got[RESULTS_MAX], *same[RESULTS_MAX];
     for (int i = 0; i < e->arguments.count; i++) {
         Tensor *t = tensor_of_type(arena, &e->arguments.data[i].node->type, symbols);
         fill(t, x);
@@ -58,31 +90,24 @@ static inline void run_at(const Compiled *c, const TableCase *x, int number, int
     b.run.blocks = (Block){&b.run.blocks, &b.run.blocks};
     bound_graph(&b, e->graph, in, out);
     if (b.run.error) fail_msg("%s: %s", e->name->text, b.run.error);
-    nnc_context context = {.seed = 7, .workspace_bytes = info->workspace_bytes(dims)};
-    context.workspace = guarded_alloc(context.workspace_bytes, 0xFF);
     for (int i = 0; i < e->results.count; i++) {
         const Tensor *t = out[i].value;
-        results[i] = guarded_alloc((size_t)t->count * dtype_bytes(t->dtype), 0x5A);
+        got[i] = tensor_new(arena, t->dtype, t->rank, t->extents);
+        same[i] = tensor_new(arena, t->dtype, t->rank, t->extents);
     }
-    int code = info->call(&context, dims, arguments, results);
-    if (code)
-        fail_msg("%s, N = %lld: %d %s", e->name->text, (long long)n, code,
-                 context.message ? context.message : "");
-    guarded_free(context.workspace, context.workspace_bytes, "workspace");
+    call(c, number, dims, arguments, out, e->results.count, got);
+    if (x->exact == SAME) call(cpu, number, dims, arguments, out, e->results.count, same);
     for (int i = 0; i < e->results.count; i++) {
-        const Tensor *t = out[i].value;
-        Tensor *actual = tensor_new(arena, t->dtype, t->rank, t->extents);
-        tensor_from_bytes(actual, results[i]);
-        for (int64_t k = 0; k < t->count; k++) {
-            double wanted = tensor_get(t, k), got = tensor_get(actual, k);
-            bool holds = x->exact ? wanted == got || (isnan(wanted) && isnan(got))
-                                  : bound_holds(out[i], k, got);
-            if (!holds)
-                fail_msg("%s, N = %lld, element %lld: expected %.9g +- %.3g, got %.9g",
-                         e->name->text, (long long)n, (long long)k, wanted, out[i].error->floats[k],
-                         got);
+        const Tensor *wanted = x->exact == SAME ? same[i] : out[i].value;
+        for (int64_t k = 0; k < wanted->count; k++) {
+            double value = tensor_get(got[i], k);
+            if (bound_holds(out[i], k, value) &&
+                (x->exact == BOUNDED || equal(tensor_get(wanted, k), value)))
+                continue;
+            fail_msg("%s, N = %lld, element %lld: expected %.9g +- %.3g, got %.9g", e->name->text,
+                     (long long)n, (long long)k, tensor_get(wanted, k), out[i].error->floats[k],
+                     value);
         }
-        guarded_free(results[i], (size_t)t->count * dtype_bytes(t->dtype), "result");
     }
     arena_free(arena);
 }
@@ -121,7 +146,9 @@ static inline void run_table(const char *name, const TableCase *cases, int count
             text_append(&text, "\n}\n");
         }
     text_append(&text, "}\n");
-    Compiled c = compile_for_shim(name, text.data, "-DSCHEDULES=8");
+    Compiled c = compile_for_shim(name, text.data, "-DSCHEDULES=8"), cpu = {0};
+    if (cases[0].exact == SAME)
+        cpu = compile_program(arena_printf(arena, "c_%s", name), text.data, "gcc -O1 -Wno-psabi");
     const char *path = arena_printf(arena, "%s/numeric/cuda_%s/model.cu", BINARY_DIR, name);
     const char *error = NULL;
     size_t length;
@@ -134,9 +161,10 @@ static inline void run_table(const char *name, const TableCase *cases, int count
         for (const char *list = cases[i].dtypes; next_word(&list, word); entry++) {
             char size[64];
             for (const char *sizes = cases[i].sizes; next_word(&sizes, size);)
-                run_at(&c, &cases[i], entry, atoll(size));
+                run_at(&c, &cpu, &cases[i], entry, atoll(size));
         }
     compiled_free(&c);
+    if (cpu.library) compiled_free(&cpu);
     arena_free(arena);
 }
 

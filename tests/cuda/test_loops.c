@@ -11,14 +11,14 @@
 static void test_rows(void **state) {
     (void)state;
     static const TableCase cases[] = {
-        {"thread", REDUCE("[N, 8]", "sum axes=[1]"), ALL, -2, 2, 5, 0, false, "0 1 255 257"},
-        {"warp", REDUCE("[N, 9]", "max axes=[1]"), ALL, -2, 2, 90, 7, false, "0 1 7 8 9 33"},
-        {"warp_at", REDUCE("[N, 33]", "argmax axes=[1]"), ALL, -2, 2, 9, 7, true, "0 1 9 33"},
-        {"block", REDUCE("[N, 1025]", "sum axes=[1]"), ALL, -2, 2, 5, 0, false, "0 1 3"},
-        {"block_at", REDUCE("[N, 1025]", "argmin axes=[1]"), ALL, -2, 2, 90, 31, true, "0 1 3"},
-        {"all", REDUCE("[N, 3]", "sum axes=[0, 1]"), FLOATS, -2, 2, 5, 0, false,
+        {"thread", REDUCE("[N, 8]", "sum axes=[1]"), ALL, -2, 2, 5, 0, BOUNDED, "0 1 255 257"},
+        {"warp", REDUCE("[N, 9]", "max axes=[1]"), ALL, -2, 2, 90, 7, BOUNDED, "0 1 7 8 9 33"},
+        {"warp_at", REDUCE("[N, 33]", "argmax axes=[1]"), ALL, -2, 2, 9, 7, EQUAL, "0 1 9 33"},
+        {"block", REDUCE("[N, 1025]", "sum axes=[1]"), ALL, -2, 2, 5, 0, BOUNDED, "0 1 3"},
+        {"block_at", REDUCE("[N, 1025]", "argmin axes=[1]"), ALL, -2, 2, 90, 31, EQUAL, "0 1 3"},
+        {"all", REDUCE("[N, 3]", "sum axes=[0, 1]"), FLOATS, -2, 2, 5, 0, BOUNDED,
          "0 1 31 32 33 1023 1025"},
-        {"between", REDUCE("[N, 5, 31]", "sum axes=[0, 2]"), FLOATS " i32", -2, 2, 5, 0, false,
+        {"between", REDUCE("[N, 5, 31]", "sum axes=[0, 2]"), FLOATS " i32", -2, 2, 5, 0, BOUNDED,
          "0 1 33"},
     };
     run_table("rows", cases, sizeof cases / sizeof *cases,
@@ -30,24 +30,24 @@ static void test_columns(void **state) {
     /* Of what is none of no elements, and of the rest. */
     static const char edges[] = "1 7 8 9 33 1025", sums[] = "0 1 7 8 9 33 1025";
     static const TableCase cases[] = {
-        {"sum", REDUCE("[N, 33]", "sum axes=[0]"), ALL, -2, 2, 5, 0, false, sums},
-        {"whole", REDUCE("[N, 64]", "max axes=[0]"), FLOATS " i32", -2, 2, 90, 31, false, edges},
-        {"at", REDUCE("[N, 40]", "argmax axes=[0]"), ALL, -2, 2, 9, 31, true, edges},
-        {"open", REDUCE("[100, N]", "prod axes=[0]"), "f32 f64 i32", 0.98, 1.02, 4, 0, false,
+        {"sum", REDUCE("[N, 33]", "sum axes=[0]"), ALL, -2, 2, 5, 0, BOUNDED, sums},
+        {"whole", REDUCE("[N, 64]", "max axes=[0]"), FLOATS " i32", -2, 2, 90, 31, BOUNDED, edges},
+        {"at", REDUCE("[N, 40]", "argmax axes=[0]"), ALL, -2, 2, 9, 31, EQUAL, edges},
+        {"open", REDUCE("[100, N]", "prod axes=[0]"), "f32 f64 i32", 0.98, 1.02, 4, 0, BOUNDED,
          "0 1 31 32 33 64 65"},
-        {"inner", REDUCE("[3, 100, N]", "argmin axes=[1]"), "f32 i64", -2, 2, 9, 31, true,
+        {"inner", REDUCE("[3, 100, N]", "argmin axes=[1]"), "f32 i64", -2, 2, 9, 31, EQUAL,
          "0 1 31 33"},
         {"softmax",
          " dims N\n %x: $[N, 33] = input x\n %m = reduce %x kind=max axes=[0]\n"
          " %b: $[N, 33] = expand %m axes=[1]\n %d = sub %x, %b\n %e = exp %d\n"
          " %s = reduce %e kind=sum axes=[0]\n %t: $[N, 33] = expand %s axes=[1]\n"
          " %y = div %e, %t\n return y=%y",
-         "f32 f64", -2, 2, 0, 0, false, "1 33 1025"},
+         "f32 f64", -2, 2, 0, 0, BOUNDED, "1 33 1025"},
         {"beside",
          " dims N\n %x: $[N, 40] = input x\n %y = mul %x, %x\n"
          " %s = reduce %y kind=sum axes=[0]\n %m = reduce %x kind=argmax axes=[0]\n"
          " return y=%y, s=%s, m=%m",
-         "f32 f64 i32", -2, 2, 5, 0, false, edges},
+         "f32 f64 i32", -2, 2, 5, 0, BOUNDED, edges},
     };
     run_table("columns", cases, sizeof cases / sizeof *cases,
               "nn_fold_column<8 nn_fold_column_at<8");
@@ -56,19 +56,19 @@ static void test_columns(void **state) {
 static void test_parts(void **state) {
     (void)state;
     static const TableCase cases[] = {
-        {"all", REDUCE("[300007]", "sum axes=[0]"), "f32 f64 i32", -2, 2, 5, 0, false, "0"},
-        {"largest", REDUCE("[2, 300007]", "max axes=[1]"), "f32", -2, 2, 5, 999, false, "0"},
-        {"at", REDUCE("[300007]", "argmax axes=[0]"), "f32 i32", -2, 2, 9, 0, true, "0"},
-        {"at_odd", REDUCE("[300007]", "argmin axes=[0]"), "f64", -2, 2, 9, 9999, true, "0"},
-        {"channels", REDUCE("[64, 5, 3000]", "sum axes=[0, 2]"), "f32", -2, 2, 5, 0, false, "0"},
-        {"columns", REDUCE("[9001, 40]", "sum axes=[0]"), "f32 bf16", -2, 2, 5, 0, false, "0"},
-        {"columns_at", REDUCE("[9001, 40]", "argmin axes=[0]"), "f32", -2, 2, 9, 0, true, "0"},
-        {"open", REDUCE("[40000*N]", "sum axes=[0]"), "f32", -2, 2, 5, 0, false, "0 1 2 7"},
+        {"all", REDUCE("[300007]", "sum axes=[0]"), "f32 f64 i32", -2, 2, 5, 0, BOUNDED, "0"},
+        {"largest", REDUCE("[2, 300007]", "max axes=[1]"), "f32", -2, 2, 5, 999, BOUNDED, "0"},
+        {"at", REDUCE("[300007]", "argmax axes=[0]"), "f32 i32", -2, 2, 9, 0, EQUAL, "0"},
+        {"at_odd", REDUCE("[300007]", "argmin axes=[0]"), "f64", -2, 2, 9, 9999, EQUAL, "0"},
+        {"channels", REDUCE("[64, 5, 3000]", "sum axes=[0, 2]"), "f32", -2, 2, 5, 0, BOUNDED, "0"},
+        {"columns", REDUCE("[9001, 40]", "sum axes=[0]"), "f32 bf16", -2, 2, 5, 0, BOUNDED, "0"},
+        {"columns_at", REDUCE("[9001, 40]", "argmin axes=[0]"), "f32", -2, 2, 9, 0, EQUAL, "0"},
+        {"open", REDUCE("[40000*N]", "sum axes=[0]"), "f32", -2, 2, 5, 0, BOUNDED, "0 1 2 7"},
         {"beside",
          " %x: $[9001, 40] = input x\n %y = mul %x, %x\n %s = reduce %y kind=sum axes=[0]\n"
          " %m = reduce %x kind=argmax axes=[0]\n %h = mul %s, %s\n"
          " return y=%y, s=%s, m=%m, h=%h",
-         "f32 i32", -2, 2, 5, 0, false, "0"},
+         "f32 i32", -2, 2, 5, 0, BOUNDED, "0"},
     };
     run_table("parts", cases, sizeof cases / sizeof *cases, "parts positions");
 }
