@@ -41,8 +41,8 @@ export Sum() as sum
 END
 expect 0 '= [4, 4, 4]' "$NNC" run state.nn --input x=ones --bind N=3 --repeat 4 --device=cuda
 
-# train: fashion_mnist, of which both devices compute 8 steps.  The two differ by the order of sums of up to 784 products,
-# rounded to 24 bits: some 1e-7 of a gradient, more where terms cancel; momentum adds up no more than eight steps of 0.1
+# train: fashion_mnist, of which both devices compute 6 steps.  The two differ by the order of sums of up to 784 products,
+# rounded to 24 bits: some 1e-7 of a gradient, more where terms cancel; momentum adds up no more than six steps of 0.1
 # times that.  1e-5 leaves a factor of some ten, and a wrong gradient changes the third digit.
 mnist=$SOURCE_DIR/examples/fashion_mnist.nn
 cat >images.nn <<'END'
@@ -54,35 +54,31 @@ module Images {
 }
 export Images() as images
 END
-"$NNC" run images.nn --input u=rand --bind N=100 --seed 1 --output-dir i >/dev/null || fail "images"
+"$NNC" run images.nn --input u=rand --bind N=64 --seed 1 --output-dir i >/dev/null || fail "images"
 train() { # device, further options
     local device=$1
     shift
     "$NNC" train "$mnist" --data image=i/image.npy --data label=i/label.npy --test image=i/image.npy --test label=i/label.npy \
-        --epochs 2 --batch 32 --seed 3 -q --device="$device" "$@" >out.txt 2>err.txt && grep -q "^Using $device device\$" err.txt ||
+        --epochs 2 --batch 24 --seed 3 -q --device="$device" "$@" >out.txt 2>err.txt && grep -q "^Using $device device\$" err.txt ||
         { cat out.txt err.txt; fail "train on $device $*"; }
 }
 same() { ./compare "$1" "$2" 1e-5 >differ || fail "$1 and $2: $(cat differ)"; }
 train cpu --save cpu.w --checkpoint cpu.st --log cpu.log
 train cuda --save cuda.w --checkpoint cuda.st --log cuda.log
-grep -q '8 steps in .*, shim; weights in' out.txt || fail "the last line does not say where it ran: $(tail -1 out.txt)"
+grep -q '6 steps in .*, shim; weights in' out.txt || fail "the last line does not say where it ran: $(tail -1 out.txt)"
 same cpu.w cuda.w
 same cpu.st cuda.st
 [ "$(wc -l <cuda.log)" = 2 ] || fail "log"
 sed 's/.*"accuracy":\([0-9.]*\).*/\1/' cuda.log | cmp - <(sed 's/.*"accuracy":\([0-9.]*\).*/\1/' cpu.log) || fail "accuracies"
 # Stopped in the middle of an epoch, and on with the other device; on one device to the same bits.
-train cuda --stop-after 3 --checkpoint early.st
+train cuda --stop-after 2 --checkpoint early.st
 train cuda --resume early.st --save resumed.w
 cmp cuda.w resumed.w || fail "a resumed run has other bits"
 train cpu --resume early.st --save onward.w
 same cuda.w onward.w
-train cpu --stop-after 6 --checkpoint late.st
+train cpu --stop-after 4 --checkpoint late.st
 train cuda --resume late.st --save onward.w
 same cpu.w onward.w
-# Weights of either serve inference on either.
-"$NNC" run "$mnist" --weights cpu.w --input image=i/image.npy --output-dir a --device=cuda >/dev/null 2>&1 &&
-    "$NNC" run "$mnist" --weights cuda.w --input image=i/image.npy --output-dir b --device=cpu >/dev/null 2>&1 || fail "inference"
-cmp a/label.npy b/label.npy || fail "labels"
 expect 1 'The step was taken back' "$NNC" train "$small" --data x=plain/x.npy --data label=plain/label.npy --batch 16 \
     --device=cuda --lr 1e30 --check-finite -q
 
