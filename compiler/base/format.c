@@ -4,48 +4,63 @@
  * Invariant: the result is that of vsnprintf. */
 #include "base/format.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
+/* Bytes past `end` are counted, not written; `at` then stands still. */
 typedef struct Output {
-    char *data;
-    size_t capacity, length; /* the length may exceed the capacity: bytes past it are counted */
+    char *at, *end;
+    size_t left_out;
 } Output;
 
 static void put(Output *out, const char *s, size_t n) {
-    if (out->length < out->capacity) {
-        size_t room = out->capacity - out->length;
-        memcpy(out->data + out->length, s, n < room ? n : room);
-    }
-    out->length += n;
+    size_t room = (size_t)(out->end - out->at), written = n < room ? n : room;
+    memcpy(out->at, s, written);
+    out->at += written;
+    out->left_out += n - written;
 }
 
-static void put_integer(Output *out, long long value) {
-    char digits[24];
-    char *end = digits + sizeof digits, *p = end;
-    unsigned long long rest = value < 0 ? 0 - (unsigned long long)value : (unsigned long long)value;
+/* Most strings are short: a byte at a time is quicker than to measure them first. */
+static void put_string(Output *out, const char *s) {
+    char *at = out->at, *const end = out->end;
+    for (; *s && at < end; s++) *at++ = *s;
+    out->at = at;
+    if (*s) out->left_out += strlen(s);
+}
+
+char *format_integer(char *end, int64_t value) {
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
     do {
-        *--p = (char)('0' + rest % 10);
+        *--end = (char)('0' + rest % 10);
         rest /= 10;
     } while (rest);
-    if (value < 0) *--p = '-';
+    if (value < 0) *--end = '-';
+    return end;
+}
+
+static void put_integer(Output *out, int64_t value) {
+    char digits[INTEGER_DIGITS], *end = digits + sizeof digits;
+    const char *p = format_integer(end, value);
     put(out, p, (size_t)(end - p));
 }
 
 size_t format_bytes(char *data, size_t capacity, const char *format, va_list args) {
-    Output out = {data, capacity, 0};
-    const char *p = format;
-    for (;;) {
-        const char *percent = strchr(p, '%');
-        put(&out, p, percent ? (size_t)(percent - p) : strlen(p));
-        if (!percent) break;
-        p = percent + 1;
+    char none[1];
+    if (!capacity) data = none;
+    Output out = {data, data + (capacity ? capacity - 1 : 0), 0};
+    for (const char *p = format; *p; p++) {
+        if (*p != '%') {
+            if (out.at < out.end)
+                *out.at++ = *p;
+            else
+                out.left_out++;
+            continue;
+        }
+        const char *percent = p++;
         if (*p == 's') {
             const char *s = va_arg(args, const char *);
-            if (!s) s = "(null)";
-            put(&out, s, strlen(s));
+            put_string(&out, s ? s : "(null)");
         } else if (*p == 'd') {
             put_integer(&out, va_arg(args, int));
         } else if (*p == 'c') {
@@ -62,14 +77,14 @@ size_t format_bytes(char *data, size_t capacity, const char *format, va_list arg
             put(&out, s, most < 0 ? strlen(s) : strnlen(s, (size_t)most));
             p += 2;
         } else {
-            bool room = out.length < capacity;
-            int n = vsnprintf(room ? data + out.length : NULL, room ? capacity - out.length : 0,
-                              percent, args);
-            if (n > 0) out.length += (size_t)n;
+            size_t room = (size_t)(out.end - out.at);
+            int n = vsnprintf(capacity ? out.at : NULL, capacity ? room + 1 : 0, percent, args);
+            size_t more = n > 0 ? (size_t)n : 0, written = more < room ? more : room;
+            out.at += written;
+            out.left_out += more - written;
             break;
         }
-        p++;
     }
-    if (capacity) data[out.length < capacity ? out.length : capacity - 1] = '\0';
-    return out.length;
+    if (capacity) *out.at = '\0';
+    return (size_t)(out.at - data) + out.left_out;
 }

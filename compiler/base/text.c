@@ -20,16 +20,19 @@ Text text_new(Arena *arena) {
     return text;
 }
 
-/* Room for n more bytes and the NUL. */
-static void text_reserve(Text *text, size_t n) {
-    size_t need;
-    if (__builtin_add_overflow(text->length + 1, n, &need)) need = SIZE_MAX;
-    if (need <= text->capacity) return;
+static void text_grow(Text *text, size_t need) {
     size_t capacity = text->capacity;
     while (capacity < need && capacity <= SIZE_MAX / 2) capacity *= 2;
     if (capacity < need) capacity = need;
     text->data = arena_extend(text->arena, text->data, text->length + 1, capacity);
     text->capacity = capacity;
+}
+
+/* Room for n more bytes and the NUL. */
+static inline void text_reserve(Text *text, size_t n) {
+    size_t need;
+    if (__builtin_add_overflow(text->length + 1, n, &need)) need = SIZE_MAX;
+    if (need > text->capacity) text_grow(text, need);
 }
 
 void text_append_n(Text *text, const char *s, size_t n) {
@@ -45,6 +48,20 @@ void text_append(Text *text, const char *s) {
 void text_char(Text *text, char c) {
     text_reserve(text, 1);
     text->data[text->length++] = c;
+    text->data[text->length] = '\0';
+}
+
+void text_integer(Text *text, int64_t value) {
+    char digits[INTEGER_DIGITS], *end = digits + sizeof digits;
+    const char *p = format_integer(end, value);
+    text_append_n(text, p, (size_t)(end - p));
+}
+
+void text_indent(Text *text, int levels) {
+    size_t n = levels > 0 ? 4 * (size_t)levels : 0;
+    text_reserve(text, n);
+    memset(text->data + text->length, ' ', n);
+    text->length += n;
     text->data[text->length] = '\0';
 }
 
@@ -81,6 +98,12 @@ void text_double(Text *text, double value) {
     }
     if (isinf(value)) {
         text_append(text, value < 0 ? "-inf" : "inf");
+        return;
+    }
+    if (fabs(value) < 1e15 && value == (double)(int64_t)value) {
+        if (signbit(value)) text_char(text, '-');
+        text_integer(text, (int64_t)fabs(value));
+        text_append(text, ".0");
         return;
     }
     char buffer[40];

@@ -16,6 +16,9 @@ Text text_new(Arena *arena);
 void text_append(Text *text, const char *s);
 void text_append_n(Text *text, const char *s, size_t n);
 void text_char(Text *text, char c);
+void text_integer(Text *text, int64_t value);
+/* Four spaces for each level. */
+void text_indent(Text *text, int levels);
 void text_printf(Text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_vprintf(Text *text, const char *format, va_list args);
 /* Shortest decimal that reads back to the same double, with Python's repr spelling (1e-05, 0.1,

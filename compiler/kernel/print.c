@@ -100,7 +100,7 @@ static void print_expr(Printer *p, const Expr *e) {
         if (dtype_is_float(e->dtype))
             text_double(p->out, e->number);
         else
-            text_printf(p->out, "%lld", (long long)e->integer);
+            text_integer(p->out, e->integer);
         text_printf(p->out, ":%s", dtype_name(e->dtype));
         return;
     case EXPR_INDEX:
@@ -146,7 +146,7 @@ const char *kernel_reduce_name(ReduceKind kind) {
 
 static void line(Printer *p) {
     text_char(p->out, '\n');
-    for (int i = 0; i < p->indent; i++) text_append(p->out, "    ");
+    text_indent(p->out, p->indent);
 }
 
 static void print_access(Printer *p, const char *name, const MmaAccess *a) {

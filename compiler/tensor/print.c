@@ -90,7 +90,7 @@ static void print_constant(Printer *p, const Node *node) {
         if (is_float)
             text_double(p->out, c->value);
         else
-            text_printf(p->out, "%lld", (long long)c->integer);
+            text_integer(p->out, c->integer);
         return;
     }
     int64_t count = 1, extent;
@@ -102,7 +102,7 @@ static void print_constant(Printer *p, const Node *node) {
         if (is_float)
             text_double(p->out, ((const double *)c->data)[i]);
         else
-            text_printf(p->out, "%lld", (long long)((const int64_t *)c->data)[i]);
+            text_integer(p->out, ((const int64_t *)c->data)[i]);
     }
     text_char(p->out, ']');
 }
@@ -310,7 +310,7 @@ static void print_symbol(Printer *p, const DimTable *dims, const DimSymbol *s) {
     print_name(p, s->name->text);
     if (s->lower != 0 || s->upper != INT64_MAX) {
         text_printf(p->out, " in %lld..", (long long)s->lower);
-        if (s->upper != INT64_MAX) text_printf(p->out, "%lld", (long long)s->upper);
+        if (s->upper != INT64_MAX) text_integer(p->out, s->upper);
     }
     int64_t divisor = dim_symbol_divisor(dims, s);
     if (divisor != 1) text_printf(p->out, " %% %lld", (long long)divisor);

@@ -328,7 +328,7 @@ static const Dim *rewrite(DimTable *table, const Dim *d, const DimAtom *from, co
 
 const Dim *dim_canonical(DimTable *table, const Dim *d) {
     int64_t value;
-    if (!d || table->resolved_count == 0 || dim_is_const(d, &value)) return d;
+    if (table->resolved_count == 0 || !d || dim_is_const(d, &value)) return d;
     DimRemembered *r = dim_remembered(table, DIM_OPERATION_CANONICAL, d, d);
     if (dim_recalls(table, r, DIM_OPERATION_CANONICAL, d, d)) return r->result.dim;
     const Dim *result = rewrite(table, d, NULL, NULL);

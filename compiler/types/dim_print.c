@@ -52,10 +52,22 @@ static void print_atom(Text *out, const DimAtom *atom, bool alone) {
     }
 }
 
-/* One term without its sign; the coefficient's magnitude is printed as unsigned. */
+/* Unsigned, so that every int64 has one. */
+static void print_magnitude(Text *out, int64_t c) {
+    if (c == INT64_MIN)
+        text_append(out, "9223372036854775808");
+    else
+        text_integer(out, c < 0 ? -c : c);
+}
+
+/* One term without its sign. */
 static void print_term(Text *out, const DimTerm *t) {
     int64_t c = t->coefficient;
     int factors = 0;
+    if (!t->factor_count) {
+        print_magnitude(out, c);
+        return;
+    }
     Text body = text_new(out->arena);
     int total = 0;
     for (int i = 0; i < t->factor_count; i++) total += t->factors[i].power;
@@ -70,12 +82,10 @@ static void print_term(Text *out, const DimTerm *t) {
                 print_atom(&body, atom, total == 1 && (c == 1 || c == -1));
         }
     }
-    uint64_t magnitude = c < 0 ? 0 - (uint64_t)c : (uint64_t)c;
-    if (factors == 0) {
-        text_printf(out, "%llu", (unsigned long long)magnitude);
-        return;
+    if (c != 1 && c != -1) {
+        print_magnitude(out, c);
+        text_char(out, '*');
     }
-    if (magnitude != 1) text_printf(out, "%llu*", (unsigned long long)magnitude);
     text_append(out, body.data);
 }
 

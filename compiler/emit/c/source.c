@@ -7,7 +7,7 @@
 #include <string.h>
 
 void source_line(SourceWriter *w, int indent, const char *format, ...) {
-    for (int i = 0; i < indent; i++) text_append(w->out, "    ");
+    text_indent(w->out, indent);
     va_list args;
     va_start(args, format);
     text_vprintf(w->out, format, args);

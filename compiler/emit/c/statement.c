@@ -10,8 +10,7 @@
 #include <string.h>
 
 void writer_line(Writer *w, const char *format, ...) {
-    if (format[0] != '#') /* preprocessor lines start at the margin */
-        for (int i = 0; i < w->indent; i++) text_append(w->out, "    ");
+    if (format[0] != '#') text_indent(w->out, w->indent); /* the preprocessor's: at the margin */
     va_list args;
     va_start(args, format);
     text_vprintf(w->out, format, args);

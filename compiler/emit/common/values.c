@@ -12,7 +12,7 @@ void emit_int(Text *out, int64_t value) {
     else if (value > INT32_MAX || value < -INT32_MAX)
         text_printf(out, "INT64_C(%lld)", (long long)value);
     else
-        text_printf(out, "%lld", (long long)value);
+        text_integer(out, value);
 }
 
 void emit_float(Text *out, double value, DType dtype) {
@@ -24,7 +24,10 @@ void emit_float(Text *out, double value, DType dtype) {
         const char *sign = value < 0 ? "-" : "";
         text_printf(out, dtype == DTYPE_F64 ? "(%s(double)INFINITY)" : "(%sINFINITY)", sign);
     } else if (value == floor(value) && fabs(value) < 1e7) {
-        text_printf(out, "%s%lld.0%s", signbit(value) ? "-" : "", (long long)fabs(value), suffix);
+        if (signbit(value)) text_char(out, '-');
+        text_integer(out, (int64_t)fabs(value));
+        text_append(out, ".0");
+        text_append(out, suffix);
     } else {
         uint64_t bits;
         memcpy(&bits, &value, sizeof bits);

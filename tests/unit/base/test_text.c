@@ -104,6 +104,13 @@ static void test_repr(void **state) {
     assert_string_equal(t.data, "\"it's\"'a\\n\"\\\\\\''");
     for (int i = 0; i < 1000; i++) text_printf(&t, "%d,", i);
     assert_string_equal(t.data + t.length - 4, "999,");
+    Text numbers = text_new(arena);
+    text_integer(&numbers, INT64_MIN);
+    text_indent(&numbers, 1);
+    text_integer(&numbers, INT64_MAX);
+    text_indent(&numbers, 0);
+    text_integer(&numbers, 0);
+    assert_string_equal(numbers.data, "-9223372036854775808    92233720368547758070");
     Text long_text = text_new(arena);
     char wide[1001];
     memset(wide, 'w', 1000);
