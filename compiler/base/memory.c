@@ -27,7 +27,8 @@
 enum {
     ALIGNMENT = 16,
     FIRST_CHUNK = 16 * 1024,
-    LARGEST_CHUNK = 1024 * 1024,
+    LARGEST_CHUNK = 256 * 1024,
+    LONG_BLOCK = 1024 * 1024, /* is the system's when it grows */
     CHUNK_SIZES =
         13, /* regular ones: each is twice the one before; blocks of their own are larger */
     LARGEST_REGULAR = FIRST_CHUNK << (CHUNK_SIZES - 1),
@@ -119,6 +120,19 @@ static Chunk **spares_of(size_t size) {
     return list;
 }
 
+static void release_chunks(Chunk *list) {
+    for (Chunk *c = list, *next; c; c = next) {
+        next = c->next;
+        if (!c->in_slab) {
+            free(c);
+            continue;
+        }
+        Chunk **spares = spares_of(c->capacity + sizeof *c);
+        c->next = *spares;
+        *spares = c;
+    }
+}
+
 #if HAS_SLABS
 typedef struct Slab {
     struct Slab *next;
@@ -140,8 +154,22 @@ static void *map_pages(size_t bytes) {
     return p + before;
 }
 
+static Chunk *take_from_slab(size_t size) {
+    Chunk *c = (Chunk *)(void *)(slabs->data + slabs->used);
+    slabs->used += size;
+    *c = (Chunk){.capacity = size - sizeof *c, .in_slab = true};
+    return c;
+}
+
+/* What is left of a slab that has no room for the next chunk serves smaller ones. */
+static void slab_use_up(void) {
+    for (size_t size = LARGEST_REGULAR; size >= FIRST_CHUNK; size /= 2)
+        while (slabs->bytes - slabs->used >= size) release_chunks(take_from_slab(size));
+}
+
 static Chunk *slab_cut(size_t size) {
     if (!slabs || slabs->bytes - slabs->used < size) {
+        if (slabs) slab_use_up();
         size_t bytes = slabs ? 2 * slabs->bytes : LARGE_PAGE;
         while (bytes < size) bytes *= 2;
         if (bytes > LARGEST_SLAB) bytes = LARGEST_SLAB;
@@ -153,10 +181,7 @@ static Chunk *slab_cut(size_t size) {
         *fresh = (Slab){slabs, data, 0, bytes};
         slabs = fresh;
     }
-    Chunk *c = (Chunk *)(void *)(slabs->data + slabs->used);
-    slabs->used += size;
-    c->in_slab = true;
-    return c;
+    return take_from_slab(size);
 }
 
 static void slabs_free(void) {
@@ -169,23 +194,12 @@ static void slabs_free(void) {
 }
 #else
 static Chunk *slab_cut(size_t size) {
-    return memory_get(size);
+    Chunk *c = memory_get(size);
+    c->capacity = size - sizeof *c;
+    return c;
 }
 static void slabs_free(void) {}
 #endif
-
-static void release_chunks(Chunk *list) {
-    for (Chunk *c = list, *next; c; c = next) {
-        next = c->next;
-        if (!c->in_slab) {
-            free(c);
-            continue;
-        }
-        Chunk **spares = spares_of(c->capacity + sizeof *c);
-        c->next = *spares;
-        *spares = c;
-    }
-}
 
 void arena_free(Arena *arena) {
     if (!arena) return;
@@ -220,7 +234,6 @@ static Chunk *chunk_take(size_t size) {
         memset(c->data, 0, c->used);
     } else {
         c = slab_cut(size);
-        c->capacity = size - sizeof *c;
     }
     return c;
 }
@@ -258,10 +271,15 @@ static void *alloc_slowly(Arena *arena, size_t need) {
     return chunk->data;
 }
 
+static bool round_up(size_t bytes, size_t *need) {
+    if (__builtin_add_overflow(bytes ? bytes : 1, (size_t)ALIGNMENT - 1, need)) return false;
+    *need &= ~(size_t)(ALIGNMENT - 1);
+    return true;
+}
+
 void *arena_alloc(Arena *arena, size_t bytes) {
     size_t need;
-    if (__builtin_add_overflow(bytes ? bytes : 1, (size_t)ALIGNMENT - 1, &need)) memory_fail(bytes);
-    need &= ~(size_t)(ALIGNMENT - 1);
+    if (!round_up(bytes, &need)) memory_fail(bytes);
     Chunk *chunk = arena->chunks;
     arena->bytes += bytes;
     if (!chunk || chunk->capacity - chunk->used < need) return alloc_slowly(arena, need);
@@ -270,31 +288,61 @@ void *arena_alloc(Arena *arena, size_t bytes) {
     return p;
 }
 
-/* Long blocks that grow are the system's, which can move pages without a copy. */
-void *arena_extend(Arena *arena, void *block, size_t used, size_t bytes) {
+/* Where the list of blocks with a chunk of their own has this one; NULL: it has none. */
+static Chunk **own_link(Arena *arena, const void *block, size_t size) {
+    if (!hook && size <= FIRST_CHUNK / 2) return NULL; /* as alloc_slowly decides */
     Chunk **link = &arena->own;
-    while (*link && (*link)->data != (unsigned char *)block) link = &(*link)->next;
+    while (*link && (*link)->data != (const unsigned char *)block) link = &(*link)->next;
+    return *link ? link : NULL;
+}
+
+/* The block grows where it is, if it is the last of its chunk. */
+static bool extend_in_place(Arena *arena, const unsigned char *block, size_t size, size_t bytes) {
+    Chunk **own = own_link(arena, block, size), *c = own ? *own : arena->chunks;
+    size_t old, need;
+    if (!c || !round_up(size, &old) || !round_up(bytes, &need)) return false;
+    if (c->used < old || block != c->data + (c->used - old)) return false;
+    if (c->capacity - c->used < need - old) return false;
+    c->used += need - old;
+    arena->bytes += bytes - size;
+    return true;
+}
+
+/* Long blocks that grow are the system's, which can move pages without a copy. */
+void *arena_extend(Arena *arena, void *block, size_t size, size_t bytes) {
+    if (extend_in_place(arena, block, size, bytes)) return block;
+    Chunk **link = own_link(arena, block, size);
     size_t total;
-    if (hook || bytes < LARGEST_CHUNK || __builtin_add_overflow(bytes, sizeof(Chunk), &total)) {
-        void *fresh = arena_alloc(arena, bytes);
-        memcpy(fresh, block, used);
-        return fresh;
+    bool is_long =
+        !hook && bytes >= LONG_BLOCK && !__builtin_add_overflow(bytes, sizeof(Chunk), &total);
+    if (is_long && link && !(*link)->in_slab) {
+        Chunk *c = realloc(*link, total);
+        if (!c) memory_fail(bytes);
+        *link = c;
+        arena->bytes += bytes - c->capacity;
+        c->used = c->capacity = bytes;
+        return c->data;
     }
-    if (!*link || (*link)->in_slab) {
+    void *fresh;
+    if (is_long) {
         Chunk *c = chunk_make(bytes);
-        memcpy(c->data, block, used);
         c->used = bytes;
         c->next = arena->own;
         arena->own = c;
         arena->bytes += bytes;
-        return c->data;
+        fresh = c->data;
+    } else {
+        fresh = arena_alloc(arena, bytes);
     }
-    Chunk *c = realloc(*link, total);
-    if (!c) memory_fail(bytes);
-    *link = c;
-    arena->bytes += bytes - c->capacity;
-    c->used = c->capacity = bytes;
-    return c->data;
+    memcpy(fresh, block, size);
+    link = own_link(arena, block, size); /* the list may have a new head */
+    if (link) {
+        Chunk *left = *link;
+        *link = left->next;
+        left->next = NULL;
+        release_chunks(left);
+    }
+    return fresh;
 }
 
 void *arena_alloc_array(Arena *arena, size_t count, size_t size) {

@@ -22,9 +22,9 @@ void *arena_alloc(Arena *arena, size_t bytes);
 /* count * size through the checked multiply. */
 void *arena_alloc_array(Arena *arena, size_t count, size_t size);
 void *arena_copy(Arena *arena, const void *data, size_t bytes);
-/* A larger block in the place of `block`, which is not used again; its first `used` bytes are kept,
+/* A larger block in the place of `block`, of `size` bytes, which is not used again; these are kept,
  * and those past them may hold anything. */
-void *arena_extend(Arena *arena, void *block, size_t used, size_t bytes);
+void *arena_extend(Arena *arena, void *block, size_t size, size_t bytes);
 char *arena_strdup(Arena *arena, const char *text);
 char *arena_strndup(Arena *arena, const char *text, size_t length);
 char *arena_printf(Arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));

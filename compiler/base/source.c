@@ -15,18 +15,22 @@ static const char *next_line(const char *p, const char *end, bool returns) {
 }
 
 SourceFile *source_new(Arena *arena, const char *path, const char *text, size_t length) {
+    return source_of(arena, path, arena_strndup(arena, text, length), length);
+}
+
+SourceFile *source_of(Arena *arena, const char *path, const char *text, size_t length) {
     SourceFile *file = NEW(arena, SourceFile);
-    const char *copy = arena_strndup(arena, text, length), *end = copy + length;
-    bool returns = length && memchr(copy, '\r', length);
+    const char *end = text + length;
+    bool returns = length && memchr(text, '\r', length);
     int lines = 1;
-    for (const char *p = copy; (p = next_line(p, end, returns)); lines++) {
+    for (const char *p = text; (p = next_line(p, end, returns)); lines++) {
     }
     uint32_t *starts = NEW_ARRAY(arena, (size_t)lines, uint32_t);
     int line = 1;
-    for (const char *p = copy; (p = next_line(p, end, returns));)
-        starts[line++] = (uint32_t)(p - copy);
+    for (const char *p = text; (p = next_line(p, end, returns));)
+        starts[line++] = (uint32_t)(p - text);
     *file = (SourceFile){.path = arena_strdup(arena, path),
-                         .text = copy,
+                         .text = text,
                          .length = length,
                          .line_starts = starts,
                          .line_count = lines};

@@ -20,6 +20,8 @@ typedef struct Span {
 } Span;
 
 SourceFile *source_new(Arena *arena, const char *path, const char *text, size_t length);
+/* The same on text that lives as long as the file. */
+SourceFile *source_of(Arena *arena, const char *path, const char *text, size_t length);
 /* 1-based. */
 int source_line_of(const SourceFile *file, uint32_t offset);
 /* The column, 1-based too, counts code points from the beginning of the line: not for

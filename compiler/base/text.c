@@ -20,11 +20,12 @@ Text text_new(Arena *arena) {
     return text;
 }
 
+/* From 64 bytes on, always 64 less than a power of two: what stands before a block fits there. */
 static void text_grow(Text *text, size_t need) {
     size_t capacity = text->capacity;
-    while (capacity < need && capacity <= SIZE_MAX / 2) capacity *= 2;
+    while (capacity < need && capacity <= SIZE_MAX / 4) capacity = 2 * capacity + 64;
     if (capacity < need) capacity = need;
-    text->data = arena_extend(text->arena, text->data, text->length + 1, capacity);
+    text->data = arena_extend(text->arena, text->data, text->capacity, capacity);
     text->capacity = capacity;
 }
 
@@ -63,6 +64,14 @@ void text_indent(Text *text, int levels) {
     memset(text->data + text->length, ' ', n);
     text->length += n;
     text->data[text->length] = '\0';
+}
+
+void text_replace(Text *text, size_t at, size_t length, const char *by, size_t by_length) {
+    text_reserve(text, by_length);
+    char *place = text->data + at;
+    memmove(place + by_length, place + length, text->length - at - length + 1);
+    if (by_length) memcpy(place, by, by_length);
+    text->length += by_length - length;
 }
 
 void text_vprintf(Text *text, const char *format, va_list args) {

@@ -19,6 +19,8 @@ void text_char(Text *text, char c);
 void text_integer(Text *text, int64_t value);
 /* Four spaces for each level. */
 void text_indent(Text *text, int levels);
+/* `by` takes the place of the `length` bytes from `at` on; it is no part of the text. */
+void text_replace(Text *text, size_t at, size_t length, const char *by, size_t by_length);
 void text_printf(Text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_vprintf(Text *text, const char *format, va_list args);
 /* Shortest decimal that reads back to the same double, with Python's repr spelling (1e-05, 0.1,

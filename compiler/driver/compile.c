@@ -310,13 +310,11 @@ static bool can_be_included(const char *name) {
 }
 
 /* The header takes the place of its #include. */
-static void inline_header(const Compilation *c, Text *out) {
+static void inline_header(Compilation *c) {
     const char *include = arena_printf(c->arena, "#include \"%s\"\n", c->header_name);
     const char *at = strstr(c->source.data, include);
-    size_t before = at ? (size_t)(at - c->source.data) : 0;
-    text_append_n(out, c->source.data, before);
-    text_append(out, c->header.data);
-    text_append(out, c->source.data + before + (at ? strlen(include) : 0));
+    text_replace(&c->source, at ? (size_t)(at - c->source.data) : 0, at ? strlen(include) : 0,
+                 c->header.data, c->header.length);
 }
 
 static int run_tool(Compilation *c, const char *const *argv) {
@@ -424,9 +422,8 @@ static int write_code(Compilation *c) {
     if (c->kinds & EMIT_OBJ) status = write_object(c, false);
     if (!status && c->kinds & EMIT_LIB) status = write_object(c, true);
     if (!status && c->kinds & EMIT_C && c->stream) {
-        Text out = text_new(c->arena);
-        inline_header(c, &out);
-        return write_file(c, c->output, out.data, out.length, 0644);
+        inline_header(c);
+        return write_file(c, c->output, c->source.data, c->source.length, 0644);
     }
     if (!status && c->kinds & EMIT_HEADER)
         status = write_file(c, c->kinds & EMIT_C || !c->output ? header_path(c) : c->output,

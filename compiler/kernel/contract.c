@@ -621,7 +621,7 @@ static void cut_depth(ProductPlan *p, bool rows_packed) {
 
 /* Is a panel of all the depth small enough to be packed whole? */
 static bool panel_is_small(const ProductPlan *p) {
-    int64_t e;
+    int64_t e = 0;
     for (int i = 0; i < p->depth_outer.count; i++)
         if (!dim_is(p->depth_outer.extent[i], 1)) return false;
     return dim_is_const(p->depth_total, &e) && e > 0 && e <= DEPTH_SHARED;

@@ -80,7 +80,7 @@ static Node *windowed_product(Graph *g, const Node *fold, const Node *product) {
 /* ---- positions in i32 ---- */
 
 static bool fits_i32(const Dim *extent) {
-    int64_t e;
+    int64_t e = 0;
     return dim_is_const(extent, &e) && e <= INT32_MAX;
 }
 

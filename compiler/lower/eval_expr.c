@@ -272,6 +272,9 @@ static Value eval_call_expr(Lowerer *lw, const Expr *e) {
     VECTOR(Value) values = {0};
     VECTOR(Name) keywords = {0};
     VECTOR(Span) spans = {0};
+    vector_reserve(lw->arena, &values, e->arg_count);
+    vector_reserve(lw->arena, &keywords, e->arg_count);
+    vector_reserve(lw->arena, &spans, e->arg_count);
     bool failed = callee.kind == VALUE_ERROR;
     for (int i = 0; i < e->arg_count; i++) {
         const CallArg *arg = &e->args[i];

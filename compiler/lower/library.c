@@ -143,7 +143,7 @@ static const EmbeddedFile *embedded_file(const char *name) {
 
 static const SourceFile *embedded_source(Lowerer *lw, const EmbeddedFile *f) {
     SourceFile *source =
-        source_new(lw->arena, arena_printf(lw->arena, "<prelude>/%s", f->name), f->text, f->length);
+        source_of(lw->arena, arena_printf(lw->arena, "<prelude>/%s", f->name), f->text, f->length);
     source->is_prelude = true;
     return source;
 }

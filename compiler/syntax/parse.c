@@ -42,7 +42,7 @@ static Token *scanner_token(Scanner *s, int length, int kind) {
     s->offset += (uint32_t)length;
     s->at_line_start = false;
     s->blank_lines = 0;
-    vector_push(s->arena, &s->tokens, token);
+    vector_push(s->scratch, &s->tokens, token);
     return &vector_last(&s->tokens);
 }
 
@@ -330,7 +330,7 @@ static void scanner_bad_character(Scanner *s, int length) {
 #pragma GCC diagnostic pop
 
 void *nn_scan_alloc(yy_size_t bytes, yyscan_t scanner) {
-    return arena_alloc(((struct yyguts_t *)scanner)->yyextra_r->arena, bytes);
+    return arena_alloc(((struct yyguts_t *)scanner)->yyextra_r->scratch, bytes);
 }
 void *nn_scan_realloc(void *old, yy_size_t bytes, yyscan_t scanner) {
     /* called only to enlarge the stack of buffers, of which there is one */
@@ -468,7 +468,7 @@ static void scan_tokens(Scanner *scanner, uint32_t begin, uint32_t end) {
     const SourceFile *file = scanner->file;
     scanner->offset = begin;
     scanner->at_line_start = true;
-    struct yyguts_t *state = arena_alloc(scanner->arena, sizeof *state);
+    struct yyguts_t *state = arena_alloc(scanner->scratch, sizeof *state);
     state->yyextra_r = scanner;
     yy_init_globals(state);
     nn_scan__scan_bytes(file->text + begin, (int)(end - begin), state);
@@ -509,19 +509,19 @@ static void collect_lost_names(Parser *parser, const TokenVector *tokens, Source
 }
 
 /* NULL: too many tokens; the sink has the error. */
-static Parser *parse_range(Arena *arena, const SourceFile *file, uint32_t begin, uint32_t end,
-                           DiagnosticSink *sink, Scanner *scanner) {
-    *scanner = (Scanner){.arena = arena, .file = file, .sink = sink};
+static Parser *parse_range(Arena *arena, Arena *scratch, const SourceFile *file, uint32_t begin,
+                           uint32_t end, DiagnosticSink *sink, Scanner *scanner) {
+    *scanner = (Scanner){.arena = arena, .scratch = scratch, .file = file, .sink = sink};
     size_t expected = (end - begin) / 4 + 16;
-    vector_reserve(arena, &scanner->tokens,
+    vector_reserve(scratch, &scanner->tokens,
                    expected < TOKEN_LIMIT ? (int)expected : TOKEN_LIMIT + 1);
     scan_tokens(scanner, begin, end);
     if (scanner->too_long) return NULL;
-    Parser *parser = NEW(arena, Parser);
+    Parser *parser = NEW(scratch, Parser);
     *parser = (Parser){.arena = arena, .file = file, .sink = sink, .trivia = &scanner->trivia};
     int count = scanner->tokens.count;
-    vector_reserve(arena, &parser->tokens, count + count / 8 + 16);
-    tokens_filter(arena, file, &scanner->tokens, sink, &parser->tokens, &parser->errors,
+    vector_reserve(scratch, &parser->tokens, count + count / 8 + 16);
+    tokens_filter(scratch, file, &scanner->tokens, sink, &parser->tokens, &parser->errors,
                   &parser->silent);
     nn_parse(parser);
     return parser;
@@ -532,8 +532,10 @@ SourceUnit *syntax_parse_part(Arena *arena, const SourceFile *file, uint32_t beg
     SourceUnit *unit = NEW(arena, SourceUnit);
     Scanner scanner;
     unit->file = file;
-    Parser *parser = parse_range(arena, file, begin, end, sink, &scanner);
+    Arena *scratch = arena_new();
+    Parser *parser = parse_range(arena, scratch, file, begin, end, sink, &scanner);
     if (parser) unit->top = parser->top;
+    arena_free(scratch);
     return unit;
 }
 
@@ -546,14 +548,19 @@ SourceUnit *syntax_parse(Arena *arena, const SourceFile *file, DiagnosticSink *s
         return unit;
     }
     if (!encoding_is_good(file, sink)) return unit;
-    Scanner *scanner = NEW(arena, Scanner);
+    Arena *scratch = arena_new();
+    Scanner *scanner = NEW(scratch, Scanner);
     uint32_t begin = file->length >= 3 && !memcmp(file->text, "\xEF\xBB\xBF", 3) ? 3 : 0;
-    Parser *parser = parse_range(arena, file, begin, (uint32_t)file->length, sink, scanner);
+    Parser *parser =
+        parse_range(arena, scratch, file, begin, (uint32_t)file->length, sink, scanner);
+    if (parser) {
+        unit->top = parser->top;
+        collect_lost_names(parser, &scanner->tokens, unit);
+        unit->trivia = scanner->trivia.data;
+        unit->trivia_count = scanner->trivia.count;
+    }
+    arena_free(scratch);
     if (!parser) return unit;
-    unit->top = parser->top;
-    collect_lost_names(parser, &scanner->tokens, unit);
-    unit->trivia = scanner->trivia.data;
-    unit->trivia_count = scanner->trivia.count;
     Text doc = text_new(arena);
     for (int i = 0; i < unit->trivia_count && unit->trivia[i].doc && unit->trivia[i].own_line;
          i++) {

@@ -24,6 +24,7 @@ typedef VECTOR(Trivia) TriviaVector;
 /* State of one scan. */
 typedef struct Scanner {
     Arena *arena;
+    Arena *scratch; /* of what no tree reads: the tokens themselves */
     const SourceFile *file;
     DiagnosticSink *sink;
     uint32_t offset;

@@ -94,7 +94,7 @@ static inline bool dim_is_const(const Dim *d, int64_t *value) {
     return true;
 }
 static inline bool dim_is(const Dim *d, int64_t value) {
-    int64_t v;
+    int64_t v = 0;
     return dim_is_const(d, &v) && v == value;
 }
 /* The largest k that `N % k == 0` facts state of a symbol; 1 if there is none. */

@@ -69,6 +69,25 @@ static void test_extend(void **state) {
     arena_free(arena);
 }
 
+/* The last block stays where it is; what comes after it is zero. */
+static void test_extend_in_place(void **state) {
+    Arena *arena = arena_new();
+    char *text = arena_alloc(arena, 20), *place = text;
+    memset(text, 'x', 20);
+    size_t bytes = arena_bytes(arena);
+    text = arena_extend(arena, text, 20, 300);
+    assert_ptr_equal(text, place);
+    assert_int_equal(arena_bytes(arena), bytes + 280);
+    memset(text, 'y', 300);
+    char *next = arena_alloc(arena, 20);
+    assert_true(next >= text + 300);
+    for (int i = 0; i < 20; i++) assert_int_equal(next[i], 0);
+    text = arena_extend(arena, text, 300, 400);
+    assert_ptr_not_equal(text, place);
+    assert_int_equal(text[299], 'y');
+    arena_free(arena);
+}
+
 static void test_vector(void **state) {
     Arena *arena = arena_new();
     VECTOR(int) v = {0};
@@ -131,6 +150,7 @@ int main(void) {
                                        cmocka_unit_test(test_chunks_again),
                                        cmocka_unit_test(test_adopt),
                                        cmocka_unit_test(test_extend),
+                                       cmocka_unit_test(test_extend_in_place),
                                        cmocka_unit_test(test_vector),
                                        cmocka_unit_test(test_failure),
                                        cmocka_unit_test(test_checked)};

@@ -111,6 +111,13 @@ static void test_repr(void **state) {
     text_indent(&numbers, 0);
     text_integer(&numbers, 0);
     assert_string_equal(numbers.data, "-9223372036854775808    92233720368547758070");
+    text_replace(&numbers, 1, 19, "9", 1);
+    assert_string_equal(numbers.data, "-9    92233720368547758070");
+    text_replace(&numbers, 0, 0, "a longer text that asks for more room than there is", 51);
+    text_replace(&numbers, numbers.length, 0, "end", 3);
+    assert_string_equal(numbers.data, "a longer text that asks for more room than there is"
+                                      "-9    92233720368547758070end");
+    assert_int_equal(numbers.length, 80);
     Text long_text = text_new(arena);
     char wide[1001];
     memset(wide, 'w', 1000);
