@@ -13,7 +13,9 @@ enum {
     THREADS = 256,
     PART = 2048,      /* elements of a part, at least */
     PARTS_MAX = 1024, /* of a row whose length is known */
-    PART_OPEN = 8192, /* elements of a part of a row whose length only a call knows */
+    PART_OPEN = 4096, /* elements of a part of a row whose length only a call knows, */
+    ROWS_OPEN = 8,    /* which is cut when there are so few rows: it may be long, */
+    LONG = 1 << 16,   /* unless it is known to be shorter than this */
 };
 
 /* Who works on one row; estimated cycles of a step of all of them. */
@@ -129,7 +131,9 @@ static void write_chunks(Prefix *p, const RowForm *form, const Index *first, con
     const Dim *chunks = dim_need(
         dim_floordiv(b->dims, dim_add(b->dims, extent, constant(p, form->lanes - 1)), lanes));
     const Index *chunk;
-    int carry = open_accumulator(p, "chunk", chunks, NULL, NULL, BIND_SEQ, &chunk);
+    const Index *count = index_add(t, index_sub(t, end, first), index_const(t, form->lanes - 1));
+    int carry = open_accumulator(p, "chunk", chunks, NULL, index_floordiv(t, count, lanes),
+                                 BIND_SEQ, &chunk);
     int lane = builder_axis(b, "t", lanes);
     builder_open(b, lane, NULL, NULL, form->element);
     const Index *k = index_add(t, index_add(t, first, index_scale(t, chunk, lanes)),
@@ -237,10 +241,16 @@ static int64_t part_size(const Prefix *p) {
     return least <= PART ? PART : (least + THREADS - 1) / THREADS * THREADS;
 }
 
-/* Both kernels read the row, and a second launch follows the first. */
-static double parts_cost(int64_t part, double rows, double length, bool columns) {
-    return GPU_LAUNCH + 1.5 * form_cost(&forms[FORMS - 1], rows * ceil(length / (double)part),
-                                        (double)part, columns);
+/* Is it worth a second launch, before which another kernel reads the row? */
+static bool is_cut(const Prefix *p, const Dim *rows, int64_t part, double whole, bool columns) {
+    const double count = gpu_size(rows), length = gpu_size(p->length);
+    int64_t known, lower, upper;
+    dim_bounds(p->length, &lower, &upper);
+    if (lower < upper && upper >= LONG && dim_is_const(rows, &known) && known <= ROWS_OPEN)
+        return true;
+    const double parts =
+        form_cost(&forms[FORMS - 1], count * ceil(length / (double)part), (double)part, columns);
+    return GPU_LAUNCH + 1.5 * parts < whole;
 }
 
 void schedule_gpu_prefix(Lowering *l, Group *group) {
@@ -262,7 +272,7 @@ void schedule_gpu_prefix(Lowering *l, Group *group) {
         if (form_cost(&forms[i], count, length, columns) < form_cost(best, count, length, columns))
             best = &forms[i];
     int64_t part = part_size(p);
-    if (parts_cost(part, count, length, columns) < form_cost(best, count, length, columns)) {
+    if (is_cut(p, rows, part, form_cost(best, count, length, columns), columns)) {
         const Dim *size = dim_const(l->dims, part);
         const Dim *parts = dim_need(
             dim_floordiv(l->dims, dim_add(l->dims, p->length, dim_const(l->dims, part - 1)), size));

@@ -24,8 +24,9 @@ done
 codes="$codes -gencode arch=compute_$last,code=compute_$last" # PTX, for what comes after
 # With indices of 32 bits everywhere; for one architecture also with the others.
 nvcc_takes() { "$nvcc" -std=c++17 --threads 2 -Xptxas -v -Werror all-warnings "$@" >log 2>&1 || { cut -c1-300 log; exit 1; }; }
-for example in custom lenet fashion_mnist; do
-    "$NNC" "$SOURCE_DIR/examples/$example.nn" -o "$example.cu"
+for model in examples/custom examples/lenet examples/fashion_mnist tests/cuda/indexed; do
+    example=${model##*/}
+    "$NNC" "$SOURCE_DIR/$model.nn" -o "$example.cu"
     nvcc_takes -arch="sm_$last" -c "$example.cu" -o "$example.o"
     # shellcheck disable=SC2086
     nvcc_takes $codes -DNN_INDEX=int32_t -c "$example.cu" -o "$example.o"

@@ -130,8 +130,9 @@ static inline bool next_word(const char **list, char *word) {
     return length > 0;
 }
 
-/* Every case at every dtype is an entry of one program, whose text has each of `used`. */
-static inline void run_table(const char *name, const TableCase *cases, int count,
+/* Every case at every dtype is an entry of one program, whose text has each of `used`; indices are
+ * of the type `index`. */
+static inline void run_table(const char *name, const char *index, const TableCase *cases, int count,
                              const char *used) {
     Arena *arena = arena_new();
     names_init(arena);
@@ -146,7 +147,9 @@ static inline void run_table(const char *name, const TableCase *cases, int count
             text_append(&text, "\n}\n");
         }
     text_append(&text, "}\n");
-    Compiled c = compile_for_shim(name, text.data, "-DSCHEDULES=8"), cpu = {0};
+    Compiled c = compile_for_shim(name, text.data,
+                                  arena_printf(arena, "-DSCHEDULES=8 -DNN_INDEX=%s", index)),
+             cpu = {0};
     if (cases[0].exact == SAME)
         cpu = compile_program(arena_printf(arena, "c_%s", name), text.data, "gcc -O1 -Wno-psabi");
     const char *path = arena_printf(arena, "%s/numeric/cuda_%s/model.cu", BINARY_DIR, name);

@@ -21,7 +21,7 @@ static void test_rows(void **state) {
         {"between", REDUCE("[N, 5, 31]", "sum axes=[0, 2]"), FLOATS " i32", -2, 2, 5, 0, BOUNDED,
          "0 1 33"},
     };
-    run_table("rows", cases, sizeof cases / sizeof *cases,
+    run_table("rows", "int32_t", cases, sizeof cases / sizeof *cases,
               "nn_fold_warp<nn_max_f32> nn_fold_block<8");
 }
 
@@ -49,7 +49,7 @@ static void test_columns(void **state) {
          " return y=%y, s=%s, m=%m",
          "f32 f64 i32", -2, 2, 5, 0, BOUNDED, edges},
     };
-    run_table("columns", cases, sizeof cases / sizeof *cases,
+    run_table("columns", "int32_t", cases, sizeof cases / sizeof *cases,
               "nn_fold_column<8 nn_fold_column_at<8");
 }
 
@@ -70,7 +70,7 @@ static void test_parts(void **state) {
          " return y=%y, s=%s, m=%m, h=%h",
          "f32 i32", -2, 2, 5, 0, BOUNDED, "0"},
     };
-    run_table("parts", cases, sizeof cases / sizeof *cases, "parts positions");
+    run_table("parts", "int32_t", cases, sizeof cases / sizeof *cases, "parts positions");
 }
 
 int main(void) {
