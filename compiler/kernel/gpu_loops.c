@@ -12,7 +12,7 @@ enum {
     BLOCK_WARPS = BLOCK_THREADS / WARP_LANES,
     THREAD_ROW_MAX = 8,  /* longer rows that lie in one piece belong to a warp */
     WARP_ROW_MAX = 1024, /* longer ones to a block */
-    COLUMNS_MIN = 32,    /* so many rows that are neighbours in memory are read side by side */
+    COLUMNS_MIN = 2,     /* so many rows that are neighbours in memory are read side by side */
     STEP = 32,           /* cycles, about, of one step of a thread down its row */
     PART_STEPS = 64,     /* of a thread in a part, at least */
 };
@@ -35,7 +35,7 @@ typedef struct Choice {
     int64_t parts;
     const Index *part;
     const Loops *first;           /* which folded the parts; NULL in that one */
-    Buffer **values, **positions; /* [rows, parts], by the number in `found` */
+    Buffer **values, **positions; /* [parts, rows], by the number in `found` */
 } Choice;
 
 static Choice *choice_of(const Loops *x) {
@@ -161,7 +161,7 @@ static Loops *begin(Lowering *l, Group *group, const RowForm *form) {
 static void make_parts(Loops *x) {
     Choice *c = choice_of(x);
     const size_t count = (size_t)x->found.count;
-    Shape shape = {2, {elements_of(x, x->kept, x->kept_count), dim_const(x->b->dims, c->parts)}};
+    Shape shape = {2, {dim_const(x->b->dims, c->parts), elements_of(x, x->kept, x->kept_count)}};
     c->values = NEW_ARRAY(x->arena, count, Buffer *);
     c->positions = NEW_ARRAY(x->arena, count, Buffer *);
     for (int i = 0; i < x->found.count; i++) {
@@ -175,7 +175,7 @@ static void make_parts(Loops *x) {
 }
 
 static void store_part(Loops *x, Buffer *to, int reg) {
-    const Index *place[2] = {choice_of(x)->row, choice_of(x)->part};
+    const Index *place[2] = {choice_of(x)->part, choice_of(x)->row};
     if (to)
         builder_store(x->b, builder_slot(x->b, to, ACCESS_WRITE), place, 2,
                       expr_register(x->b, reg), NULL);
@@ -208,7 +208,7 @@ static Loops *fold_parts(Lowering *l, Group *group, const RowForm *form, int64_t
 /* What a part has given, in place of a point of the row. */
 static const Expr *taken_part(Loops *x, const Node *n, const Expr **position) {
     const Choice *c = choice_of(x), *first = choice_of(c->first);
-    const Index *place[2] = {c->row, c->part};
+    const Index *place[2] = {c->part, c->row};
     int i = 0;
     while (c->first->found.data[i].node != n) i++;
     if (first->positions[i])
@@ -225,7 +225,9 @@ static int open_parts(Loops *x) {
 }
 
 static void sum_parts(Lowering *l, Group *group, const Loops *first) {
-    Loops *x = begin(l, group, choice_of(first)->parts <= THREAD_ROW_MAX ? &by_thread : &by_warp);
+    bool one = dim_is(elements_of(first, first->kept, first->kept_count), 1);
+    bool few = choice_of(first)->parts <= THREAD_ROW_MAX;
+    Loops *x = begin(l, group, few ? &by_thread : one ? &by_warp : &by_columns);
     choice_of(x)->first = first;
     x->open_reduced = open_parts;
     x->taken = taken_part;
