@@ -453,10 +453,11 @@ typedef struct Walk {
     Builder *b;
     Kernel *kernel;
     Text trace;
+    int *uses; /* of each register; then nothing is told of symbols */
 } Walk;
 
 static void walk_dim(Walk *w, const Dim *d) {
-    for (int i = 0; d && i < d->term_count; i++) {
+    for (int i = 0; d && !w->uses && i < d->term_count; i++) {
         for (int f = 0; f < d->terms[i].factor_count; f++) {
             const DimAtom *a = d->terms[i].factors[f].atom;
             if (a->kind != DIM_ATOM_SYMBOL) {
@@ -498,6 +499,7 @@ static void walk_guard(Walk *w, const Guard *g) {
 
 static void walk_expr(Walk *w, const Expr *e) {
     if (!e) return;
+    if (w->uses && e->kind == EXPR_REGISTER) w->uses[e->reg]++;
     walk_index(w, e->index);
     for (int i = 0; i < e->index_count; i++) walk_index(w, e->indices[i]);
     walk_guard(w, e->guard);
@@ -553,6 +555,60 @@ static void walk_kernel(Walk *w) {
     walk_stmt(w, k->body);
 }
 
+/* ---- what one thread alone stores is computed by that thread alone: others would read memory that
+ * it changes meanwhile ---- */
+
+static bool is_for_one(const Stmt *s) {
+    int64_t end;
+    return s->kind == STMT_LOOP && !s->accumulator_count &&
+           (s->binding == BIND_THREAD || s->binding == BIND_WARP || s->binding == BIND_LANE) &&
+           index_is_const(s->end, &end) && end == 1;
+}
+
+static bool only_computes(const Stmt *s) {
+    bool found = s->kind == STMT_BLOCK || s->kind == STMT_LOOP || s->kind == STMT_IF ||
+                 s->kind == STMT_LET || s->kind == STMT_ACCUMULATE;
+    for (int i = 0; found && i < s->body.count; i++) found = only_computes(s->body.data[i]);
+    return found;
+}
+
+/* The values that nobody else uses go to the head of the loop; past whatever stores nothing. */
+static void move_values(Builder *b, Stmt *block, int loop, const int *uses) {
+    Stmt *one = block->body.data[loop];
+    Walk inside = {.b = b, .kernel = b->kernel};
+    inside.uses = NEW_ARRAY(b->arena, (size_t)b->kernel->registers.count + 1, int);
+    walk_stmt(&inside, one);
+    for (int i = loop - 1; i >= 0 && only_computes(block->body.data[i]); i--) {
+        Stmt *s = block->body.data[i];
+        if (s->kind != STMT_LET || !uses[s->reg] || inside.uses[s->reg] != uses[s->reg]) continue;
+        walk_stmt(&inside, s);
+        vector_push(b->arena, &one->body, s);
+        for (int k = one->body.count - 1; k > 0; k--) one->body.data[k] = one->body.data[k - 1];
+        one->body.data[0] = s;
+        for (int k = i; k + 1 < block->body.count; k++)
+            block->body.data[k] = block->body.data[k + 1];
+        block->body.count--;
+    }
+}
+
+/* Outer loops first: what they get may go on to an inner one. */
+static void move_values_within(Builder *b, Stmt *block, const int *uses) {
+    for (int i = 0; i < block->body.count; i++) {
+        Stmt *s = block->body.data[i];
+        const int before = block->body.count;
+        if (is_for_one(s)) move_values(b, block, i, uses);
+        i -= before - block->body.count;
+        move_values_within(b, s, uses);
+    }
+}
+
+static void leave_to_one(Builder *b) {
+    Walk all = {.b = b, .kernel = b->kernel};
+    all.uses = NEW_ARRAY(b->arena, (size_t)b->kernel->registers.count + 1, int);
+    walk_stmt(&all, b->kernel->body);
+    move_values_within(b, b->kernel->body, all.uses);
+}
+
 static const char *identifier(Arena *arena, const char *path, const char *what, int id) {
     Text t = text_new(arena);
     text_printf(&t, "k%d", id);
@@ -600,10 +656,11 @@ Step *builder_finish(Builder *b, const char *what, const char *path) {
     k->parameter_count = b->bindings.count;
     for (int i = 0; i < b->scratch.count; i++) vector_push(b->arena, &k->slots, b->scratch.data[i]);
     patch_stmt(b, k->body);
+    if (k->threads) leave_to_one(b);
     k->what = what;
     Text text = text_new(b->arena);
     kernel_print(&text, k);
-    Walk walk = {b, k, text_new(b->arena)};
+    Walk walk = {.b = b, .kernel = k, .trace = text_new(b->arena)};
     walk_kernel(&walk);
     if (k->symbols.count > 1) text_printf(&text, "symbols%s\n", walk.trace.data);
     k->text = text.data;

@@ -16,8 +16,9 @@ count() { # file, words for count.cpp
     "$NNC" "$1" -o "$name.cu"
     models=$(sed -n 's/^const nnc_cuda_model \*\(.*\)_cuda_model(void);/M(\1)/p' "${name}_cuda.h" | tr '\n' ' ')
     # Nothing moves out of a loop, so that every access has its line.
-    g++ "${flags[@]}" -O1 -fsanitize=thread -fno-tree-loop-im -fno-move-loop-invariants -x c++ -c "$name.cu" -o "$name.o"
-    g++ "${flags[@]}" -O1 "-DMODEL_HEADER=\"${name}_cuda.h\"" "-DMODELS=$models" -c "$shim/count.cpp" -o "$name.count.o"
+    g++ "${flags[@]}" -O1 -DNN_INDEX=int32_t -fsanitize=thread -fno-tree-loop-im -fno-move-loop-invariants -x c++ \
+        -c "$name.cu" -o "$name.o"
+    g++ "${flags[@]}" "-DMODEL_HEADER=\"${name}_cuda.h\"" "-DMODELS=$models" -c "$shim/count.cpp" -o "$name.count.o"
     g++ -no-pie "$name.count.o" watch.o "$name.o" -o "$name"
     shift
     "./$name" "$@" >"$name.figures" 2>"$name.races" || [ -s "$name.races" ] || echo "$name: it failed" >"$name.races"
@@ -45,5 +46,4 @@ if [ "${1:-}" = write ]; then
     cp new "$budgets"
     exit
 fi
-cat races >&2
-awk -f "$SOURCE_DIR/tests/cuda/budgets.awk" "$budgets" figures
+awk -f "$SOURCE_DIR/tests/cuda/budgets.awk" "$budgets" figures races

@@ -28,5 +28,24 @@ expect 6 any 'heap-buffer-overflow' # past a shared array
 expect 7 4 ''                       # an element of a shared array that nobody writes
 expect 8 any 'heap-buffer-overflow' # written past a buffer
 expect 9 any 'a barrier'            # one thread has ended
-[ "$failed" -eq 0 ] && echo "9 mistakes found, none in the kernel without"
+# Watched: races, whose bits are mostly the same.
+g++ -std=c++17 -O1 -g -Wall -Wextra -Werror -DWATCH -fsanitize=thread -I"$SOURCE_DIR/tests/cuda/shim" -c "$SOURCE_DIR/tests/cuda/shim/faults.cpp" &&
+    g++ -std=c++17 -O1 -g -Wall -Wextra -Werror -I"$SOURCE_DIR/tests/cuda/shim" -c "$SOURCE_DIR/tests/cuda/shim/watch.cpp" &&
+    g++ -no-pie faults.o watch.o -o faults || exit 1
+expect 0 0 ''
+expect 1 6 'a race in sum_of_neighbours: byte' # a barrier is missing
+expect 20 0 ''
+expect 21 6 'a shared array is written at line' # by two threads, the same value
+expect 22 6 'a race in exchange: byte'          # no barrier between write and read
+expect 23 6 'a shared array is read at line'    # and none before the next write
+expect 24 6 'a race in exchange: byte'          # lanes that only a shuffle keeps together
+expect 25 6 'of block 1'                        # a block reads what another one writes
+expect 26 6 'of a buffer is written at line'    # two blocks write the same
+expect 27 6 'of a buffer is written at line'    # two threads
+grep -q "written at line $(grep -n 'fault == 7 &&' "$SOURCE_DIR/tests/cuda/shim/faults.cpp" | cut -d: -f1) by thread 0 of" log || {
+    echo "the line of a race is wrong"
+    cat log
+    failed=1
+}
+[ "$failed" -eq 0 ] && echo "17 mistakes found, none in the kernels without"
 exit $failed

@@ -1,7 +1,11 @@
 /* Kernels with one mistake each: faults NUMBER runs one under 8 schedules.  Exit status 0: no fault
- * was seen; 3: bits depend on the schedule; 4: a value that nobody wrote came out; what the shim
- * itself finds aborts. */
+ * was seen; 3: bits depend on the schedule; 4: a value that nobody wrote came out; 6: with
+ * watch.cpp, which -DWATCH asks for, threads race; what the shim itself finds aborts. */
+#ifdef WATCH
+#include "watch.h"
+#else
 #include "cuda_runtime.h"
+#endif
 
 #include <cmath>
 
@@ -34,18 +38,48 @@ static __global__ void sum_of_neighbours(const Call call) {
     if (fault == 9) __syncthreads();
 }
 
+/* Two blocks, each with its half of `out`; from RACES on, threads race. */
+enum { RACES = 20 };
+static __global__ void exchange(const Call call) {
+    NN_BLOCK_ARRAY(float, part, THREADS);
+    NN_BLOCK_ARRAY(char, bytes, THREADS);
+    const int t = (int)threadIdx.x, block = (int)blockIdx.x, fault = call.fault - RACES;
+    part[t] = call.in[t];
+    bytes[fault == 1 ? t / 2 : t] = 1; /* the same value twice */
+    if (fault != 2) __syncthreads();
+    float v = part[t ^ 32] + bytes[t ^ 32];
+    if (fault != 3) __syncthreads();
+    part[t] = v;
+    if (fault == 4)
+        v += __shfl_down_sync(0xffffffffu, v, 1); /* orders no memory */
+    else
+        __syncwarp();
+    v += part[t ^ 1];
+    if (fault == 5) v += call.out[(1 - block) * THREADS + t];
+    call.out[(fault == 6 ? 0 : block) * THREADS + t] = v;
+    if (fault == 7 && t == 0) call.out[block * THREADS + 1] = v;
+}
+
 int main(int count, char **words) {
     const int fault = count > 1 ? atoi(words[1]) : 0;
+#ifdef WATCH
+    watch::begin();
+#endif
     float in[COUNT], first[2] = {0, 0};
+    const bool races = fault >= RACES;
     for (int i = 0; i < COUNT; i++) in[i] = 1.0f + (float)i / 7;
     for (unsigned seed = 0; seed < 8; seed++) {
-        float out[COUNT] = {0};
+        float out[2 * COUNT] = {0};
         shim::schedule(seed);
-        Call call = {(float *)NN_BUFFER(in, sizeof in), (float *)NN_BUFFER(out, sizeof out), fault};
+        Call call = {(float *)NN_BUFFER(in, sizeof in),
+                     (float *)NN_BUFFER(out, (races ? 2 : 1) * COUNT * sizeof *out), fault};
         void *arguments[] = {&call};
-        if (cudaLaunchKernel(sum_of_neighbours, dim3(1), dim3(THREADS), arguments, 0, nullptr) !=
-            cudaSuccess)
+        if (cudaLaunchKernel(races ? exchange : sum_of_neighbours, dim3(races ? 2 : 1),
+                             dim3(THREADS), arguments, 0, nullptr) != cudaSuccess)
             return 5;
+#ifdef WATCH
+        if (watch::races()) return 6;
+#endif
         if (std::isnan(out[0]) || std::isnan(out[1])) return 4;
         if (seed && memcmp(first, out, sizeof first)) return 3;
         memcpy(first, out, sizeof first);
