@@ -170,9 +170,8 @@ const Guard *guard_range(Builder *b, const Guard *a, const Index *value, const D
                          const Dim *upper) {
     const Dim *lo, *hi;
     index_bounds(b->table, value, &lo, &hi);
-    if (lower && lo && dim_less_equal(b->dims, lower, lo) == DIM_YES) lower = NULL;
-    if (upper && hi &&
-        dim_less_equal(b->dims, dim_add(b->dims, hi, dim_const(b->dims, 1)), upper) == DIM_YES)
+    if (lower && lo && dim_at_most(b->dims, lower, lo)) lower = NULL;
+    if (upper && hi && dim_at_most(b->dims, dim_add(b->dims, hi, dim_const(b->dims, 1)), upper))
         upper = NULL;
     if (!lower && !upper) return a;
     return guard_and(b, a, (Test){TEST_RANGE, value, lower, upper, 0});

@@ -66,8 +66,8 @@ static const Dim *positions(const Counter *c, uint64_t levels) {
 
 static const Dim *smaller(DimTable *dims, const Dim *a, const Dim *b) {
     if (!a || !b) return a ? a : b;
-    if (dim_less_equal(dims, a, b) == DIM_YES) return a;
-    if (dim_less_equal(dims, b, a) == DIM_YES) return b;
+    if (dim_at_most(dims, a, b)) return a;
+    if (dim_at_most(dims, b, a)) return b;
     return dim_sub(dims, dim_add(dims, a, b), dim_max(dims, a, b));
 }
 

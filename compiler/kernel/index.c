@@ -187,10 +187,15 @@ static void sum_term(IndexTable *t, Sum *s, const Dim *factor, const IndexAtom *
     s->terms.data[at] = term;
 }
 
+static const Dim *scaled(IndexTable *t, const Dim *d, const Dim *factor) {
+    return factor == t->one ? d : dim_need(dim_mul(t->dims, d, factor));
+}
+
 static void sum_index(IndexTable *t, Sum *s, const Index *a, const Dim *factor) {
-    s->constant = dim_need(dim_add(t->dims, s->constant, dim_mul(t->dims, a->constant, factor)));
+    if (a->constant != t->zero)
+        s->constant = dim_need(dim_add(t->dims, s->constant, scaled(t, a->constant, factor)));
     for (int i = 0; i < a->count; i++)
-        sum_term(t, s, dim_need(dim_mul(t->dims, a->terms[i].factor, factor)), a->terms[i].atom);
+        sum_term(t, s, scaled(t, a->terms[i].factor, factor), a->terms[i].atom);
 }
 
 static const Index *of_atom(IndexTable *t, const IndexAtom *atom);
@@ -325,7 +330,7 @@ bool index_is_const(const Index *a, int64_t *value) {
 }
 
 static bool dim_positive(IndexTable *t, const Dim *d) {
-    return dim_less_equal(t->dims, t->zero, d) == DIM_YES;
+    return dim_at_most(t->dims, t->zero, d);
 }
 
 static void atom_bounds(IndexTable *t, const IndexAtom *a, const Dim **lower, const Dim **upper) {
@@ -360,9 +365,9 @@ static void atom_bounds(IndexTable *t, const IndexAtom *a, const Dim **lower, co
         index_bounds(t, a->right, &l1, &u1);
         *upper = u0 && u1 ? (dim_less_equal(t->dims, u0, u1) == DIM_NO ? u1 : u0) : u0 ? u0 : u1;
         if (l0 && l1) {
-            if (dim_less_equal(t->dims, l0, l1) == DIM_YES)
+            if (dim_at_most(t->dims, l0, l1))
                 *lower = l0;
-            else if (dim_less_equal(t->dims, l1, l0) == DIM_YES)
+            else if (dim_at_most(t->dims, l1, l0))
                 *lower = l1;
             else if (dim_positive(t, l0) && dim_positive(t, l1))
                 *lower = t->zero;
@@ -371,7 +376,7 @@ static void atom_bounds(IndexTable *t, const IndexAtom *a, const Dim **lower, co
     case ATOM_MAX:
         index_bounds(t, a->left, &l0, &u0);
         index_bounds(t, a->right, &l1, &u1);
-        *lower = l0 && l1 ? (dim_less_equal(t->dims, l0, l1) == DIM_YES ? l1 : l0) : l0 ? l0 : l1;
+        *lower = l0 && l1 ? (dim_at_most(t->dims, l0, l1) ? l1 : l0) : l0 ? l0 : l1;
         if (u0 && u1) *upper = dim_max(t->dims, u0, u1);
         return;
     }
@@ -402,7 +407,7 @@ bool index_in_range(IndexTable *t, const Index *a, const Dim *limit) {
     const Dim *lower, *upper;
     index_bounds(t, a, &lower, &upper);
     return lower && upper && dim_positive(t, lower) &&
-           dim_less_equal(t->dims, dim_add(t->dims, upper, t->one), limit) == DIM_YES;
+           dim_at_most(t->dims, dim_add(t->dims, upper, t->one), limit);
 }
 
 /* a = quotient * divisor + rest, moving whole multiples out of the sum. */
@@ -510,8 +515,8 @@ const Index *index_min(IndexTable *t, const Index *a, const Index *b) {
     if (index_is_const(a, &x) && index_is_const(b, &y)) return x < y ? a : b;
     index_bounds(t, a, &l0, &u0);
     index_bounds(t, b, &l1, &u1);
-    if (u0 && l1 && dim_less_equal(t->dims, u0, l1) == DIM_YES) return a;
-    if (u1 && l0 && dim_less_equal(t->dims, u1, l0) == DIM_YES) return b;
+    if (u0 && l1 && dim_at_most(t->dims, u0, l1)) return a;
+    if (u1 && l0 && dim_at_most(t->dims, u1, l0)) return b;
     return of_atom(t,
                    atom_get(t, (IndexAtom){.kind = ATOM_MIN, .axis = -1, .left = a, .right = b}));
 }
@@ -523,8 +528,8 @@ const Index *index_max(IndexTable *t, const Index *a, const Index *b) {
     if (index_is_const(a, &x) && index_is_const(b, &y)) return x > y ? a : b;
     index_bounds(t, a, &l0, &u0);
     index_bounds(t, b, &l1, &u1);
-    if (l0 && u1 && dim_less_equal(t->dims, u1, l0) == DIM_YES) return a;
-    if (l1 && u0 && dim_less_equal(t->dims, u0, l1) == DIM_YES) return b;
+    if (l0 && u1 && dim_at_most(t->dims, u1, l0)) return a;
+    if (l1 && u0 && dim_at_most(t->dims, u0, l1)) return b;
     return of_atom(t,
                    atom_get(t, (IndexAtom){.kind = ATOM_MAX, .axis = -1, .left = a, .right = b}));
 }

@@ -298,21 +298,16 @@ static bool nested_space(Lowerer *lw, const Namespace *space, const char *word, 
     return true;
 }
 
-/* The names that a library file defines.  Its text is in canonical layout, so a definition begins
- * its line; reading only these lines keeps a compilation from parsing the whole library. */
-static void visit_text(const char *text, const char *space, bool bare,
-                       void (*visit)(void *user, const char *space, const char *name), void *user) {
-    static const char *const words[] = {"def ", "module ", "optimizer "};
-    for (const char *line = text; *line; line += *line == '\n') {
-        for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-            size_t length = strlen(words[i]);
-            if (strncmp(line, words[i], length) || line[length] == '_') continue;
-            const char *name = line + length;
-            const char *interned = name_of_n(name, strcspn(name, "( {\n"))->text;
-            visit(user, space, interned);
-            if (bare) visit(user, "", interned);
-        }
-        line += strcspn(line, "\n");
+/* The names that a library file defines, but for its own. */
+static void visit_parts(const char *file, const char *space, bool bare,
+                        void (*visit)(void *user, const char *space, const char *name),
+                        void *user) {
+    for (int i = part_position(file, ""); i < prelude_part_count; i++) {
+        const EmbeddedPart *p = &prelude_parts[i];
+        if (strcmp(p->file, file)) break;
+        if (p->is_vjp || p->name[0] == '_') continue;
+        visit(user, space, p->name);
+        if (bare) visit(user, "", p->name);
     }
 }
 
@@ -341,14 +336,14 @@ bool namespace_attribute(Lowerer *lw, Namespace *space, Name name, Span span, Va
         space->unit && !space->is_prelude ? space->unit->file->path : space->name->text;
     Diagnostic *d = lower_error(lw, NN_UNKNOWN_ATTRIBUTE, span, "%s has no `%s`", word, name->text);
     Suggestion s = {name->text, NULL, 0};
-    if (space->source) visit_text(space->source->text, "", false, suggest_name, &s);
+    if (space->source) visit_parts(space_file(space), "", false, suggest_name, &s);
     for (int i = 0; i < space->scope->bindings.count; i++)
         suggestion_add(&s, space->scope->bindings.data[i].name->text);
     suggestion_tell(&s, d);
     return false;
 }
 
-bool library_lookup(Lowerer *lw, Namespace *home, Name name, Value *out) {
+static bool look_up(Lowerer *lw, Namespace *home, Name name, Value *out) {
     const Value *found = home ? namespace_find(lw, home, name) : NULL;
     DType dtype;
     const Builtin *tables[2] = {host_builtins, gradient_builtins};
@@ -381,13 +376,23 @@ bool library_lookup(Lowerer *lw, Namespace *home, Name name, Value *out) {
     return true;
 }
 
+bool library_lookup(Lowerer *lw, Namespace *home, Name name, Value *out) {
+    /* A user's file may define the name further down. */
+    if (!home || !home->is_prelude) return look_up(lw, home, name, out);
+    KnownName *known = &home->known[name->hash % KNOWN_NAMES];
+    if (known->name != name) {
+        if (!look_up(lw, home, name, out)) return false;
+        *known = (KnownName){name, *out};
+    }
+    *out = known->value;
+    return true;
+}
+
 void lower_visit_library(void (*visit)(void *user, const char *namespace_, const char *name),
                          void *user) {
     for (int i = 0; i < SPACE_COUNT; i++) {
-        for (const EmbeddedFile *f = prelude_files; f->name; f++)
-            if (!strcmp(f->name, library_spaces[i].file))
-                visit_text(f->text, library_spaces[i].name,
-                           !strcmp(library_spaces[i].name, "torch"), visit, user);
+        const LibrarySpace *space = &library_spaces[i];
+        visit_parts(space->file, space->name, !strcmp(space->name, "torch"), visit, user);
         visit(user, "", library_spaces[i].name);
     }
     visit(user, "", "math");

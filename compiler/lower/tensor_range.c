@@ -128,11 +128,11 @@ bool tensor_check_range(Lowerer *lw, Node *ids, const Dim *low, const Dim *high,
     Interval range = interval_of(lw, ids, 24);
     int64_t low_value;
     if (range.known && range.high && dim_is_const(low, &low_value) && range.low >= low_value &&
-        dim_less_equal(lw->dims, range.high, high) == DIM_YES)
+        dim_at_most(lw->dims, range.high, high))
         return true;
     if (range.known && range.high && range.low >= 0 &&
-        dim_less_equal(lw->dims, low, dim_const(lw->dims, 0)) == DIM_YES &&
-        dim_less_equal(lw->dims, range.high, high) == DIM_YES)
+        dim_at_most(lw->dims, low, dim_const(lw->dims, 0)) &&
+        dim_at_most(lw->dims, range.high, high))
         return true;
     /* Inside a scan, the sequence that the element is from is checked before the loop. */
     Node *whole = region_whole(lw, ids);

@@ -115,6 +115,11 @@ typedef struct Scope {
 } Scope;
 
 /* A file's top level, or a library namespace. */
+enum { KNOWN_NAMES = 64 };
+typedef struct KnownName {
+    Name name; /* NULL: none */
+    Value value;
+} KnownName;
 typedef struct Namespace {
     Name name;
     const SourceUnit *unit;   /* a user's file, else NULL */
@@ -122,6 +127,8 @@ typedef struct Namespace {
     Scope *scope;             /* definitions; of the library: those that were asked for */
     bool is_prelude;
     bool loading; /* its imports are being read: meeting it again is a cycle */
+    /* Of the library: what library_lookup found lately, by the name's hash. */
+    KnownName known[KNOWN_NAMES];
 } Namespace;
 
 struct Closure {

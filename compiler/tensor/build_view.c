@@ -51,7 +51,7 @@ Node *op_expand(Graph *g, Node *x, Shape shape, const int *axes) {
 }
 
 static bool provably_less(Graph *g, const Dim *a, const Dim *b) {
-    return dim_less_equal(g->dims, dim_add(g->dims, a, dim_const(g->dims, 1)), b) == DIM_YES;
+    return dim_at_most(g->dims, dim_add(g->dims, a, dim_const(g->dims, 1)), b);
 }
 
 /* Only what is certainly outside is refused here: undecided bounds are the entry's checks. */
@@ -176,8 +176,7 @@ Node *op_unfold(Graph *g, Node *x, int axis, int64_t size, int64_t stride, int64
         return build_misuse(g, OP_UNFOLD, "a tensor has at most %d axes", SHAPE_MAX_RANK);
     const Dim *extent = shape.dims[axis];
     shape.dims[axis] = build_window_count(g->dims, extent, size, stride, dilation);
-    if (shape.dims[axis] &&
-        dim_less_equal(g->dims, shape.dims[axis], dim_const(g->dims, -1)) == DIM_YES)
+    if (shape.dims[axis] && dim_at_most(g->dims, shape.dims[axis], dim_const(g->dims, -1)))
         return build_misuse(g, OP_UNFOLD, "no window of %lld fits axis %d of %s", (long long)size,
                             axis, build_type_text(g, x));
     shape.dims[shape.rank++] = dim_const(g->dims, size);

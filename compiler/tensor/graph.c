@@ -91,8 +91,7 @@ Node *graph_node(Graph *g, Op op, TensorType type, Node *const *inputs, int coun
             return build_misuse(g, op, "the extent of axis %d is too large", i);
         int64_t lower, upper;
         dim_bounds(type.shape.dims[i], &lower, &upper);
-        if (lower < 0 &&
-            dim_less_equal(g->dims, type.shape.dims[i], dim_const(g->dims, -1)) == DIM_YES)
+        if (lower < 0 && dim_at_most(g->dims, type.shape.dims[i], dim_const(g->dims, -1)))
             return build_misuse(g, op, "the extent of axis %d would be negative: %s", i,
                                 build_dim(g, type.shape.dims[i]));
     }

@@ -561,8 +561,8 @@ const Dim *dim_max(DimTable *table, const Dim *a, const Dim *b) {
     a = dim_canonical(table, a);
     b = dim_canonical(table, b);
     if (!a || !b) return NULL;
-    if (dim_less_equal(table, a, b) == DIM_YES) return b;
-    if (dim_less_equal(table, b, a) == DIM_YES) return a;
+    if (dim_at_most(table, a, b)) return b;
+    if (dim_at_most(table, b, a)) return a;
     /* max(x + p, x + q) = x + max(p, q): the terms that both share come out. */
     Polynomial common = {0};
     for (int i = 0, j = 0; i < a->term_count && j < b->term_count;) {

@@ -57,6 +57,8 @@ const Dim *dim_refresh(DimTable *table, const Dim *d);
 typedef enum DimTruth { DIM_NO, DIM_YES, DIM_UNKNOWN } DimTruth;
 DimTruth dim_equal(DimTable *table, const Dim *a, const Dim *b); /* by algebra and bounds */
 DimTruth dim_less_equal(DimTable *table, const Dim *a, const Dim *b);
+/* Is a <= b known?  For who does not ask whether the contrary is. */
+bool dim_at_most(DimTable *table, const Dim *a, const Dim *b);
 /* Interval of the value under the known bounds (INT64_MIN/MAX when unbounded). */
 void dim_bounds(const Dim *d, int64_t *lower, int64_t *upper);
 

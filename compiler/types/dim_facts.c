@@ -165,9 +165,14 @@ static bool shifted_nonnegative(const Dim *d) {
     return total.lower >= 0;
 }
 
-/* Is N, or a symbol inside d, free of floors and maxes?  Then shifting loses nothing. */
-static bool only_symbols(const Dim *d) {
-    return !find_atom(d, DIM_ATOM_FLOORDIV) && !find_atom(d, DIM_ATOM_MAX);
+/* Shifting loses nothing where there are no floors and maxes, and gains nothing where no symbols
+ * are multiplied: the interval is exact then. */
+static bool shifting_helps(const Dim *d) {
+    bool product = false;
+    for (int i = 0; i < d->term_count; i++)
+        product = product || d->terms[i].factor_count > 1 ||
+                  (d->terms[i].factor_count && d->terms[i].factors[0].power > 1);
+    return product && !find_atom(d, DIM_ATOM_FLOORDIV) && !find_atom(d, DIM_ATOM_MAX);
 }
 
 static bool prove_by_floor(DimTable *table, const Dim *d, int depth) {
@@ -199,7 +204,7 @@ bool dim_prove_nonnegative(DimTable *table, const Dim *d, int depth) {
     if (!d) return false;
     if (dim_is_const(d, &value)) return value >= 0;
     if (interval_of(d).lower >= 0) return true;
-    if (only_symbols(d)) {
+    if (shifting_helps(d)) {
         const Dim *shifted = shift_symbols(table, d);
         if (shifted && shifted_nonnegative(shifted)) return true;
     }
@@ -265,23 +270,22 @@ DimTruth dim_equal(DimTable *table, const Dim *a, const Dim *b) {
     return known_zero(table, d) ? DIM_YES : DIM_UNKNOWN;
 }
 
-static DimTruth is_nonnegative(DimTable *table, const Dim *d) {
-    if (dim_prove_nonnegative(table, d, 3)) return DIM_YES;
-    if (dim_prove_nonnegative(table, dim_sub(table, dim_neg(table, d), dim_const(table, 1)), 3))
-        return DIM_NO;
-    return DIM_UNKNOWN;
+bool dim_at_most(DimTable *table, const Dim *a, const Dim *b) {
+    const Dim *d = dim_sub(table, b, a);
+    int64_t value;
+    if (!d) return false;
+    if (dim_is_const(d, &value)) return value >= 0;
+    DimRemembered *r = dim_remembered(table, DIM_OPERATION_AT_MOST, a, b);
+    if (dim_recalls(table, r, DIM_OPERATION_AT_MOST, a, b)) return r->result.holds;
+    bool holds = dim_prove_nonnegative(table, d, 3);
+    *r = (DimRemembered){a, b, DIM_OPERATION_AT_MOST, table->fact_count, {.holds = holds}};
+    return holds;
 }
 
 DimTruth dim_less_equal(DimTable *table, const Dim *a, const Dim *b) {
-    const Dim *d = dim_sub(table, b, a);
-    int64_t value;
-    if (!d) return DIM_UNKNOWN;
-    if (dim_is_const(d, &value)) return value >= 0 ? DIM_YES : DIM_NO;
-    DimRemembered *r = dim_remembered(table, DIM_OPERATION_LESS_EQUAL, a, b);
-    if (dim_recalls(table, r, DIM_OPERATION_LESS_EQUAL, a, b)) return r->result.truth;
-    DimTruth truth = is_nonnegative(table, d);
-    *r = (DimRemembered){a, b, DIM_OPERATION_LESS_EQUAL, table->fact_count, {.truth = truth}};
-    return truth;
+    if (dim_at_most(table, a, b)) return DIM_YES;
+    const Dim *next = dim_add(table, b, dim_const(table, 1));
+    return next && dim_at_most(table, next, a) ? DIM_NO : DIM_UNKNOWN;
 }
 
 /* ---- assumptions ---- */

@@ -34,7 +34,7 @@ typedef enum DimOperation {
     DIM_OPERATION_MULTIPLY,
     DIM_OPERATION_FLOORDIV,
     DIM_OPERATION_DIVIDE_EXACT,
-    DIM_OPERATION_LESS_EQUAL,
+    DIM_OPERATION_AT_MOST,
     DIM_OPERATION_CANONICAL /* right: the same dim */
 } DimOperation;
 typedef struct DimRemembered {
@@ -43,7 +43,7 @@ typedef struct DimRemembered {
     int fact_count;
     union {
         const Dim *dim;
-        DimTruth truth; /* LESS_EQUAL */
+        bool holds; /* AT_MOST */
     } result;
 } DimRemembered;
 

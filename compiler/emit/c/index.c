@@ -39,8 +39,7 @@ static const char *division_text(Writer *w, const IndexAtom *a) {
     const char *name = a->kind == ATOM_MOD ? "nn_mod" : "nn_floordiv";
     const Dim *lower = NULL, *upper;
     if (w->cuda) index_bounds(w->indices, a->left, &lower, &upper);
-    if (lower && dim_less_equal(index_dims(w->indices), dim_const(index_dims(w->indices), 0),
-                                lower) == DIM_YES)
+    if (lower && dim_at_most(index_dims(w->indices), dim_const(index_dims(w->indices), 0), lower))
         name = a->kind == ATOM_MOD ? "nn_rest" : "nn_quotient";
     return writer_format(w, "%s(%s, %s)", name, writer_index(w, a->left),
                          writer_dim(w, a->divisor));

@@ -264,6 +264,9 @@ static void test_new_facts_count(void **state) {
     assert_true(dim_assume_bounds(table, N, 0, 9));
     assert_true(dim_assume_bounds(table, H, 10, 20));
     assert_int_equal(dim_less_equal(table, N, H), DIM_YES);
+    assert_true(dim_at_most(table, N, H));
+    assert_false(dim_at_most(table, H, N));
+    assert_int_equal(dim_less_equal(table, H, N), DIM_NO);
     assert_true(dim_assume_bounds(table, sub(mul(k(2), H), T), 0, INT64_MAX));
     assert_int_equal(dim_less_equal(table, T, mul(k(2), H)), DIM_YES);
     assert_true(dim_assume_divisible(table, N, 4));
