@@ -22,6 +22,7 @@ typedef struct Used {
     size_t length;
     uint32_t hash;
     bool pasted;
+    int next; /* of those in the same list, plus 1 */
 } Used;
 
 typedef struct Sections {
@@ -30,7 +31,10 @@ typedef struct Sections {
     VECTOR(Used) used;
     int *slots; /* of the names used, plus 1; 0: free */
     int slot_count;
+    int lists[256]; /* of the names used, plus 1, by the letter where most begin to differ */
 } Sections;
+
+enum { BEGINNING = 4 }; /* nns_, nnv_ and the like; shorter names are in the list of no letter */
 
 /* Characters of names. */
 static const bool in_name[256] = {
@@ -63,7 +67,9 @@ static void add_name(Sections *s, const char *text, size_t length, bool pasted) 
             !memcmp(u->text, text, length))
             return;
     }
-    vector_push(s->arena, &s->used, ((Used){text, length, hash, pasted}));
+    int *list = &s->lists[length > BEGINNING ? (unsigned char)text[BEGINNING] : 0];
+    vector_push(s->arena, &s->used, ((Used){text, length, hash, pasted, *list}));
+    *list = s->used.count;
     if (2 * s->used.count > s->slot_count) {
         s->slot_count *= 2;
         s->slots = NEW_ARRAY(s->arena, (size_t)s->slot_count, int);
@@ -99,17 +105,27 @@ static bool name_fits(const Used *u, const char *name, size_t length) {
     return u->length >= common && !memcmp(u->text, name, common);
 }
 
+static bool list_fits(const Sections *s, int first, const char *name, size_t length) {
+    for (int at = first; at; at = s->used.data[at - 1].next)
+        if (name_fits(&s->used.data[at - 1], name, length)) return true;
+    return false;
+}
+
+static bool name_is_used(const Sections *s, const char *name, size_t length) {
+    if (*name != '*' && length > BEGINNING)
+        return list_fits(s, s->lists[(unsigned char)name[BEGINNING]], name, length) ||
+               list_fits(s, s->lists[0], name, length);
+    for (int i = 0; i < s->used.count; i++)
+        if (name_fits(&s->used.data[i], name, length)) return true;
+    return false;
+}
+
 static bool part_is_used(const Sections *s, const Part *part) {
     for (const char *p = part->names; p < part->names_end;) {
         const char *begin = p;
         while (p < part->names_end && (in_name[(unsigned char)*p] || *p == '*')) p++;
         size_t length = (size_t)(p - begin);
-        for (int i = 0; length && i < s->used.count; i++) {
-            const Used *u = &s->used.data[i];
-            /* Most differ where the words begin. */
-            if (length > 5 && u->length > 5 && *begin != '*' && begin[4] != u->text[4]) continue;
-            if (name_fits(u, begin, length)) return true;
-        }
+        if (length && name_is_used(s, begin, length)) return true;
         if (!length) p++;
     }
     return false;
