@@ -9,7 +9,7 @@
 /* Lists, texts and frames are bounded together; a program of many modules or a large graph has more
  * of them, so the bound grows with these. */
 bool lower_room(Lowerer *lw, Span span, size_t bytes) {
-    enum { MEBIBYTE = 1 << 20, HOST = 96, MOST = 2048, INSTANCE_BYTES = 65536, NODE_BYTES = 3072 };
+    enum { MEBIBYTE = 1 << 20, HOST = 96, MOST = 2048, INSTANCE_BYTES = 65536, NODE_BYTES = 2048 };
     if (lw->halted) return false;
     size_t nodes = (size_t)lw->nodes_before + (lw->graph ? (size_t)lw->graph->nodes.count : 0);
     size_t limit =
