@@ -1,16 +1,18 @@
 /* The schedule of running sums, products and extrema for blocks and threads.
  *
  * Input: a PREFIX group.  Output: one kernel, or two.  A row along the axis belongs to a thread
- * where rows are neighbours in memory and many, else to a warp or a block, which take it a chunk
- * at a time: the values of a chunk are combined by a scan (STMT_SCAN) and what came before it is
- * carried on.  Few long rows are cut into parts: one kernel folds each part, and in the other a
- * block begins its part with the fold of those before.  Every order is fixed. */
+ * where rows are neighbours in memory and many, or to a thread of each warp of a block, which fold
+ * their segments first; else to a warp or a block, which take it a chunk at a time: the values of
+ * a chunk are combined by a scan (STMT_SCAN) and what came before it is carried on.  Few long rows
+ * are cut into parts: one kernel folds each part, and in the other a block begins its part with the
+ * fold of those before.  Every order is fixed. */
 #include "kernel/internal.h"
 
 #include <math.h>
 
 enum {
     THREADS = 256,
+    WARPS = THREADS / WARP_LANES,
     PART = 2048,      /* elements of a part, at least */
     PARTS_MAX = 1024, /* of a row whose length is known */
     PART_OPEN = 4096, /* elements of a part of a row whose length only a call knows, */
@@ -24,13 +26,15 @@ typedef struct RowForm {
     Binding element; /* elements of a row likewise; SEQ: one after the other */
     int rows, lanes; /* of a tile; for a row */
     double step;
+    int reads; /* of an element */
 } RowForm;
 static const RowForm forms[] = {
-    {BIND_THREAD, BIND_SEQ, THREADS, 1, 60},
-    {BIND_WARP, BIND_LANE, THREADS / WARP_LANES, WARP_LANES, 450},
-    {BIND_SEQ, BIND_THREAD, 1, THREADS, 900},
+    {BIND_THREAD, BIND_SEQ, THREADS, 1, 60, 1},
+    {BIND_WARP, BIND_LANE, WARPS, WARP_LANES, 450, 1},
+    {BIND_SEQ, BIND_THREAD, 1, THREADS, 900, 1},
+    {BIND_LANE, BIND_SEQ, WARP_LANES, WARPS, 120, 2},
 };
-enum { FORMS = sizeof forms / sizeof *forms };
+enum { BY_BLOCK = 2, FORMS = sizeof forms / sizeof *forms };
 
 typedef struct Prefix {
     Lowering *l;
@@ -156,6 +160,50 @@ static void write_chunks(Prefix *p, const RowForm *form, const Index *first, con
     store_here(p, before ? combined(p, before, running) : running);
 }
 
+/* Neighbouring rows are lanes, and each warp takes a segment of them: totals of segments first. */
+static void write_segments(Prefix *p, const Dim *rows) {
+    Builder *b = p->b;
+    IndexTable *t = b->table;
+    const ReduceKind kind = p->n->attr.prefix.kind;
+    const Dim *lanes = constant(p, WARP_LANES), *warps = constant(p, WARPS);
+    const Dim *tiles =
+        dim_need(dim_floordiv(b->dims, dim_add(b->dims, rows, constant(p, WARP_LANES - 1)), lanes));
+    const Dim *size =
+        dim_need(dim_floordiv(b->dims, dim_add(b->dims, p->length, constant(p, WARPS - 1)), warps));
+    const Shape shape = {2, {warps, lanes}};
+    const int totals = builder_scratch_in(b, SPACE_SHARED, "totals", p->dtype, shape);
+    const Index *tile = builder_tile(b, "tile", tiles), *k, *w;
+    int thread = builder_axis(b, "t", constant(p, THREADS));
+    builder_open(b, thread, NULL, NULL, BIND_THREAD);
+    const Index *warp = index_floordiv(t, builder_axis_index(b, thread), lanes);
+    const Index *lane = index_mod(t, builder_axis_index(b, thread), lanes);
+    const Index *row = index_add(t, index_scale(t, tile, lanes), lane);
+    const Guard *exists = guard_range(b, NULL, row, NULL, rows);
+    const Index *first = index_scale(t, warp, size);
+    const Index *end =
+        index_min(t, index_dim(t, p->length), index_add(t, first, index_dim(t, size)));
+    const int depth = b->depth;
+    set_flat_row(p, row);
+    if (exists) builder_open_if(b, exists);
+    int sum = open_accumulator(p, "k", p->length, first, end, BIND_SEQ, &k);
+    set_place(p, k);
+    builder_accumulate(b, kind, sum, value_here(p), NULL);
+    builder_close(b);
+    const Index *place[2] = {warp, lane};
+    builder_store(b, totals, place, 2, expr_register(b, sum), NULL);
+    while (b->depth > depth) builder_close(b);
+    builder_leaf(b, STMT_BARRIER);
+    if (exists) builder_open_if(b, exists);
+    int before = open_accumulator(p, "w", warps, NULL, warp, BIND_SEQ, &w);
+    place[0] = w;
+    builder_accumulate(b, kind, before, expr_load(b, totals, place, 2), NULL);
+    builder_close(b);
+    int running = open_accumulator(p, "k", p->length, first, end, BIND_SEQ, &k);
+    set_place(p, k);
+    builder_accumulate(b, kind, running, value_here(p), NULL);
+    store_here(p, combined(p, expr_register(b, before), expr_register(b, running)));
+}
+
 static void write_rows(Prefix *p, const RowForm *form) {
     Builder *b = p->b;
     IndexTable *t = b->table;
@@ -165,6 +213,10 @@ static void write_rows(Prefix *p, const RowForm *form) {
         gpu_open_elements(b, &p->others, other);
         set_row(p, other);
         write_serial(p);
+        return;
+    }
+    if (form->row == BIND_LANE) {
+        write_segments(p, rows);
         return;
     }
     if (form->row == BIND_WARP) {
@@ -220,7 +272,7 @@ static void write_part(Prefix *p) {
     builder_accumulate(b, p->n->attr.prefix.kind, reg,
                        expr_load(b, builder_slot(b, p->totals, ACCESS_READ), place, 2), NULL);
     builder_close(b);
-    write_chunks(p, &forms[FORMS - 1], first, end, constant(p, p->part), expr_register(b, reg));
+    write_chunks(p, &forms[BY_BLOCK], first, end, constant(p, p->part), expr_register(b, reg));
 }
 
 /* ---- choosing ---- */
@@ -229,9 +281,11 @@ static void write_part(Prefix *p) {
  * time, where neighbouring threads that read other cache lines fetch a whole sector each. */
 static double form_cost(const RowForm *form, double rows, double length, bool columns) {
     bool beside = (form->element == BIND_SEQ) == columns;
-    double waves = ceil(rows * form->lanes / (GPU_PROCESSORS * GPU_RESIDENT));
+    if (form->row == BIND_LANE && !columns) return INFINITY;
+    double tiles = ceil(rows / form->rows), threads = form->rows * form->lanes;
+    double waves = ceil(tiles * threads / (GPU_PROCESSORS * GPU_RESIDENT));
     double steps = waves * ceil(length / form->lanes) * form->step;
-    return fmax(steps, gpu_traffic(rows * length * 2 * (beside ? 4 : 32)));
+    return fmax(steps, gpu_traffic(rows * length * (1 + form->reads) * (beside ? 4 : 32)));
 }
 
 static int64_t part_size(const Prefix *p) {
@@ -249,7 +303,7 @@ static bool is_cut(const Prefix *p, const Dim *rows, int64_t part, double whole,
     if (lower < upper && upper >= LONG && dim_is_const(rows, &known) && known <= ROWS_OPEN)
         return true;
     const double parts =
-        form_cost(&forms[FORMS - 1], count * ceil(length / (double)part), (double)part, columns);
+        form_cost(&forms[BY_BLOCK], count * ceil(length / (double)part), (double)part, columns);
     return GPU_LAUNCH + 1.5 * parts < whole;
 }
 
