@@ -620,18 +620,59 @@ static const char *identifier(Arena *arena, const char *path, const char *what, 
     return t.data;
 }
 
-static uint64_t text_hash(const char *text) {
-    uint64_t hash = 1469598103934665603u;
-    for (; *text; text++) hash = (hash ^ (unsigned char)*text) * 1099511628211u;
-    return hash ^ hash >> 32;
+/* ---- interning ---- */
+
+/* Of what is printed of them: kernels that read the same have the same hash. */
+static uint32_t hash_expr(uint32_t hash, const Expr *e) {
+    hash = mix(hash, (uint64_t)e->kind);
+    if (e->kind == EXPR_OP) hash = mix(hash, (uint64_t)e->op);
+    if (e->kind == EXPR_CAST) hash = mix(hash, (uint64_t)e->dtype);
+    if (e->kind == EXPR_REGISTER) hash = mix(hash, (uint64_t)e->reg);
+    if (e->kind == EXPR_CONST && !dtype_is_float(e->dtype)) hash = mix(hash, (uint64_t)e->integer);
+    for (int i = 0; i < e->arg_count; i++) hash = hash_expr(hash, e->args[i]);
+    return hash;
 }
 
-/* Where the kernel of this text stands among the program's, or would. */
-static Kernel **kernel_slot(KernelProgram *p, const char *text) {
-    uint64_t at = text_hash(text);
-    for (;; at++) {
-        Kernel **slot = &p->kernel_slots[at & (uint64_t)(p->kernel_slot_count - 1)];
-        if (!*slot || !strcmp((*slot)->text, text)) return slot;
+static uint32_t hash_stmt(uint32_t hash, const Stmt *s) {
+    int64_t end;
+    if (s->kind != STMT_BLOCK) hash = mix(hash, (uint64_t)s->kind);
+    if (s->kind == STMT_LOOP) {
+        hash = mix(hash, (uint64_t)s->binding << 8 | (uint64_t)s->accumulator_count);
+        if (index_is_const(s->end, &end)) hash = mix(hash, (uint64_t)end);
+    }
+    if (s->kind == STMT_LET || s->kind == STMT_ACCUMULATE) hash = mix(hash, (uint64_t)s->reg);
+    if (s->value) hash = hash_expr(hash, s->value);
+    for (int i = 0; i < s->body.count; i++) hash = hash_stmt(hash, s->body.data[i]);
+    return hash;
+}
+
+static uint32_t hash_kernel(const Kernel *k) {
+    uint32_t hash = mix((uint32_t)k->parameter_count, (uint64_t)k->threads);
+    for (int i = 0; i < k->slots.count; i++) {
+        const Slot *s = &k->slots.data[i];
+        int64_t extent;
+        hash = mix(hash, (uint64_t)s->dtype);
+        for (int d = 0; d < s->shape.rank; d++)
+            hash = mix(hash, dim_is_const(s->shape.dims[d], &extent) ? (uint64_t)extent : 0);
+    }
+    return hash_stmt(hash, k->body);
+}
+
+static const char *kernel_text(KernelProgram *p, Kernel *k) {
+    if (k->text) return k->text;
+    Text text = text_new(p->arena);
+    kernel_print(&text, k);
+    if (k->symbols.count > 1) text_printf(&text, "symbols%s\n", k->symbol_places);
+    return k->text = text.data;
+}
+
+/* Where a kernel that reads the same stands among the program's, or would. */
+static Kernel **kernel_slot(KernelProgram *p, Kernel *k) {
+    for (uint32_t at = k->hash;; at++) {
+        Kernel **slot = &p->kernel_slots[at & (uint32_t)(p->kernel_slot_count - 1)];
+        if (!*slot ||
+            ((*slot)->hash == k->hash && !strcmp(kernel_text(p, *slot), kernel_text(p, k))))
+            return slot;
     }
 }
 
@@ -641,9 +682,9 @@ static Kernel *intern_kernel(KernelProgram *p, Kernel *k) {
         p->kernel_slot_count = p->kernel_slot_count ? 2 * p->kernel_slot_count : 64;
         p->kernel_slots = NEW_ARRAY(p->arena, (size_t)p->kernel_slot_count, Kernel *);
         for (int i = 0; i < p->kernels.count; i++)
-            *kernel_slot(p, p->kernels.data[i]->text) = p->kernels.data[i];
+            *kernel_slot(p, p->kernels.data[i]) = p->kernels.data[i];
     }
-    Kernel **slot = kernel_slot(p, k->text);
+    Kernel **slot = kernel_slot(p, k);
     if (*slot) return *slot;
     k->id = p->kernels.count;
     vector_push(p->arena, &p->kernels, k);
@@ -657,12 +698,10 @@ Step *builder_finish(Builder *b, const char *what, const char *path) {
     patch_stmt(b, k->body);
     if (k->threads) leave_to_one(b);
     k->what = what;
-    Text text = text_new(b->arena);
-    kernel_print(&text, k);
     Walk walk = {.b = b, .kernel = k, .trace = text_new(b->arena)};
     walk_kernel(&walk);
-    if (k->symbols.count > 1) text_printf(&text, "symbols%s\n", walk.trace.data);
-    k->text = text.data;
+    k->symbol_places = walk.trace.data;
+    k->hash = hash_kernel(k);
     const Kernel *found = intern_kernel(b->program, k);
     if (found == k) k->name = identifier(b->arena, path, what, k->id);
     Step *step = NEW(b->arena, Step);

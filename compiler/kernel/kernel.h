@@ -277,7 +277,10 @@ struct Kernel {
     VECTOR(uint32_t) sites; /* of random numbers; the call gives its own (Step.sites) */
     const Dim *flops;       /* about, of one call; NULL: unknown */
     const Dim *bytes;
-    const char *text; /* printed form: the key of interning */
+    /* The key of interning: the printed form, NULL until one of the same hash asks for it, with the
+     * places of the symbols. */
+    const char *text, *symbol_places;
+    uint32_t hash;
 };
 
 /* ---- buffers and steps ---- */
@@ -387,7 +390,7 @@ typedef struct KernelProgram {
     IndexTable *indices;
     VECTOR(KernelRoot *) roots; /* as Program.roots */
     VECTOR(Kernel *) kernels;   /* interned, by id */
-    Kernel **kernel_slots;      /* the same by their text: open addressing, power of two */
+    Kernel **kernel_slots;      /* the same by their hash: open addressing, power of two */
     int kernel_slot_count;
     const DimSymbol *run; /* the length of sorted runs in a loop of merges; NULL: no such loop */
     VECTOR(Remark) remarks;

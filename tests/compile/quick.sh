@@ -5,8 +5,8 @@
 set -u
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-bound=60
-grep -q '^CMAKE_BUILD_TYPE:.*=Release$' "$BINARY_DIR/CMakeCache.txt" || bound=600
+bound=35
+grep -q '^CMAKE_BUILD_TYPE:.*=Release$' "$BINARY_DIR/CMakeCache.txt" || bound=350
 failed=0
 TIMEFORMAT="%U %S"
 for program in lenet fashion_mnist; do

@@ -25,6 +25,12 @@ static inline const KernelEntry *entry_of(const KernelProgram *p, int index) {
     return p->roots.data[0]->entries.data[index];
 }
 
+static inline const char *printed_kernel(Arena *arena, const Kernel *kernel) {
+    Text text = text_new(arena);
+    kernel_print(&text, kernel);
+    return text.data;
+}
+
 static inline const char *printed(const KernelProgram *p) {
     Text t = text_new(p->arena);
     kernel_program_print(&t, p);
