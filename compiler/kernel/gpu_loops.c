@@ -269,6 +269,7 @@ static int64_t part_count(Loops *x, const RowForm *form) {
 }
 
 void schedule_gpu_loops(Lowering *l, Group *group) {
+    if (schedule_gpu_transposed(l, group)) return;
     Loops *x = begin(l, group, &by_thread);
     if (group->reduced) choice_of(x)->form = choose_form(x);
     int64_t parts = group->reduced ? part_count(x, form_of(x)) : 1;

@@ -275,6 +275,8 @@ void schedule_scan(Lowering *l, Group *group);
 /* gpu_loops.c, gpu_contract.c, gpu_indexed.c, gpu_prefix.c, gpu_sort.c, gpu_scatter.c:
  * the same for blocks and threads. */
 void schedule_gpu_loops(Lowering *l, Group *group);
+/* Where a group reads across the rows that it writes; false: it does not, and nothing was made. */
+bool schedule_gpu_transposed(Lowering *l, Group *group);
 void schedule_gpu_contract(Lowering *l, Group *group);
 /* What schedules assume of the device, beside each other in cycles. */
 enum {

@@ -1,6 +1,6 @@
-/* Reductions at the sizes where their schedules for a GPU change: rows of a thread, a warp, a
- * block, columns side by side, and parts; alone, several at once, and with what is stored beside
- * them or computed from them. */
+/* Reductions and transposed reads at the sizes where their schedules for a GPU change: rows of a
+ * thread, a warp, a block, columns side by side, and parts; alone, several at once, and with what
+ * is stored beside them or computed from them. */
 #include "cuda/tables.h"
 
 #define FLOATS "f32 f64 f16 bf16"
@@ -73,9 +73,42 @@ static void test_parts(void **state) {
     run_table("parts", "int32_t", cases, sizeof cases / sizeof *cases, "parts positions");
 }
 
+/* Loads across the rows that are written come through shared memory. */
+static void test_transposed(void **state) {
+    (void)state;
+    static const char edges[] = "0 1 7 31 32 33 65";
+    static const TableCase cases[] = {
+        {"matrix", " dims N\n %x: $[N, 40] = input x\n %y = permute %x axes=[1, 0]\n return y=%y",
+         ALL " bool", -2, 2, 5, 0, EQUAL, edges},
+        {"last",
+         " dims N\n %x: $[N, 3, 40, 5] = input x\n %y = permute %x axes=[0, 2, 3, 1]\n"
+         " return y=%y",
+         "f32", -2, 2, 5, 0, EQUAL, "0 1 3"},
+        {"channels",
+         " dims N\n %x: $[2, 12, N, 5] = input x\n %y = permute %x axes=[0, 2, 3, 1]\n"
+         " return y=%y",
+         "f32 f64", -2, 2, 5, 0, EQUAL, edges},
+        {"heads",
+         " dims N\n %x: $[2, N, 4, 16] = input x\n %y = permute %x axes=[0, 2, 3, 1]\n"
+         " %z = permute %x axes=[0, 2, 1, 3]\n %n = neg %y\n return y=%n, z=%z",
+         "f32 i32", -2, 2, 5, 0, EQUAL, edges},
+        {"both",
+         " dims N\n %x: $[N, N] = input x\n %t = permute %x axes=[1, 0]\n"
+         " %y = add %x, %t\n %z = mul %y, %t\n return y=%y, z=%z",
+         "f32 f64 f16 i64", -2, 2, 5, 0, BOUNDED, edges},
+        {"padded",
+         " dims N\n %x: $[N, 40] = input x\n %c: $ = const 3\n %p = pad %x, %c low=[1, 2] high=[2, "
+         "0]\n"
+         " %y = permute %p axes=[1, 0]\n return y=%y",
+         "f32", -2, 2, 5, 0, EQUAL, edges},
+    };
+    run_table("transposed", "int64_t", cases, sizeof cases / sizeof *cases, "s_square0");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_columns),
-                                       cmocka_unit_test(test_parts)};
+                                       cmocka_unit_test(test_parts),
+                                       cmocka_unit_test(test_transposed)};
     cmocka_set_test_filter(getenv("CMOCKA_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
