@@ -1,12 +1,11 @@
 /* Programs for the tests of the CUDA backend: emitted as model.cu, compiled for the host with the
- * shim and the adapter of tests/cuda/shim, and called like any other emitted model. */
+ * shim and the adapter of tests/cuda/shim (or for a GPU: model_command.h), and called like any
+ * other emitted model. */
 #ifndef NNC_TESTS_CUDA_SHIM_TESTS_H
 #define NNC_TESTS_CUDA_SHIM_TESTS_H
 
+#include "cuda/model_command.h"
 #include "numeric/numeric.h"
-
-static const char shim_flags[] = "-std=c++17 -O1 -fno-strict-aliasing -fno-gnu-unique -shared "
-                                 "-fPIC -Wall -Wextra -Werror -Wno-psabi";
 
 /* model.cu and its header in `folder`; the program is simplified. */
 static inline const Plan *emit_shim_program(Arena *arena, Program *program, const char *folder) {
@@ -29,16 +28,6 @@ static inline const Plan *emit_shim_program(Arena *arena, Program *program, cons
     return plan;
 }
 
-/* The command that makes model.so of model.cu, seen through the tables of root `root`; no shell
- * reads it. */
-static inline const char *shim_command(Arena *arena, const char *root, const char *extra) {
-    return arena_printf(arena,
-                        "g++ %s %s -I. -I%s/tests/cuda/shim -DMODEL_FILE=\"model.cu\" "
-                        "-DMODEL=%s_model -DCUDA_MODEL=%s_cuda_model "
-                        "%s/tests/cuda/shim/adapter.cpp -o model.so",
-                        shim_flags, extra, SOURCE_DIR, root, root, SOURCE_DIR);
-}
-
 /* As compile_program; `extra`: further flags. */
 static inline Compiled compile_for_shim(const char *name, const char *text, const char *extra) {
     Compiled c = {.arena = arena_new()};
@@ -50,7 +39,7 @@ static inline Compiled compile_for_shim(const char *name, const char *text, cons
     simplify_program(program);
     char *folder = program_folder(c.arena, arena_printf(c.arena, "cuda_%s", name));
     c.plan = emit_shim_program(c.arena, program, folder);
-    open_program(&c, folder, shim_command(c.arena, c.reference->roots.data[0]->name->text, extra));
+    open_program(&c, folder, model_command(c.arena, c.reference->roots.data[0]->name->text, extra));
     return c;
 }
 

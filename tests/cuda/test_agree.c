@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "command.h"
+#include "cuda/model_command.h"
 #include "programs/agree_compiled.h"
 
 static const char *agree_file;
@@ -30,14 +31,7 @@ static Machine *shim_open(Arena *arena, const Program *program, const Root *root
                                       "--default-dtype=f64 -o model.cu",
                                       BINARY_DIR, SOURCE_DIR, agree_file, name)) != 0)
         fail_msg("%s is not emitted", name);
-    if (command_run_text(
-            folder, NULL,
-            arena_printf(arena,
-                         "g++ -std=c++17 -O1 -fno-strict-aliasing -fno-gnu-unique -shared -fPIC -w "
-                         "-DSCHEDULES=2 -I. "
-                         "-I%s/tests/cuda/shim -DMODEL_FILE=\"model.cu\" -DMODEL=%s_model "
-                         "-DCUDA_MODEL=%s_cuda_model %s/tests/cuda/shim/adapter.cpp -o model.so",
-                         SOURCE_DIR, name, name, SOURCE_DIR)) != 0)
+    if (command_run_text(folder, NULL, model_command(arena, name, "-DSCHEDULES=2")) != 0)
         fail_msg("%s does not compile", name);
     void *library = dlopen(arena_printf(arena, "%s/model.so", folder), RTLD_NOW | RTLD_LOCAL);
     error_text = library ? NULL : dlerror();

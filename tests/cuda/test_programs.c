@@ -43,7 +43,7 @@ static Candidate open_candidate(Arena *arena, const char *example, int root, boo
         program_folder(arena, arena_printf(arena, "%s_%s_%d", cuda ? "cuda" : "c", example, root));
     if (cuda) {
         c.compiled.plan = emit_shim_program(arena, program, folder);
-        open_program(&c.compiled, folder, shim_command(arena, name, "-DSCHEDULES=8"));
+        open_program(&c.compiled, folder, model_command(arena, name, "-DSCHEDULES=8"));
     } else {
         EmitOptions options = {.header_name = "model.h",
                                .file_name = "model.c",

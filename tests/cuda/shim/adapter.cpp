@@ -1,13 +1,14 @@
 /* A model that was emitted for CUDA, seen through the tables of nnc_abi.h, so that whatever tests a
  * model for the CPU tests it too.
  *
- * Compiled with -DMODEL_FILE="model.cu" -DMODEL=root -DCUDA_MODEL=root_cuda_model.  Regions of the
- * caller are host memory, as the CPU's; each call brings them to the device and back.  Every call
- * runs once for each of SCHEDULES orders of the threads, with and without a graph in turn, and
- * fails when bytes differ from those of the first. */
-#include MODEL_FILE
-
+ * Compiled behind model.cu (-include) with -DMODEL=root -DCUDA_MODEL=root_cuda_model, by a host
+ * compiler for the shim or by nvcc for a GPU.  Regions of the caller are host memory, as the CPU's;
+ * each call brings them to the device and back.  Every call runs once for each of SCHEDULES orders
+ * of the threads (on a GPU: so many times), with and without a graph in turn, and fails when bytes
+ * differ from those of the first. */
+#include <cstring>
 #include <utility>
+#include <vector>
 
 #ifndef SCHEDULES
 #define SCHEDULES 8
@@ -22,16 +23,30 @@ const nnc_cuda_model *device_model() {
     return CUDA_MODEL();
 }
 
+#ifdef NNC_TESTS_CUDA_SHIM_H
+void bring(void *to, const void *from, size_t bytes) {
+    memcpy(to, from, bytes);
+}
+void schedule(int number) {
+    shim::schedule((uint64_t)number);
+}
+#else
+void bring(void *to, const void *from, size_t bytes) {
+    (void)cudaMemcpy(to, from, bytes, cudaMemcpyDefault);
+}
+void schedule(int) {}
+#endif
+
 struct Region {
     void *device = nullptr;
     std::vector<char> host;
     Region(const void *from, size_t bytes)
         : host((const char *)from, (const char *)from + (from ? bytes : 0)) {
-        if (from && cudaMalloc(&device, bytes) == cudaSuccess) memcpy(device, from, bytes);
+        if (from && cudaMalloc(&device, bytes) == cudaSuccess) bring(device, from, bytes);
     }
     ~Region() { cudaFree(device); }
     void fetch() {
-        if (device) memcpy(host.data(), device, host.size());
+        if (device) bring(host.data(), device, host.size());
     }
 };
 
@@ -85,7 +100,7 @@ int run_schedules(nnc_context *ctx, const std::vector<std::pair<void *, size_t>>
     std::vector<char> first_weights, first_state;
     int first_code = 0;
     for (int number = SCHEDULES - 1; number >= 0; number--) {
-        shim::schedule((uint64_t)number);
+        schedule(number);
         Device device(ctx, number);
         int code = what(&device.context);
         if (!code) code = device_model()->wait(&device.context);
