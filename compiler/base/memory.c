@@ -10,7 +10,6 @@
 #include "base/format.h"
 
 #include <setjmp.h>
-#include <stdalign.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +24,6 @@
 #endif
 
 enum {
-    ALIGNMENT = 16,
     FIRST_CHUNK = 16 * 1024,
     LARGEST_CHUNK = 256 * 1024,
     LONG_BLOCK = 1024 * 1024, /* is the system's when it grows */
@@ -34,20 +32,6 @@ enum {
     LARGEST_REGULAR = FIRST_CHUNK << (CHUNK_SIZES - 1),
     LARGE_PAGE = 2 * 1024 * 1024,
     LARGEST_SLAB = LARGEST_REGULAR,
-};
-
-typedef struct Chunk {
-    struct Chunk *next;
-    size_t used, capacity;
-    bool in_slab; /* then it is of a regular size, and never freed alone */
-    alignas(ALIGNMENT) unsigned char data[];
-} Chunk;
-
-struct Arena {
-    Chunk *chunks; /* the first one is filled */
-    Chunk *own;    /* of one block each, the youngest first */
-    size_t next_chunk, bytes;
-    Arena *previous, *next;
 };
 
 static Arena *live_arenas;
@@ -259,38 +243,29 @@ static Chunk *chunk_for(size_t need) {
     return chunk_take(size);
 }
 
-/* A block that the filled chunk has no room for. */
-static void *alloc_slowly(Arena *arena, size_t need) {
+static bool round_up(size_t bytes, size_t *need) {
+    if (__builtin_add_overflow(bytes ? bytes : 1, (size_t)ARENA_ALIGNMENT - 1, need)) return false;
+    *need &= ~(size_t)(ARENA_ALIGNMENT - 1);
+    return true;
+}
+
+void *arena_alloc_slowly(Arena *arena, size_t bytes) {
+    size_t need;
+    if (!round_up(bytes, &need)) memory_fail(bytes);
     bool own = hook || need > arena->next_chunk / 2;
     Chunk *chunk = own ? chunk_for(need) : chunk_take(arena->next_chunk);
     Chunk **list = own ? &arena->own : &arena->chunks;
     chunk->next = *list;
     chunk->used = need;
     *list = chunk;
+    arena->bytes += bytes;
     if (!own && arena->next_chunk < LARGEST_CHUNK) arena->next_chunk *= 2;
     return chunk->data;
 }
 
-static bool round_up(size_t bytes, size_t *need) {
-    if (__builtin_add_overflow(bytes ? bytes : 1, (size_t)ALIGNMENT - 1, need)) return false;
-    *need &= ~(size_t)(ALIGNMENT - 1);
-    return true;
-}
-
-void *arena_alloc(Arena *arena, size_t bytes) {
-    size_t need;
-    if (!round_up(bytes, &need)) memory_fail(bytes);
-    Chunk *chunk = arena->chunks;
-    arena->bytes += bytes;
-    if (!chunk || chunk->capacity - chunk->used < need) return alloc_slowly(arena, need);
-    void *p = chunk->data + chunk->used;
-    chunk->used += need;
-    return p;
-}
-
 /* Where the list of blocks with a chunk of their own has this one; NULL: it has none. */
 static Chunk **own_link(Arena *arena, const void *block, size_t size) {
-    if (!hook && size <= FIRST_CHUNK / 2) return NULL; /* as alloc_slowly decides */
+    if (!hook && size <= FIRST_CHUNK / 2) return NULL; /* as arena_alloc_slowly decides */
     Chunk **link = &arena->own;
     while (*link && (*link)->data != (const unsigned char *)block) link = &(*link)->next;
     return *link ? link : NULL;

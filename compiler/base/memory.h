@@ -7,18 +7,43 @@
 #ifndef NNC_BASE_MEMORY_H
 #define NNC_BASE_MEMORY_H
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct Arena Arena;
+enum { ARENA_ALIGNMENT = 16 };
+typedef struct Chunk {
+    struct Chunk *next;
+    size_t used, capacity;
+    bool in_slab; /* then it is of a regular size, and never freed alone */
+    alignas(ARENA_ALIGNMENT) unsigned char data[];
+} Chunk;
+typedef struct Arena {
+    Chunk *chunks; /* the first one is filled */
+    Chunk *own;    /* of one block each, the youngest first */
+    size_t next_chunk, bytes;
+    struct Arena *previous, *next;
+} Arena;
 
 Arena *arena_new(void);
 void arena_free(Arena *arena); /* NULL is fine */
 /* All memory of `child` becomes that of `arena`; the child is gone. */
 void arena_adopt(Arena *arena, Arena *child);
+/* For arena_alloc: what the filled chunk has no room for. */
+void *arena_alloc_slowly(Arena *arena, size_t bytes);
 /* Zeroed, aligned to 16 bytes.  A size of 0 gives a unique non-NULL pointer. */
-void *arena_alloc(Arena *arena, size_t bytes);
+static inline void *arena_alloc(Arena *arena, size_t bytes) {
+    Chunk *chunk = arena->chunks;
+    size_t need = ((bytes ? bytes : 1) + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
+    /* A size that overflows here is zero. */
+    if (!chunk || chunk->capacity - chunk->used < need || !need)
+        return arena_alloc_slowly(arena, bytes);
+    void *block = chunk->data + chunk->used;
+    chunk->used += need;
+    arena->bytes += bytes;
+    return block;
+}
 /* count * size through the checked multiply. */
 void *arena_alloc_array(Arena *arena, size_t count, size_t size);
 void *arena_copy(Arena *arena, const void *data, size_t bytes);
