@@ -39,10 +39,15 @@ struct Model {
         CHECK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) == cudaSuccess);
         ctx.stream = stream;
     }
+    void stage(size_t bytes) {
+        ctx.staging_bytes = bytes;
+        CHECK(cudaMallocHost(&ctx.staging, bytes) == cudaSuccess);
+    }
     ~Model() {
         table->close(&ctx);
         cudaStreamDestroy((cudaStream_t)ctx.stream);
         for (void *p : memory) cudaFree(p);
+        cudaFreeHost(ctx.staging);
     }
     std::vector<char> weights() {
         const char *from = (const char *)ctx.weights;
@@ -65,11 +70,7 @@ static std::vector<char> train(Way way, int flags, std::vector<float> *losses) {
     const int sizes[] = {7, 33, 7, 7, 33};
     Model m(Train_cuda_model(),
             Train_cuda_step_workspace_bytes(33) + Train_cuda_init_workspace_bytes(), flags);
-    if (way == STAGED) {
-        m.ctx.staging_bytes = 2 * (33 * WIDTH * 4 + 33 * 8 + 256);
-        CHECK(cudaMallocHost(&m.ctx.staging, m.ctx.staging_bytes) == cudaSuccess);
-        m.memory.push_back(m.ctx.staging);
-    }
+    if (way == STAGED) m.stage(2 * (33 * WIDTH * 4 + 33 * 8 + 256));
     CHECK(Train_cuda_init(&m.ctx, 11) == NNC_OK);
     for (int turn = 0; turn < 5; turn++) {
         float *x = inputs, loss = -1, *out = &loss;
@@ -194,9 +195,7 @@ static void test_failures() {
                 Train_cuda_step_workspace_bytes(9) + Train_cuda_init_workspace_bytes(), 0);
         float loss;
         fill(3);
-        m.ctx.staging_bytes = 4096;
-        CHECK(cudaMallocHost(&m.ctx.staging, m.ctx.staging_bytes) == cudaSuccess);
-        m.memory.push_back(m.ctx.staging);
+        m.stage(4096);
         shim::machine.fail_at = shim::machine.calls + n;
         int code = Train_cuda_init(&m.ctx, 3);
         for (int i = 0; i < 3 && !code; i++)

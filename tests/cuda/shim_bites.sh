@@ -47,5 +47,30 @@ grep -q "written at line $(grep -n 'fault == 7 &&' "$SOURCE_DIR/tests/cuda/shim/
     cat log
     failed=1
 }
-[ "$failed" -eq 0 ] && echo "17 mistakes found, none in the kernels without"
+# The host's side.
+g++ -std=c++17 -O1 -g -Wall -Wextra -Werror -fno-strict-aliasing -I"$SOURCE_DIR/tests/cuda/shim" \
+    "$SOURCE_DIR/tests/cuda/shim/host_faults.cpp" -o faults || exit 1
+expect 0 0 ''
+expect 1 any 'cudaFree: this memory was freed'
+expect 2 any 'cudaFree: this is no memory'
+expect 3 any 'cudaFreeHost: this is no page-locked memory'
+expect 4 any 'cudaMemcpyAsync: this memory was freed'
+expect 5 any 'cudaMemcpyAsync: 2048 bytes leave memory 1 of 1024'
+expect 6 any 'at the end: memory 2 of 1024 bytes was not given back'
+expect 7 any 'at the end: stream 2 was not given back'
+expect 8 any 'cudaStreamSynchronize: not while a stream is captured'
+expect 9 any 'cudaMalloc: not while a stream is captured'
+expect 10 any 'cudaMemcpyAsync: not while a stream is captured'
+expect 11 any 'cudaLaunchKernel: a buffer of 1024 bytes is no memory of the device'
+expect 12 any 'cudaLaunchKernel: a grid of 0 x 1 x 1 blocks'
+expect 13 any 'cudaLaunchKernel: a block of 2048 x 1 x 1 threads'
+expect 14 any 'cudaLaunchKernel: 4112 bytes of arguments'
+expect 15 any 'more shared memory than a block has'
+expect 16 any 'memory changed before a copy from it was waited for'
+expect 17 any 'cudaFree: work that uses it may still run'
+expect 18 any 'cudaGraphLaunch: this memory was freed'
+expect 19 any 'cudaLaunchKernel: another stream may still use this memory'
+expect 20 any 'cudaLaunchKernel: another stream is captured'
+expect 21 any 'cudaGraphExecDestroy: this is no executable'
+[ "$failed" -eq 0 ] && echo "38 mistakes found, none in the programs without"
 exit $failed

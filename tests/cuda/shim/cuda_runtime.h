@@ -74,7 +74,7 @@ struct Random {
 
 /* ---- fibers ---- */
 
-enum { STACK = 96 << 10, LANES = 32 };
+enum { STACK = 96 << 10, LANES = 32, SHARED = 48 << 10 };
 enum State { READY, AT_BARRIER, AT_SHUFFLE, ENDED };
 
 struct Fiber {
@@ -113,10 +113,11 @@ struct Free {
     void operator()(char *p) const { free(p); }
 };
 
-/* What cudaMalloc (kind 2) or cudaMallocHost (1) gave. */
+/* What cudaMalloc and the like gave (Kind in host.h). */
 struct Allocation {
     int kind;
     size_t bytes;
+    int number;
 };
 
 struct Machine {
@@ -129,6 +130,7 @@ struct Machine {
     std::vector<int> ready;
     std::vector<Warp> warps;
     std::vector<Array> arrays;
+    std::map<int, size_t> shared_bytes; /* of a launch, by line */
     std::function<void()> body;
     Observer *observer = nullptr;
     Fiber *current = nullptr;
@@ -273,6 +275,7 @@ inline int lane() {
 inline void *shared_memory(int line, size_t bytes) {
     for (Array &a : machine.arrays)
         if (a.line == line) return a.memory.get();
+    machine.shared_bytes[line] = bytes;
     machine.arrays.push_back({line, std::unique_ptr<char[]>(new char[bytes])});
     memset(machine.arrays.back().memory.get(), 0xff, bytes);
     if (machine.observer) machine.observer->shared_array(machine.arrays.back().memory.get(), bytes);
@@ -374,20 +377,17 @@ inline void run_launch(Launch &launch) {
     for (unsigned i = 0; i < launch.grid.x; i++) order[i] = i;
     for (unsigned i = launch.grid.x; m.seed && i > 1; i--)
         std::swap(order[i - 1], order[(size_t)(m.random.next() % i)]);
+    m.shared_bytes.clear();
     if (m.observer) m.observer->begin_launch(launch);
     for (unsigned block : order) run_block(block);
     if (m.observer) m.observer->end_launch();
+    size_t shared = 0;
+    for (const auto &array : m.shared_bytes) shared += (array.second + 15) / 16 * 16;
+    if (shared > SHARED) fail("more shared memory than a block has", m.shared_bytes.begin()->first);
     for (Exact &b : launch.buffers)
         for (size_t i = 0; i < b.bytes; i++)
             if (b.copy[i] != b.before[i]) ((char *)b.real)[i] = b.copy[i];
 }
-
-struct Graph {
-    std::vector<std::shared_ptr<Launch>> launches;
-};
-struct Stream {
-    Graph *capture = nullptr;
-};
 
 /* The fail_at-th call of the runtime fails. */
 inline bool fails() {
@@ -411,9 +411,11 @@ inline void schedule(uint64_t seed) {
 
 /* ---- the runtime, as far as emitted code calls it ---- */
 
+#include "host.h"
+
 typedef shim::Stream *cudaStream_t;
 typedef shim::Graph *cudaGraph_t, *cudaGraphExec_t;
-typedef int *cudaEvent_t;
+typedef shim::Event *cudaEvent_t;
 enum cudaMemcpyKind {
     cudaMemcpyHostToHost,
     cudaMemcpyHostToDevice,
@@ -482,114 +484,178 @@ inline cudaError_t cudaDeviceGetAttribute(int *out, int which, int) {
     *out = which == cudaDevAttrComputeCapabilityMajor ? 9 : 0;
     return cudaSuccess;
 }
-inline cudaError_t shim_allocate(void **out, size_t bytes, int kind) {
-    *out = aligned_alloc(256, (bytes + 255) / 256 * 256 + (bytes ? 0 : 256));
-    if (!*out) return cudaErrorMemoryAllocation;
-    memset(*out, 0xff, bytes);
-    shim::machine.memory[*out] = {kind, bytes};
-    return cudaSuccess;
-}
 template <class T> inline cudaError_t cudaMalloc(T **out, size_t bytes) {
     SHIM_CALL;
-    return shim_allocate((void **)out, bytes, cudaMemoryTypeDevice);
+    shim::outside_capture(__func__);
+    *out = (T *)shim::take_memory(bytes, shim::DEVICE);
+    shim::record("cudaMalloc %s, %zu bytes", shim::name_of(*out).c_str(), bytes);
+    return *out ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 template <class T> inline cudaError_t cudaMallocHost(T **out, size_t bytes) {
     SHIM_CALL;
-    return shim_allocate((void **)out, bytes, cudaMemoryTypeHost);
+    shim::outside_capture(__func__);
+    *out = (T *)shim::take_memory(bytes, shim::PINNED);
+    shim::record("cudaMallocHost %s, %zu bytes", shim::name_of(*out).c_str(), bytes);
+    return *out ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 inline cudaError_t cudaFree(void *p) {
-    shim::machine.memory.erase(p);
-    free(p);
+    shim::outside_capture(__func__);
+    shim::give_memory(__func__, p, shim::DEVICE);
     return cudaSuccess;
 }
 inline cudaError_t cudaFreeHost(void *p) {
-    return cudaFree(p);
+    shim::outside_capture(__func__);
+    shim::give_memory(__func__, p, shim::PINNED);
+    return cudaSuccess;
 }
-/* Of the block that p lies in, as far as it begins below p. */
 inline cudaError_t cudaPointerGetAttributes(cudaPointerAttributes *out, const void *p) {
     SHIM_CALL;
-    auto found = shim::machine.memory.find(p);
-    out->type = found == shim::machine.memory.end() ? cudaMemoryTypeUnregistered
-                                                    : (cudaMemoryType)found->second.kind;
+    const shim::Allocation *found = shim::need_memory(__func__, p, 0);
+    out->type = !found                        ? cudaMemoryTypeUnregistered
+                : found->kind == shim::PINNED ? cudaMemoryTypeHost
+                                              : cudaMemoryTypeDevice;
     return cudaSuccess;
 }
 template <class T> inline cudaError_t cudaGetSymbolAddress(void **out, const T &symbol) {
     SHIM_CALL;
     *out = (void *)&symbol;
+    if (!shim::find_memory(*out))
+        shim::machine.memory[*out] = {shim::CONSTANT, sizeof symbol,
+                                      ++shim::host.numbers[shim::CONSTANT]};
     return cudaSuccess;
 }
 inline cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind,
-                                   cudaStream_t) {
+                                   cudaStream_t stream) {
     SHIM_CALL;
+    shim::outside_capture(__func__);
+    shim::Stream *s = shim::need_stream(__func__, stream);
+    const bool leaves = shim::need_memory(__func__, from, bytes) != nullptr;
+    const bool stays = shim::need_memory(__func__, to, bytes) != nullptr;
+    shim::record("cudaMemcpyAsync %s <- %s, %zu bytes, %s", shim::name_of(to).c_str(),
+                 shim::name_of(from).c_str(), bytes, shim::name_of(stream).c_str());
     memcpy(to, from, bytes);
+    std::vector<shim::Range> ranges;
+    if (leaves) ranges.push_back(shim::range_of(from, bytes, false));
+    if (stays) ranges.push_back(shim::range_of(to, bytes, true));
+    shim::enqueue(__func__, s, std::move(ranges));
+    if (!stays) shim::complete(__func__, s, s->operations); /* pageable: it has been waited for */
     return cudaSuccess;
 }
-inline cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t) {
+inline cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stream) {
     SHIM_CALL;
+    shim::outside_capture(__func__);
+    shim::Stream *s = shim::need_stream(__func__, stream);
+    const shim::Allocation *m = shim::need_memory(__func__, to, bytes);
+    if (!m || m->kind != shim::DEVICE) shim::broken(__func__, "this is no memory of the device");
+    shim::record("cudaMemsetAsync %s, %zu bytes, %s", shim::name_of(to).c_str(), bytes,
+                 shim::name_of(stream).c_str());
     memset(to, value, bytes);
+    shim::enqueue(__func__, s, {shim::range_of(to, bytes, true)});
     return cudaSuccess;
 }
 inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned) {
     SHIM_CALL;
-    *out = new shim::Stream;
+    shim::outside_capture(__func__);
+    *out = shim::create(shim::STREAM, new shim::Stream);
+    shim::record("cudaStreamCreateWithFlags %s", shim::name_of(*out).c_str());
     return cudaSuccess;
 }
 inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-    delete stream;
+    shim::outside_capture(__func__);
+    shim::destroy(__func__, shim::STREAM, stream);
     return cudaSuccess;
 }
-inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
+inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     SHIM_CALL;
+    shim::outside_capture(__func__);
+    shim::Stream *s = shim::need_stream(__func__, stream);
+    shim::record("cudaStreamSynchronize %s", shim::name_of(stream).c_str());
+    shim::complete(__func__, s, s->operations);
     shim::machine.waits++;
     return cudaSuccess;
 }
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned) {
     SHIM_CALL;
-    *out = new int(0);
+    shim::outside_capture(__func__);
+    *out = shim::create(shim::EVENT, new shim::Event);
+    shim::record("cudaEventCreateWithFlags %s", shim::name_of(*out).c_str());
     return cudaSuccess;
 }
 inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
-    delete event;
+    shim::destroy(__func__, shim::EVENT, event);
     return cudaSuccess;
 }
-inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) {
+inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     SHIM_CALL;
+    shim::outside_capture(__func__);
+    shim::need(__func__, shim::EVENT, event);
+    event->stream = shim::need_stream(__func__, stream);
+    event->after = event->stream->operations;
+    shim::record("cudaEventRecord %s, %s", shim::name_of(event).c_str(),
+                 shim::name_of(stream).c_str());
     return cudaSuccess;
 }
-inline cudaError_t cudaEventSynchronize(cudaEvent_t) {
+inline cudaError_t cudaEventSynchronize(cudaEvent_t event) {
     SHIM_CALL;
+    shim::outside_capture(__func__);
+    shim::need(__func__, shim::EVENT, event);
+    shim::record("cudaEventSynchronize %s", shim::name_of(event).c_str());
+    shim::each_stream([&](shim::Stream *s) {
+        if (s == event->stream) shim::complete(__func__, s, event->after);
+    });
     shim::machine.waits++;
     return cudaSuccess;
 }
 inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
     SHIM_CALL;
-    if (!stream || stream->capture) return cudaErrorInvalidValue;
+    shim::outside_capture(__func__);
+    if (!stream) shim::broken(__func__, "the standard stream cannot be captured");
+    shim::need(__func__, shim::STREAM, stream);
+    shim::record("cudaStreamBeginCapture %s", shim::name_of(stream).c_str());
     stream->capture = new shim::Graph;
+    shim::host.captures++;
     return cudaSuccess;
 }
+/* A capture that fails has ended all the same. */
 inline cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *out) {
-    *out = stream->capture;
+    shim::need(__func__, shim::STREAM, stream);
+    if (!stream->capture) shim::broken(__func__, "nothing is captured");
+    *out = shim::create(shim::GRAPH, stream->capture);
+    shim::record("cudaStreamEndCapture %s, %s", shim::name_of(stream).c_str(),
+                 shim::name_of(*out).c_str());
     stream->capture = nullptr;
+    shim::host.captures--;
     SHIM_CALL;
     return cudaSuccess;
 }
 inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph,
                                         unsigned long long) {
     SHIM_CALL;
-    *out = new shim::Graph(*graph);
+    shim::need(__func__, shim::GRAPH, graph);
+    *out = shim::create(shim::EXECUTABLE, new shim::Graph(*graph));
+    shim::record("cudaGraphInstantiate %s, %s", shim::name_of(*out).c_str(),
+                 shim::name_of(graph).c_str());
     return cudaSuccess;
 }
 inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-    delete graph;
+    shim::destroy(__func__, shim::GRAPH, graph);
     return cudaSuccess;
 }
 inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
-    delete graph;
+    shim::destroy(__func__, shim::EXECUTABLE, graph);
     return cudaSuccess;
 }
-inline cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t) {
+inline cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
     SHIM_CALL;
-    for (auto &launch : graph->launches) shim::run_launch(*launch);
+    shim::outside_capture(__func__);
+    shim::need(__func__, shim::EXECUTABLE, graph);
+    shim::Stream *s = shim::need_stream(__func__, stream);
+    shim::record("cudaGraphLaunch %s, %s", shim::name_of(graph).c_str(),
+                 shim::name_of(stream).c_str());
+    for (auto &launch : graph->launches) {
+        shim::check_buffers(__func__, *launch);
+        shim::launch_now(__func__, s, *launch);
+    }
     return cudaSuccess;
 }
 template <class A>
@@ -599,14 +665,18 @@ inline cudaError_t cudaLaunchKernel(void (*kernel)(A), dim3 grid, dim3 block, vo
     A argument = *(A *)arguments[0];
     launch->buffers = shim::buffers_of(&argument, sizeof argument);
     SHIM_CALL;
-    if (!grid.x || block.x % shim::LANES || block.x > 1024) return cudaErrorInvalidConfiguration;
+    shim::Stream *s = shim::need_stream(__func__, stream);
+    if (shim::host.captures && !s->capture) shim::broken(__func__, "another stream is captured");
+    shim::check_launch(__func__, grid, block, sizeof argument);
+    shim::check_buffers(__func__, *launch);
+    shim::record("cudaLaunchKernel %s", shim::name_of(stream).c_str());
     launch->grid = grid;
     launch->block = block;
     launch->body = [kernel, argument]() { kernel(argument); };
-    if (stream && stream->capture)
-        stream->capture->launches.push_back(launch);
+    if (s->capture)
+        s->capture->launches.push_back(launch);
     else
-        shim::run_launch(*launch);
+        shim::launch_now(__func__, s, *launch);
     return cudaSuccess;
 }
 

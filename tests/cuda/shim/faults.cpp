@@ -60,19 +60,16 @@ static __global__ void exchange(const Call call) {
     if (fault == 7 && t == 0) call.out[block * THREADS + 1] = v;
 }
 
-int main(int count, char **words) {
-    const int fault = count > 1 ? atoi(words[1]) : 0;
-#ifdef WATCH
-    watch::begin();
-#endif
-    float in[COUNT], first[2] = {0, 0};
+/* The exit status. */
+static int run(float *in, float *out, int fault) {
     const bool races = fault >= RACES;
+    const size_t in_bytes = COUNT * sizeof *in, out_bytes = (races ? 2 : 1) * COUNT * sizeof *out;
+    float first[2] = {0, 0};
     for (int i = 0; i < COUNT; i++) in[i] = 1.0f + (float)i / 7;
     for (unsigned seed = 0; seed < 8; seed++) {
-        float out[2 * COUNT] = {0};
+        memset(out, 0, out_bytes);
         shim::schedule(seed);
-        Call call = {(float *)NN_BUFFER(in, sizeof in),
-                     (float *)NN_BUFFER(out, (races ? 2 : 1) * COUNT * sizeof *out), fault};
+        Call call = {(float *)NN_BUFFER(in, in_bytes), (float *)NN_BUFFER(out, out_bytes), fault};
         void *arguments[] = {&call};
         if (cudaLaunchKernel(races ? exchange : sum_of_neighbours, dim3(races ? 2 : 1),
                              dim3(THREADS), arguments, 0, nullptr) != cudaSuccess)
@@ -85,4 +82,18 @@ int main(int count, char **words) {
         memcpy(first, out, sizeof first);
     }
     return first[0] == 0;
+}
+
+int main(int count, char **words) {
+    float *in = nullptr, *out = nullptr;
+    (void)cudaMalloc(&in, COUNT * sizeof *in);
+    (void)cudaMalloc(&out, 2 * COUNT * sizeof *out);
+#ifdef WATCH
+    watch::begin();
+#endif
+    const int status = run(in, out, count > 1 ? atoi(words[1]) : 0);
+    (void)cudaStreamSynchronize(nullptr);
+    (void)cudaFree(in);
+    (void)cudaFree(out);
+    return status;
 }
