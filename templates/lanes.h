@@ -23,7 +23,7 @@
 #endif
 #if defined(NN_CUDA)
 #define NN_INLINE static __host__ __device__ __forceinline__ __attribute__((unused))
-#define NN_NOINLINE
+#define NN_NOINLINE __attribute__((unused))
 #define NN_SHARED NN_INLINE
 #define NN_RESTRICT __restrict__
 #define NN_ALIGNED
