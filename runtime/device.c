@@ -129,6 +129,7 @@ static int device_call(void *user, nnc_context *context, const nnc_entry_info *e
 }
 
 static int device_get(void *user, const nnc_context *context, int cell, void *data, size_t bytes) {
+    (void)context;
     NncDevice *device = user;
     return device->source->get(&device->context, cell, data, bytes);
 }
@@ -143,6 +144,7 @@ static int device_set(void *user, nnc_context *context, int cell, const void *da
 /* ---- tables ---- */
 
 static size_t no_workspace(const int64_t *dims) {
+    (void)dims;
     return 0;
 }
 
