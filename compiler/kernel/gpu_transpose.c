@@ -125,7 +125,8 @@ static bool find_axes(Lowering *l, Group *group, Arena *arena, int *first, int *
     s.across = -1;
     for (int i = 0; i < last_axis(&s); i++)
         if (s.votes[i] && (s.across < 0 || s.votes[i] > s.votes[s.across])) s.across = i;
-    if (s.failed || s.x->gen->illegal || s.across < 0 || s.votes[s.across] > SQUARES_MAX) return false;
+    if (s.failed || s.x->gen->illegal || s.across < 0 || s.votes[s.across] > SQUARES_MAX)
+        return false;
     s.first = s.across;
     while (run_goes_on(&s)) s.first--;
     *first = s.first;

@@ -146,8 +146,8 @@ void schedule_argsort(Lowering *l, Group *group) {
     builder_close(n.b);
     Stmt *sort = builder_leaf(n.b, STMT_ARGSORT);
     sort->argsort = NEW(l->arena, ArgsortLeaf);
-    *sort->argsort = (ArgsortLeaf){keys, order, spare, index_dim(n.b->table, s->dims[axis]),
-                                   p->attr.sort.descending, 0};
+    *sort->argsort = (ArgsortLeaf){
+        keys, order, spare, index_dim(n.b->table, s->dims[axis]), p->attr.sort.descending, 0};
     int store = builder_axis(n.b, "v", s->dims[axis]);
     builder_open(n.b, store, NULL, NULL, BIND_VECTOR);
     k = at[axis] = builder_axis_index(n.b, store);
