@@ -160,11 +160,6 @@ const Dim *product_constant(ProductPlan *p, int64_t v) {
     return dim_const(p->l->dims, v);
 }
 
-const Dim *product_ceil_div(ProductPlan *p, const Dim *a, int64_t b) {
-    return dim_need(dim_floordiv(p->b->dims, dim_add(p->b->dims, a, product_constant(p, b - 1)),
-                                 product_constant(p, b)));
-}
-
 Shape product_columns_shape(const ProductPlan *p) {
     Shape s = labels_shape(&p->columns);
     if (p->pitch) s.dims[s.rank - 1] = dim_const(p->b->dims, p->pitch);
@@ -471,8 +466,10 @@ void product_tiles(ProductPlan *p) {
     IndexTable *t = b->table;
     for (int i = 0; i < p->outer.count; i++)
         p->outer_at[i] = builder_tile(b, "b", p->outer.extent[i]);
-    const Index *panel = builder_tile(b, "panel", product_ceil_div(p, p->column_total, p->step));
-    const Index *rows = builder_tile(b, "rows", product_ceil_div(p, p->row_total, p->rows_tile));
+    const Index *panel =
+        builder_tile(b, "panel", dim_need(dim_ceildiv(p->b->dims, p->column_total, p->step)));
+    const Index *rows =
+        builder_tile(b, "rows", dim_need(dim_ceildiv(p->b->dims, p->row_total, p->rows_tile)));
     p->band_index = panel;
     p->column_begin = index_scale(t, panel, product_constant(p, p->step));
     p->column_end = index_min(t, index_dim(t, p->column_total),
@@ -499,7 +496,8 @@ void product_rows(ProductPlan *p, bool open) {
         const Index *rows = index_sub(t, p->tile_row_end, p->tile_row_begin);
         const Index *round = index_const(t, p->row_block - 1);
         int block = builder_axis(
-            b, "block", product_ceil_div(p, product_constant(p, p->rows_tile), p->row_block));
+            b, "block",
+            dim_need(dim_ceildiv(p->b->dims, product_constant(p, p->rows_tile), p->row_block)));
         if (open)
             builder_open(b, block, NULL, index_floordiv(t, index_add(t, rows, round), size),
                          BIND_SEQ);
@@ -527,7 +525,8 @@ void product_depth(ProductPlan *p, bool open) {
     p->depth_end = index_dim(t, p->depth_total);
     const Dim *extent = p->depth_total;
     if (p->chunk) {
-        int axis = builder_axis(b, "chunk", product_ceil_div(p, p->depth_total, p->chunk));
+        int axis =
+            builder_axis(b, "chunk", dim_need(dim_ceildiv(p->b->dims, p->depth_total, p->chunk)));
         if (open) builder_open(b, axis, NULL, NULL, BIND_SEQ);
         p->depth_begin = index_scale(t, builder_axis_index(b, axis), product_constant(p, p->chunk));
         p->depth_end =
@@ -536,7 +535,8 @@ void product_depth(ProductPlan *p, bool open) {
     }
     p->depth_axis = builder_axis(b, "depth", extent);
     p->depth_place_axis = builder_axis(b, "place", product_constant(p, PANEL_COLUMNS));
-    p->depth_block_axis = builder_axis(b, "depths", product_ceil_div(p, extent, PANEL_COLUMNS));
+    p->depth_block_axis =
+        builder_axis(b, "depths", dim_need(dim_ceildiv(p->b->dims, extent, PANEL_COLUMNS)));
 }
 
 /* How a product is cut, and what its parts cost. */

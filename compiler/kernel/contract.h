@@ -95,7 +95,6 @@ bool labels_one(const Labels *list); /* all extents are 1 */
 /* In which flat positions of columns count: the last extent is the pitch, if there is one. */
 Shape product_columns_shape(const ProductPlan *p);
 const Dim *product_constant(ProductPlan *p, int64_t v);
-const Dim *product_ceil_div(ProductPlan *p, const Dim *a, int64_t b);
 /* The operand's (or result's: side 2) indices when the flat positions of the three groups are
  * given; those of a NULL group are left alone. */
 void product_indices_at(ProductPlan *p, int side, const Index *row, const Index *column,

@@ -65,8 +65,8 @@ static int pack_copied(ProductPlan *p, const Operand *o, const Index *count,
     Builder *b = p->b;
     bool is_row = o == &p->a;
     int64_t group = is_row ? GROUP_ROWS : PANEL_COLUMNS;
-    const Dim *groups =
-        product_ceil_div(p, product_constant(p, is_row ? p->row_block : p->panel), group);
+    const Dim *groups = dim_need(
+        dim_ceildiv(p->b->dims, product_constant(p, is_row ? p->row_block : p->panel), group));
     PackLeaf *pack = NEW(p->arena, PackLeaf);
     *pack = (PackLeaf){.dtype = p->dtype,
                        .group = group,
@@ -141,7 +141,7 @@ static int pack_columns(ProductPlan *p, const Index *count, const Index *depth_c
     int opened = 3;
     if (p->b_side.turned) {
         /* Blocks of lanes along the depth: whole lines are read, few are written. */
-        int block = builder_axis(b, "block", product_ceil_div(p, depth, TURN));
+        int block = builder_axis(b, "block", dim_need(dim_ceildiv(p->b->dims, depth, TURN)));
         const Index *turn = index_const(t, TURN - 1);
         builder_open(b, block, NULL,
                      index_floordiv(t, index_add(t, depth_count, turn), product_constant(p, TURN)),

@@ -123,9 +123,7 @@ static void open_tiles(Product *p) {
     Builder *b = p->b;
     const int64_t size[] = {1, p->tiling->rows, p->tiling->columns};
     for (int s = BATCH; s <= COLUMNS; s++) {
-        const Dim *count =
-            dim_need(dim_floordiv(b->dims, dim_add(b->dims, p->total[s], constant(p, size[s] - 1)),
-                                  constant(p, size[s])));
+        const Dim *count = dim_need(dim_ceildiv(b->dims, p->total[s], size[s]));
         p->begin[s] = index_scale(p->t,
                                   builder_tile(b,
                                                s == BATCH  ? "b"
@@ -347,15 +345,12 @@ static void build(Product *p) {
     const int fragment[2] = {builder_scratch_in(b, SPACE_THREAD, "row", p->dtype, row),
                              builder_scratch_in(b, SPACE_THREAD, "column", p->dtype, column)};
     clear_sums(p);
-    const Dim *chunks =
-        dim_need(dim_floordiv(b->dims, dim_add(b->dims, p->total[DEPTH], constant(p, g->chunk - 1)),
-                              constant(p, g->chunk)));
+    const Dim *chunks = dim_need(dim_ceildiv(b->dims, p->total[DEPTH], g->chunk));
     const Index *part = index_const(p->t, 0), *begin = NULL, *end = NULL;
     if (p->parts) {
         int64_t parts = 0;
         dim_is_const(p->parts->shape.dims[0], &parts);
-        const Dim *length = dim_need(dim_floordiv(
-            b->dims, dim_add(b->dims, chunks, constant(p, parts - 1)), constant(p, parts)));
+        const Dim *length = dim_need(dim_ceildiv(b->dims, chunks, parts));
         part = builder_tile(b, "part", p->parts->shape.dims[0]);
         begin = index_scale(p->t, part, length);
         end = index_min(p->t, index_dim(p->t, chunks),

@@ -20,8 +20,7 @@ void gpu_open_elements(Builder *b, const Shape *shape, const Index **at) {
     IndexTable *t = b->table;
     const Dim *total = dim_need(shape_elements(b->dims, shape)),
               *width = dim_const(b->dims, THREADS);
-    const Dim *tiles = dim_need(
-        dim_floordiv(b->dims, dim_add(b->dims, total, dim_const(b->dims, THREADS - 1)), width));
+    const Dim *tiles = dim_need(dim_ceildiv(b->dims, total, THREADS));
     const Index *first = index_scale(t, builder_tile(b, "tile", tiles), width);
     const Index *end = index_min(t, index_dim(t, total), index_add(t, first, index_dim(t, width)));
     int axis = builder_axis(b, "i", total);

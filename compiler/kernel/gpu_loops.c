@@ -61,12 +61,6 @@ static const Dim *elements_of(const Loops *x, const int *axes, int count) {
     return dim_need(shape_elements(x->b->dims, &run));
 }
 
-static const Dim *divided_up(const Loops *x, const Dim *d, int64_t by) {
-    DimTable *dims = x->b->dims;
-    return dim_need(
-        dim_floordiv(dims, dim_add(dims, d, dim_const(dims, by - 1)), dim_const(dims, by)));
-}
-
 /* All lanes come, since the fold of a column needs them: those beyond the last column read it
  * again, and store nothing. */
 static const Index *open_columns(Loops *x, const Index *begin, const Dim *total) {
@@ -92,8 +86,8 @@ static void open_kept(Loops *x) {
         row = builder_tile(b, "row", total);
     } else {
         const Dim *width = dim_const(b->dims, form->rows);
-        const Index *begin =
-            index_scale(t, builder_tile(b, "tile", divided_up(x, total, form->rows)), width);
+        const Index *begin = index_scale(
+            t, builder_tile(b, "tile", dim_need(dim_ceildiv(b->dims, total, form->rows))), width);
         if (form->row == BIND_LANE) {
             row = open_columns(x, begin, total);
         } else {
@@ -126,7 +120,7 @@ static int open_reduced(Loops *x) {
     const Dim *length = elements_of(x, x->reduced, x->reduced_count);
     const Index *begin = NULL, *end = NULL;
     if (choice_of(x)->part) {
-        const Dim *size = divided_up(x, length, choice_of(x)->parts);
+        const Dim *size = dim_need(dim_ceildiv(b->dims, length, choice_of(x)->parts));
         begin = index_scale(t, choice_of(x)->part, size);
         end = index_min(t, index_dim(t, length), index_add(t, begin, index_dim(t, size)));
     }

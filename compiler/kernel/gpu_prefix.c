@@ -132,8 +132,7 @@ static void write_chunks(Prefix *p, const RowForm *form, const Index *first, con
     Builder *b = p->b;
     IndexTable *t = b->table;
     const Dim *lanes = constant(p, form->lanes);
-    const Dim *chunks = dim_need(
-        dim_floordiv(b->dims, dim_add(b->dims, extent, constant(p, form->lanes - 1)), lanes));
+    const Dim *chunks = dim_need(dim_ceildiv(b->dims, extent, form->lanes));
     const Index *chunk;
     const Index *count = index_add(t, index_sub(t, end, first), index_const(t, form->lanes - 1));
     int carry = open_accumulator(p, "chunk", chunks, NULL, index_floordiv(t, count, lanes),
@@ -166,10 +165,8 @@ static void write_segments(Prefix *p, const Dim *rows) {
     IndexTable *t = b->table;
     const ReduceKind kind = p->n->attr.prefix.kind;
     const Dim *lanes = constant(p, WARP_LANES), *warps = constant(p, WARPS);
-    const Dim *tiles =
-        dim_need(dim_floordiv(b->dims, dim_add(b->dims, rows, constant(p, WARP_LANES - 1)), lanes));
-    const Dim *size =
-        dim_need(dim_floordiv(b->dims, dim_add(b->dims, p->length, constant(p, WARPS - 1)), warps));
+    const Dim *tiles = dim_need(dim_ceildiv(b->dims, rows, WARP_LANES));
+    const Dim *size = dim_need(dim_ceildiv(b->dims, p->length, WARPS));
     const Shape shape = {2, {warps, lanes}};
     const int totals = builder_scratch_in(b, SPACE_SHARED, "totals", p->dtype, shape);
     const Index *tile = builder_tile(b, "tile", tiles), *k, *w;
@@ -221,8 +218,7 @@ static void write_rows(Prefix *p, const RowForm *form) {
     }
     if (form->row == BIND_WARP) {
         const Dim *each = constant(p, form->rows);
-        const Dim *tiles = dim_need(
-            dim_floordiv(b->dims, dim_add(b->dims, rows, constant(p, form->rows - 1)), each));
+        const Dim *tiles = dim_need(dim_ceildiv(b->dims, rows, form->rows));
         const Index *first = index_scale(t, builder_tile(b, "tile", tiles), each);
         const Index *end =
             index_min(t, index_dim(t, rows), index_add(t, first, index_dim(t, each)));
@@ -327,9 +323,7 @@ void schedule_gpu_prefix(Lowering *l, Group *group) {
             best = &forms[i];
     int64_t part = part_size(p);
     if (is_cut(p, rows, part, form_cost(best, count, length, columns), columns)) {
-        const Dim *size = dim_const(l->dims, part);
-        const Dim *parts = dim_need(
-            dim_floordiv(l->dims, dim_add(l->dims, p->length, dim_const(l->dims, part - 1)), size));
+        const Dim *parts = dim_need(dim_ceildiv(l->dims, p->length, part));
         Shape shape = {2, {rows, parts}};
         p->part = part;
         p->totals = lowering_buffer(l, BUFFER_TEMPORARY, p->dtype, shape, "totals");

@@ -34,12 +34,6 @@ static void begin(Sort *s) {
     s->b->kernel->threads = THREADS;
 }
 
-static const Dim *tiles_of(const Sort *s, const Dim *count, int64_t size) {
-    DimTable *dims = s->l->dims;
-    return dim_need(
-        dim_floordiv(dims, dim_add(dims, count, constant(s, size - 1)), constant(s, size)));
-}
-
 /* ---- tiles ---- */
 
 /* The tile of this block: its first row, and its first element in the row. */
@@ -50,11 +44,13 @@ typedef struct TilePlace {
 static TilePlace open_tile(Sort *s) {
     IndexTable *t = s->l->table;
     int64_t each = s->tile / s->width;
-    TilePlace at = {builder_tile(s->b, "row", tiles_of(s, s->r->rows, each)), index_const(t, 0)};
+    TilePlace at = {builder_tile(s->b, "row", dim_need(dim_ceildiv(s->l->dims, s->r->rows, each))),
+                    index_const(t, 0)};
     at.row = index_scale(t, at.row, constant(s, each));
     if (s->width == TILE)
-        at.first = index_scale(t, builder_tile(s->b, "chunk", tiles_of(s, s->r->length, TILE)),
-                               constant(s, TILE));
+        at.first = index_scale(
+            t, builder_tile(s->b, "chunk", dim_need(dim_ceildiv(s->l->dims, s->r->length, TILE))),
+            constant(s, TILE));
     return at;
 }
 

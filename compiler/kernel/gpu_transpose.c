@@ -143,8 +143,7 @@ static const Dim *constant(const Square *s, int64_t v) {
 
 static const Index *open_side(const Square *s, const Dim *size) {
     Builder *b = s->x->b;
-    const Dim *count = dim_need(
-        dim_floordiv(b->dims, dim_add(b->dims, size, constant(s, SIDE - 1)), constant(s, SIDE)));
+    const Dim *count = dim_need(dim_ceildiv(b->dims, size, SIDE));
     return index_scale(b->table, builder_tile(b, "square", count), constant(s, SIDE));
 }
 

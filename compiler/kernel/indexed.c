@@ -62,8 +62,7 @@ void schedule_copy(Lowering *l, const Node *node, Buffer *dst, const char *what)
     Shape run = node->type.shape;
     const Dim *elements = dim_need(shape_elements(l->dims, &run));
     const Dim *block = dim_const(l->dims, TILE_ELEMENTS);
-    const Dim *tiles = dim_floordiv(
-        l->dims, dim_add(l->dims, elements, dim_const(l->dims, TILE_ELEMENTS - 1)), block);
+    const Dim *tiles = dim_ceildiv(l->dims, elements, TILE_ELEMENTS);
     const Index *flat = index_const(b->table, 0);
     if (run.rank) {
         int64_t known;
@@ -192,8 +191,7 @@ void schedule_scatter(Lowering *l, Group *group) {
     const Index *first = NULL, *end = NULL;
     int64_t known;
     if (!dim_is_const(width, &known) || known > 4 * PANEL_MAX) {
-        const Dim *tiles = dim_floordiv(
-            l->dims, dim_add(l->dims, width, dim_const(l->dims, 4 * PANEL_MAX - 1)), block);
+        const Dim *tiles = dim_ceildiv(l->dims, width, 4 * PANEL_MAX);
         first = index_scale(n.b->table, builder_tile(n.b, "tile", dim_need(tiles)), block);
         end = index_min(n.b->table, index_dim(n.b->table, width),
                         index_add(n.b->table, first, index_dim(n.b->table, block)));

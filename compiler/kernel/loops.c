@@ -83,8 +83,7 @@ static int open_axes(Loops *x, const int *axes, int count, bool vector, bool til
             if (is_vector) block = (block + PANEL_MAX - 1) / PANEL_MAX * PANEL_MAX;
             if (splitting && !(constant && known <= block + block / 2)) {
                 const Dim *size = dim_const(b->dims, block);
-                const Dim *tiles = dim_need(dim_floordiv(
-                    b->dims, dim_add(b->dims, extent, dim_const(b->dims, block - 1)), size));
+                const Dim *tiles = dim_need(dim_ceildiv(b->dims, extent, block));
                 begin = index_scale(b->table, builder_tile(b, "tile", tiles), size);
                 end = index_min(b->table, index_dim(b->table, extent),
                                 index_add(b->table, begin, index_dim(b->table, size)));
@@ -125,9 +124,7 @@ static void open_panels(Loops *x) {
     const Shape *space = &x->group->space;
     int axis = variant_of(x)->panel_axis;
     const Dim *width = dim_const(b->dims, variant_of(x)->panel);
-    const Dim *tiles = dim_need(dim_floordiv(
-        b->dims, dim_add(b->dims, space->dims[axis], dim_const(b->dims, variant_of(x)->panel - 1)),
-        width));
+    const Dim *tiles = dim_need(dim_ceildiv(b->dims, space->dims[axis], variant_of(x)->panel));
     const Index *begin = index_scale(b->table, builder_tile(b, "panel", tiles), width);
     for (int i = 0; i < space->rank; i++) {
         if (i == axis) continue;

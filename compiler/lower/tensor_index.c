@@ -56,10 +56,7 @@ static bool slice_axis(Lowerer *lw, const Value *slice, const Dim *extent, Span 
         span_dim = zero;
     else if (ordered == DIM_UNKNOWN)
         span_dim = dim_max(lw->dims, span_dim, zero);
-    *count = *step == 1 ? span_dim
-                        : dim_floordiv(lw->dims,
-                                       dim_add(lw->dims, span_dim, dim_const(lw->dims, *step - 1)),
-                                       dim_const(lw->dims, *step));
+    *count = *step == 1 ? span_dim : dim_ceildiv(lw->dims, span_dim, *step);
     return *count != NULL;
 }
 

@@ -557,6 +557,10 @@ const Dim *dim_mod(DimTable *table, const Dim *a, const Dim *b) {
     return dim_sub(table, a, dim_mul(table, b, dim_floordiv(table, a, b)));
 }
 
+const Dim *dim_ceildiv(DimTable *table, const Dim *a, int64_t by) {
+    return dim_floordiv(table, dim_add(table, a, dim_const(table, by - 1)), dim_const(table, by));
+}
+
 const Dim *dim_max(DimTable *table, const Dim *a, const Dim *b) {
     a = dim_canonical(table, a);
     b = dim_canonical(table, b);

@@ -33,6 +33,8 @@ const Dim *dim_neg(DimTable *table, const Dim *a);
 /* Floor division and Python's modulo; b must be provably > 0, else NULL. */
 const Dim *dim_floordiv(DimTable *table, const Dim *a, const Dim *b);
 const Dim *dim_mod(DimTable *table, const Dim *a, const Dim *b);
+/* a / by, rounded up; by > 0. */
+const Dim *dim_ceildiv(DimTable *table, const Dim *a, int64_t by);
 const Dim *dim_max(DimTable *table, const Dim *a, const Dim *b);
 
 /* a / b when b divides a exactly as polynomials (view(-1)); NULL when it cannot be shown. */
