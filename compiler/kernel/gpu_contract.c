@@ -377,7 +377,7 @@ void schedule_gpu_contract(Lowering *l, Group *group) {
                    .n = n,
                    .b = builder_new(l->program, l->arena),
                    .t = l->table,
-                   .dtype = t == DTYPE_F16 || t == DTYPE_BF16 ? DTYPE_F32 : t};
+                   .dtype = dtype_accumulator(t)};
     p->gen = gen_new(l, p->b, group);
     sort_labels(p);
     choose_tiling(p);

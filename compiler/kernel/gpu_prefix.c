@@ -309,7 +309,7 @@ void schedule_gpu_prefix(Lowering *l, Group *group) {
     const Shape *s = &n->type.shape;
     Prefix prefix = {.l = l,
                      .n = n,
-                     .dtype = t == DTYPE_F16 || t == DTYPE_BF16 ? DTYPE_F32 : t,
+                     .dtype = dtype_accumulator(t),
                      .length = s->dims[n->attr.prefix.axis]},
            *p = &prefix;
     for (int i = 0; i < s->rank; i++)

@@ -227,7 +227,7 @@ void schedule_gpu_argsort(Lowering *l, Group *group) {
     const Shape *shape = &n->type.shape;
     const int axis = n->attr.sort.axis;
     const DType t = n->inputs[0]->type.dtype;
-    Argsort a = {n, {0}, t == DTYPE_F16 || t == DTYPE_BF16 ? DTYPE_F32 : t};
+    Argsort a = {n, {0}, dtype_accumulator(t)};
     for (int i = 0; i < shape->rank; i++)
         if (i != axis) a.others.dims[a.others.rank++] = shape->dims[i];
     const SortRequest request = {.rows = dim_need(shape_elements(l->dims, &a.others)),

@@ -101,8 +101,7 @@ void schedule_prefix(Lowering *l, Group *group) {
     }
     if (last >= 0) at[last] = loop(&n, s->dims[last], BIND_VECTOR, "v");
     int run = builder_axis(n.b, "k", s->dims[axis]);
-    DType dtype =
-        p->type.dtype == DTYPE_F16 || p->type.dtype == DTYPE_BF16 ? DTYPE_F32 : p->type.dtype;
+    DType dtype = dtype_accumulator(p->type.dtype);
     int reg = builder_register(n.b, dtype, "prefix");
     Stmt *scan = builder_open(n.b, run, NULL, NULL, BIND_SEQ);
     builder_accumulator(n.b, scan, p->attr.prefix.kind, reg, -1);
@@ -131,9 +130,7 @@ void schedule_argsort(Lowering *l, Group *group) {
     for (int i = 0; i < s->rank; i++)
         if (i != axis) at[i] = builder_tile(n.b, "i", s->dims[i]);
     Shape row = {1, {s->dims[axis]}};
-    DType type = p->inputs[0]->type.dtype;
-    /* Halves are compared as floats, not as their bits. */
-    if (type == DTYPE_F16 || type == DTYPE_BF16) type = DTYPE_F32;
+    DType type = dtype_accumulator(p->inputs[0]->type.dtype);
     int keys = builder_scratch(n.b, "keys", type, row);
     int order = builder_scratch(n.b, "order", DTYPE_I64, row);
     int spare = builder_scratch(n.b, "spare", DTYPE_I64, row);

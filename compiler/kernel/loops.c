@@ -152,15 +152,13 @@ static const Expr *reduction_value(Loops *x, const Node *n) {
             for (int k = 0; k < labels; k++)
                 if (order[k] == names[i]) at[i] = x->at[k];
         args[side] = gen_value(x->gen, n->inputs[side], at);
-        if (args[side]->dtype == DTYPE_F16 || args[side]->dtype == DTYPE_BF16)
-            args[side] = expr_cast(b, args[side], DTYPE_F32);
+        args[side] = expr_cast(b, args[side], dtype_accumulator(args[side]->dtype));
     }
     return expr_op(b, OP_MUL, args[0]->dtype, args, 2);
 }
 
 static DType accumulator_dtype(const Node *n, bool arg) {
-    DType t = arg ? n->inputs[0]->type.dtype : n->type.dtype;
-    return t == DTYPE_F16 || t == DTYPE_BF16 ? DTYPE_F32 : t;
+    return dtype_accumulator(arg ? n->inputs[0]->type.dtype : n->type.dtype);
 }
 
 static bool is_arg(const Node *n) {

@@ -185,10 +185,6 @@ static void leave_scope(Gen *g, const Scope *saved, int saved_depth) {
     g->b->depth = saved_depth;
 }
 
-static DType accumulator_type(DType dtype) {
-    return dtype == DTYPE_F16 || dtype == DTYPE_BF16 ? DTYPE_F32 : dtype;
-}
-
 /* Of a reduction of `kind`, the member that reduces the same by `wanted`: a loop for the position
  * of the best element gives its value too. */
 static const Node *twin_of(const Gen *g, const Node *n, ReduceKind kind, ReduceKind wanted) {
@@ -230,7 +226,7 @@ static const Expr *gen_window(Gen *g, const Node *n, const Index *const *indices
     uint32_t axes = fold ? 1u << (s->rank - 1) : n->attr.reduce.axes;
     ReduceKind kind = fold ? REDUCE_SUM : n->attr.reduce.kind;
     bool arg = kind == REDUCE_ARGMAX || kind == REDUCE_ARGMIN;
-    DType dtype = accumulator_type(arg ? x->type.dtype : n->type.dtype);
+    DType dtype = dtype_accumulator(arg ? x->type.dtype : n->type.dtype);
     const Index *at[SHAPE_MAX_RANK];
     int regs[SHAPE_MAX_RANK], loops = 0, out = 0;
     int positions[SHAPE_MAX_RANK];

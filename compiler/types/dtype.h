@@ -22,6 +22,14 @@ DTypeKind dtype_kind(DType t);
 static inline bool dtype_is_float(DType t) {
     return dtype_kind(t) == DTYPE_KIND_FLOATING;
 }
+static inline bool dtype_is_half(DType t) {
+    return t == DTYPE_F16 || t == DTYPE_BF16;
+}
+/* In which values of t are added, compared and multiplied up: halves in f32, since rounding to the
+ * dtype is for values and not for what leads to them. */
+static inline DType dtype_accumulator(DType t) {
+    return dtype_is_half(t) ? DTYPE_F32 : t;
+}
 bool dtype_parse(const char *name, DType *out);
 /* torch.promote_types: bool < ints < floats; u8+i8 = i16; f16+bf16 = f32. */
 DType dtype_promote(DType a, DType b);

@@ -191,7 +191,7 @@ void entry_titles(EntryWriter *e, const Step *s, int indent) {
 
 const char *entry_number(EntryWriter *e, DType dtype, double value) {
     Text t = text_new(e->w->arena);
-    if (dtype == DTYPE_F16 || dtype == DTYPE_BF16)
+    if (dtype_is_half(dtype))
         text_printf(&t, "%u", emit_half_bits(value, dtype));
     else if (dtype_is_float(dtype))
         emit_float(&t, value, dtype);

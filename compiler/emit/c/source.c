@@ -42,7 +42,7 @@ static void write_constant(SourceWriter *w, const char *qualifiers, const Buffer
                 (long long)(n ? n : 1));
     for (int64_t i = 0; i < n; i++) {
         text_append(w->out, i % 8 ? " " : "\n    ");
-        if (b->dtype == DTYPE_F16 || b->dtype == DTYPE_BF16)
+        if (dtype_is_half(b->dtype))
             text_printf(w->out, "0x%04x", emit_half_bits(((const double *)b->data)[i], b->dtype));
         else if (dtype_is_float(b->dtype))
             emit_float(w->out, ((const double *)b->data)[i], b->dtype);

@@ -24,15 +24,11 @@ const char *scalar_type(DType dtype) {
     return dtype_c_type(dtype);
 }
 
-static bool is_half(DType t) {
-    return t == DTYPE_F16 || t == DTYPE_BF16;
-}
-
 const char *memory_name(DType dtype) {
     return dtype_name(dtype);
 }
 const char *lane_name(DType dtype) {
-    return is_half(dtype) ? "f32" : dtype_name(dtype);
+    return dtype_is_half(dtype) ? "f32" : dtype_name(dtype);
 }
 
 const char *scalar_constant(Writer *w, DType dtype, double number, int64_t integer) {
@@ -100,7 +96,8 @@ const char *scalar_op(Writer *w, Op op, DType operand, DType result, const char 
     else
         text = writer_format(w, "nns_%s_%s(%s, %s)", op_info(op)->name, lane_name(operand), a[0],
                              a[1]);
-    return is_half(result) ? writer_format(w, "nns_round_%s(%s)", dtype_name(result), text) : text;
+    return dtype_is_half(result) ? writer_format(w, "nns_round_%s(%s)", dtype_name(result), text)
+                                 : text;
 }
 
 const char *vector_op(Writer *w, Op op, DType operand, DType result, const char *const *a) {
@@ -133,7 +130,8 @@ const char *vector_op(Writer *w, Op op, DType operand, DType result, const char 
         text = writer_format(w, "nnv_%s_%s(%s)", op_info(op)->name, lane, a[0]);
     else
         text = writer_format(w, "nnv_%s_%s(%s, %s)", op_info(op)->name, lane, a[0], a[1]);
-    return is_half(result) ? writer_format(w, "nnv_round_%s(%s)", dtype_name(result), text) : text;
+    return dtype_is_half(result) ? writer_format(w, "nnv_round_%s(%s)", dtype_name(result), text)
+                                 : text;
 }
 
 /* ---- casts ---- */
@@ -141,7 +139,7 @@ const char *vector_op(Writer *w, Op op, DType operand, DType result, const char 
 const char *scalar_cast(Writer *w, DType from, DType to, const char *a) {
     if (from == to) return a;
     if (to == DTYPE_BOOL) return writer_format(w, "(%s != 0)", a);
-    if (is_half(to)) return writer_format(w, "nns_round_%s((float)%s)", dtype_name(to), a);
+    if (dtype_is_half(to)) return writer_format(w, "nns_round_%s((float)%s)", dtype_name(to), a);
     if (dtype_is_float(from) && !dtype_is_float(to))
         return writer_format(w, "nns_%s_of_%s(%s)", dtype_name(to), lane_name(from), a);
     return writer_format(w, "((%s)%s)", scalar_type(to), a);
@@ -164,7 +162,7 @@ const char *vector_cast(Writer *w, DType from, DType to, const char *a) {
     /* Compilers convert between bytes and floats well only by way of 32-bit integers. */
     if (is_narrow(from) && dtype_is_float(to)) a = writer_format(w, "nnv_cast(i32, %s)", a);
     if (strcmp(f, t)) a = writer_format(w, "nnv_cast(%s, %s)", t, a);
-    return is_half(to) ? writer_format(w, "nnv_round_%s(%s)", dtype_name(to), a) : a;
+    return dtype_is_half(to) ? writer_format(w, "nnv_round_%s(%s)", dtype_name(to), a) : a;
 }
 
 /* ---- memory, scalar ---- */
@@ -173,14 +171,15 @@ const char *scalar_load(Writer *w, int slot, const char *offset) {
     DType t = w->kernel->slots.data[slot].dtype;
     const char *name = w->slot_names[slot];
     if (t == DTYPE_BOOL) return writer_format(w, "(%s[%s] != 0)", name, offset);
-    if (is_half(t)) return writer_format(w, "nns_load_%s(&%s[%s])", dtype_name(t), name, offset);
+    if (dtype_is_half(t))
+        return writer_format(w, "nns_load_%s(&%s[%s])", dtype_name(t), name, offset);
     return writer_format(w, "%s[%s]", name, offset);
 }
 
 void scalar_store(Writer *w, int slot, const char *offset, const char *value) {
     DType t = w->kernel->slots.data[slot].dtype;
     const char *name = w->slot_names[slot];
-    if (is_half(t))
+    if (dtype_is_half(t))
         writer_line(w, "nns_store_%s(&%s[%s], %s);", dtype_name(t), name, offset, value);
     else if (t == DTYPE_BOOL)
         writer_line(w, "%s[%s] = (uint8_t)(%s);", name, offset, value);

@@ -76,11 +76,6 @@ static bool is_vector_mode(const Writer *w) {
 static DType register_dtype(const Writer *w, int reg) {
     return w->kernel->registers.data[reg].dtype;
 }
-/* f16 and bf16 sums run in float: rounding to the dtype is for values, not for partial sums. */
-static DType accumulator_dtype(DType t) {
-    return t == DTYPE_F16 || t == DTYPE_BF16 ? DTYPE_F32 : t;
-}
-
 static void declare_accumulator(Writer *w, const Accumulator *a, bool lanes) {
     DType t = register_dtype(w, a->reg);
     const char *first = neutral(w, a->kind, t), *name = w->register_names[a->reg];
@@ -131,7 +126,7 @@ static const Accumulator *find_accumulator(const Stmt *s, int reg) {
 
 static void write_accumulate(Writer *w, const Stmt *s) {
     writer_begin_statement(w, (const Expr *const[]){s->value, s->position}, 2);
-    DType t = register_dtype(w, s->reg), sum = accumulator_dtype(t);
+    DType t = register_dtype(w, s->reg), sum = dtype_accumulator(t);
     const char *name = w->register_names[s->reg];
     bool lanes = w->register_is_vector[s->reg] && is_vector_mode(w);
     bool masked = lanes && w->mode == MODE_PART && w->register_is_lanes_accumulator[s->reg];
