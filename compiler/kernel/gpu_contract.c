@@ -21,8 +21,6 @@ static const Tiling tilings[] = {
     {32, 32, 2, 2, 32},  {16, 16, 1, 1, 32},
 };
 enum {
-    THREADS = 256,
-    PROCESSORS = 132,
     PART_DEPTH = 512, /* of a part, at least */
     TILINGS = sizeof tilings / sizeof *tilings
 };
@@ -80,20 +78,14 @@ static void indices_at(Product *p, int side, const Index *const *flat, const Ind
 
 /* ---- choosing ---- */
 
-/* A size that only a call knows is that of a batch worth a GPU. */
-static double size_of(const Dim *d) {
-    int64_t value;
-    return dim_is_const(d, &value) ? (double)value : 4.0 * (double)dim_hint(d);
-}
-
 /* Estimated time: waves of blocks, each with its products, reads of shared memory and loads. */
 static double tiling_cost(const Product *p, const Tiling *t) {
-    double count = size_of(p->total[BATCH]) * blocks(size_of(p->total[ROWS]), (double)t->rows) *
-                   blocks(size_of(p->total[COLUMNS]), (double)t->columns);
+    double count = gpu_size(p->total[BATCH]) * blocks(gpu_size(p->total[ROWS]), (double)t->rows) *
+                   blocks(gpu_size(p->total[COLUMNS]), (double)t->columns);
     double products = 2.0 * (double)(t->row_each * t->column_each);
     double shared = 2.0 * (double)(t->row_each + t->column_each);
-    double loads = 4.0 * (double)(t->rows + t->columns) / THREADS;
-    return blocks(count, PROCESSORS) * (products + shared + loads + 64.0 / (double)t->chunk);
+    double loads = 4.0 * (double)(t->rows + t->columns) / GPU_THREADS;
+    return blocks(count, GPU_PROCESSORS) * (products + shared + loads + 64.0 / (double)t->chunk);
 }
 
 static void choose_tiling(Product *p) {
@@ -289,9 +281,9 @@ static void store_results(Product *p, const Index *part) {
 /* How many parts, so that few blocks do not work long while most processors have nothing to do. */
 static int64_t part_count(const Product *p) {
     const Tiling *g = p->tiling;
-    double count = size_of(p->total[BATCH]) * blocks(size_of(p->total[ROWS]), (double)g->rows) *
-                   blocks(size_of(p->total[COLUMNS]), (double)g->columns);
-    double depth = size_of(p->total[DEPTH]), parts = PROCESSORS / count;
+    double count = gpu_size(p->total[BATCH]) * blocks(gpu_size(p->total[ROWS]), (double)g->rows) *
+                   blocks(gpu_size(p->total[COLUMNS]), (double)g->columns);
+    double depth = gpu_size(p->total[DEPTH]), parts = GPU_PROCESSORS / count;
     if (parts > depth / PART_DEPTH) parts = depth / PART_DEPTH;
     return parts >= 2 ? (int64_t)parts : 1;
 }
@@ -311,7 +303,7 @@ static void sum_parts(Product *p) {
     IndexTable *t = p->t;
     const Shape *s = &p->n->type.shape;
     const Index *at[SHAPE_MAX_RANK], *place[4];
-    b->kernel->threads = THREADS;
+    b->kernel->threads = GPU_THREADS;
     gpu_open_elements(b, s, at);
     for (int set = BATCH; set <= COLUMNS; set++) {
         const Shape shape = labels_shape(&p->sets[set]);
@@ -331,9 +323,9 @@ static void sum_parts(Product *p) {
 static void build(Product *p) {
     Builder *b = p->b;
     const Tiling *g = p->tiling;
-    b->kernel->threads = THREADS;
+    b->kernel->threads = GPU_THREADS;
     open_tiles(p);
-    p->thread = builder_axis(b, "t", constant(p, THREADS));
+    p->thread = builder_axis(b, "t", constant(p, GPU_THREADS));
     /* One more in a row: threads that go down the depth meet other banks. */
     Shape rows = {2, {constant(p, g->chunk), constant(p, g->rows + 1)}};
     Shape columns = {2, {constant(p, g->chunk), constant(p, g->columns + 1)}};

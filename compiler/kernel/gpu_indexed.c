@@ -4,8 +4,6 @@
  * Input: a node, or a group with one anchor.  Output: kernels with a thread for each element. */
 #include "kernel/internal.h"
 
-enum { THREADS = 256 };
-
 /* A size that only a call knows is that of a batch worth a GPU. */
 double gpu_size(const Dim *d) {
     int64_t value;
@@ -19,8 +17,8 @@ double gpu_traffic(double bytes) {
 void gpu_open_elements(Builder *b, const Shape *shape, const Index **at) {
     IndexTable *t = b->table;
     const Dim *total = dim_need(shape_elements(b->dims, shape)),
-              *width = dim_const(b->dims, THREADS);
-    const Dim *tiles = dim_need(dim_ceildiv(b->dims, total, THREADS));
+              *width = dim_const(b->dims, GPU_THREADS);
+    const Dim *tiles = dim_need(dim_ceildiv(b->dims, total, GPU_THREADS));
     const Index *first = index_scale(t, builder_tile(b, "tile", tiles), width);
     const Index *end = index_min(t, index_dim(t, total), index_add(t, first, index_dim(t, width)));
     int axis = builder_axis(b, "i", total);
@@ -31,7 +29,7 @@ void gpu_open_elements(Builder *b, const Shape *shape, const Index **at) {
 void schedule_gpu_copy(Lowering *l, const Node *node, Buffer *dst, const char *what) {
     Builder *b = builder_new(l->program, l->arena);
     const Index *at[SHAPE_MAX_RANK];
-    b->kernel->threads = THREADS;
+    b->kernel->threads = GPU_THREADS;
     gpu_open_elements(b, &node->type.shape, at);
     const Expr *value = gen_value(gen_new(l, b, NULL), node, at);
     builder_store(b, builder_slot(b, dst, ACCESS_WRITE), at, node->type.shape.rank, value, NULL);
@@ -49,7 +47,7 @@ void schedule_gpu_update(Lowering *l, Group *group) {
     const Shape *s = &update->type.shape;
     int axis = p->attr.dynamic.axis;
     const Index *from[SHAPE_MAX_RANK], *to[SHAPE_MAX_RANK];
-    b->kernel->threads = THREADS;
+    b->kernel->threads = GPU_THREADS;
     gpu_open_elements(b, s, from);
     for (int i = 0; i < s->rank; i++) to[i] = from[i];
     const Index *limit = index_dim(t, dim_sub(l->dims, p->type.shape.dims[axis], s->dims[axis]));

@@ -8,8 +8,6 @@
 #include "kernel/loops.h"
 
 enum {
-    BLOCK_THREADS = 256,
-    BLOCK_WARPS = BLOCK_THREADS / WARP_LANES,
     THREAD_ROW_MAX = 8,  /* longer rows that lie in one piece belong to a warp */
     WARP_ROW_MAX = 1024, /* longer ones to a block */
     COLUMNS_MIN = 2,     /* so many rows that are neighbours in memory are read side by side */
@@ -23,10 +21,10 @@ typedef struct RowForm {
     Binding element; /* elements of a row likewise; SEQ: one after the other */
     int rows, lanes; /* of a tile; of those that share a row */
 } RowForm;
-static const RowForm by_thread = {BIND_THREAD, BIND_SEQ, BLOCK_THREADS, 1};
-static const RowForm by_warp = {BIND_WARP, BIND_LANE, BLOCK_WARPS, WARP_LANES};
-static const RowForm by_block = {BIND_SEQ, BIND_THREAD, 1, BLOCK_THREADS};
-static const RowForm by_columns = {BIND_LANE, BIND_WARP, WARP_LANES, BLOCK_WARPS};
+static const RowForm by_thread = {BIND_THREAD, BIND_SEQ, GPU_THREADS, 1};
+static const RowForm by_warp = {BIND_WARP, BIND_LANE, GPU_WARPS, WARP_LANES};
+static const RowForm by_block = {BIND_SEQ, BIND_THREAD, 1, GPU_THREADS};
+static const RowForm by_columns = {BIND_LANE, BIND_WARP, WARP_LANES, GPU_WARPS};
 
 typedef struct Choice {
     const RowForm *form;
@@ -142,7 +140,7 @@ static Loops *begin(Lowering *l, Group *group, const RowForm *form) {
     Loops *x = loops_new(l, group, l->arena);
     Choice *choice = NEW(l->arena, Choice);
     choice->form = form;
-    x->b->kernel->threads = BLOCK_THREADS;
+    x->b->kernel->threads = GPU_THREADS;
     x->choice = choice;
     x->open_reduced = open_reduced;
     x->open_once = open_once;

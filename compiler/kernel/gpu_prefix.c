@@ -11,8 +11,6 @@
 #include <math.h>
 
 enum {
-    THREADS = 256,
-    WARPS = THREADS / WARP_LANES,
     PART = 2048,      /* elements of a part, at least */
     PARTS_MAX = 1024, /* of a row whose length is known */
     PART_OPEN = 4096, /* elements of a part of a row whose length only a call knows, */
@@ -29,10 +27,10 @@ typedef struct RowForm {
     int reads; /* of an element */
 } RowForm;
 static const RowForm forms[] = {
-    {BIND_THREAD, BIND_SEQ, THREADS, 1, 60, 1},
-    {BIND_WARP, BIND_LANE, WARPS, WARP_LANES, 450, 1},
-    {BIND_SEQ, BIND_THREAD, 1, THREADS, 900, 1},
-    {BIND_LANE, BIND_SEQ, WARP_LANES, WARPS, 120, 2},
+    {BIND_THREAD, BIND_SEQ, GPU_THREADS, 1, 60, 1},
+    {BIND_WARP, BIND_LANE, GPU_WARPS, WARP_LANES, 450, 1},
+    {BIND_SEQ, BIND_THREAD, 1, GPU_THREADS, 900, 1},
+    {BIND_LANE, BIND_SEQ, WARP_LANES, GPU_WARPS, 120, 2},
 };
 enum { BY_BLOCK = 2, FORMS = sizeof forms / sizeof *forms };
 
@@ -52,7 +50,7 @@ typedef struct Prefix {
 static void begin(Prefix *p, Group *group) {
     p->b = builder_new(p->l->program, p->l->arena);
     p->gen = gen_new(p->l, p->b, group);
-    p->b->kernel->threads = THREADS;
+    p->b->kernel->threads = GPU_THREADS;
 }
 
 static const Dim *constant(Prefix *p, int64_t v) {
@@ -164,13 +162,13 @@ static void write_segments(Prefix *p, const Dim *rows) {
     Builder *b = p->b;
     IndexTable *t = b->table;
     const ReduceKind kind = p->n->attr.prefix.kind;
-    const Dim *lanes = constant(p, WARP_LANES), *warps = constant(p, WARPS);
+    const Dim *lanes = constant(p, WARP_LANES), *warps = constant(p, GPU_WARPS);
     const Dim *tiles = dim_need(dim_ceildiv(b->dims, rows, WARP_LANES));
-    const Dim *size = dim_need(dim_ceildiv(b->dims, p->length, WARPS));
+    const Dim *size = dim_need(dim_ceildiv(b->dims, p->length, GPU_WARPS));
     const Shape shape = {2, {warps, lanes}};
     const int totals = builder_scratch_in(b, SPACE_SHARED, "totals", p->dtype, shape);
     const Index *tile = builder_tile(b, "tile", tiles), *k, *w;
-    int thread = builder_axis(b, "t", constant(p, THREADS));
+    int thread = builder_axis(b, "t", constant(p, GPU_THREADS));
     builder_open(b, thread, NULL, NULL, BIND_THREAD);
     const Index *warp = index_floordiv(t, builder_axis_index(b, thread), lanes);
     const Index *lane = index_mod(t, builder_axis_index(b, thread), lanes);
@@ -288,7 +286,7 @@ static int64_t part_size(const Prefix *p) {
     int64_t length;
     if (!dim_is_const(p->length, &length)) return PART_OPEN;
     int64_t least = (length + PARTS_MAX - 1) / PARTS_MAX;
-    return least <= PART ? PART : (least + THREADS - 1) / THREADS * THREADS;
+    return least <= PART ? PART : (least + GPU_THREADS - 1) / GPU_THREADS * GPU_THREADS;
 }
 
 /* Is it worth a second launch, before which another kernel reads the row? */

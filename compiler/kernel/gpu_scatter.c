@@ -10,7 +10,6 @@
 #include <math.h>
 
 enum {
-    THREADS = 256,
     SERIAL_MAX = 32,   /* updates that are not worth a sort */
     UPDATE_STEP = 500, /* cycles: id, element, sum, one after the other */
     TILE = 2048,       /* of the sort, whose blocks take SORT_STEP cycles, 8 to a processor */
@@ -36,7 +35,7 @@ typedef struct Scatter {
 static void begin(Scatter *s) {
     s->b = builder_new(s->l->program, s->l->arena);
     s->gen = gen_new(s->l, s->b, s->group);
-    s->b->kernel->threads = THREADS;
+    s->b->kernel->threads = GPU_THREADS;
 }
 
 static bool adds(const Scatter *s) {
@@ -205,7 +204,7 @@ static bool serial_is_cheaper(const Scatter *s) {
     const double traffic = gpu_traffic(updates * columns * 12);
     const double serial = fmax(updates * UPDATE_STEP * ceil(columns / resident), traffic);
     const double chunks = ceil(updates / TILE), merges = ceil(log2(chunks));
-    const double tiles = ceil(rows * chunks * THREADS / resident) * SORT_STEP;
+    const double tiles = ceil(rows * chunks * GPU_THREADS / resident) * SORT_STEP;
     const double merging =
         merges * (GPU_LAUNCH + fmax(MERGE_STEP, gpu_traffic(rows * updates * PAIR_BYTES)));
     const double run = ceil(updates / fmax(extent, 1));

@@ -8,10 +8,9 @@
 #include "kernel/internal.h"
 
 enum {
-    THREADS = 256,
-    TILE = 2048,            /* elements of a chunk */
-    TILE_MIN = 2 * THREADS, /* of the rows of a tile together: each thread has a pair */
-    RUN_BITS = 40,          /* of the length of a run: keys of more have no place in any memory */
+    TILE = 2048,                /* elements of a chunk */
+    TILE_MIN = 2 * GPU_THREADS, /* of the rows of a tile together: each thread has a pair */
+    RUN_BITS = 40, /* of the length of a run: keys of more have no place in any memory */
 };
 
 typedef struct Sort {
@@ -31,7 +30,7 @@ static const Dim *constant(const Sort *s, int64_t v) {
 static void begin(Sort *s) {
     s->b = builder_new(s->l->program, s->l->arena);
     s->gen = gen_new(s->l, s->b, s->group);
-    s->b->kernel->threads = THREADS;
+    s->b->kernel->threads = GPU_THREADS;
 }
 
 /* ---- tiles ---- */
@@ -241,7 +240,7 @@ void schedule_gpu_argsort(Lowering *l, Group *group) {
     if (!rows.order) return;
     Builder *b = builder_new(l->program, l->arena);
     Gen *gen = gen_new(l, b, group);
-    b->kernel->threads = THREADS;
+    b->kernel->threads = GPU_THREADS;
     const Index *at[SHAPE_MAX_RANK], *other[SHAPE_MAX_RANK], *from[2];
     gpu_open_elements(b, shape, at);
     for (int i = 0, next = 0; i < shape->rank; i++)

@@ -8,7 +8,6 @@
 #include "kernel/loops.h"
 
 enum {
-    THREADS = 256,
     SIDE = WARP_LANES,
     SIDE_MIN = 8,     /* shorter axes are not worth it */
     LOADS_MAX = 32,   /* of a kernel */
@@ -256,7 +255,7 @@ bool schedule_gpu_transposed(Lowering *l, Group *group) {
     arena_free(trial);
     if (!found) return false;
     s->x = loops_new(l, group, l->arena);
-    s->x->b->kernel->threads = THREADS;
+    s->x->b->kernel->threads = GPU_THREADS;
     open_others(s);
     s->corner[0] = open_side(s, run_size(s));
     s->corner[1] = open_side(s, s->x->group->space.dims[last_axis(s)]);

@@ -278,8 +278,10 @@ void schedule_gpu_loops(Lowering *l, Group *group);
 /* Where a group reads across the rows that it writes; false: it does not, and nothing was made. */
 bool schedule_gpu_transposed(Lowering *l, Group *group);
 void schedule_gpu_contract(Lowering *l, Group *group);
-/* What schedules assume of the device, beside each other in cycles. */
+/* What schedules assume of the device, beside each other in cycles; and their blocks. */
 enum {
+    GPU_THREADS = 256, /* of a block */
+    GPU_WARPS = GPU_THREADS / WARP_LANES,
     GPU_PROCESSORS = 132,
     GPU_RESIDENT = 2048, /* threads of a processor */
     GPU_BYTES = 2048,    /* from and to memory in a cycle */
