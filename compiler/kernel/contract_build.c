@@ -178,22 +178,14 @@ static void zero_tile(ProductPlan *p, int tile, const Index *rows) {
     builder_close(b);
 }
 
+static bool has_shape(const void *shape, const Node *n) {
+    return shape_equal(&n->type.shape, shape);
+}
+
 /* Stores the members of one shape at one element. */
 static void store_members(ProductPlan *p, const Shape *shape, const Index *const *at) {
-    Builder *b = p->b;
-    Group *g = p->group;
-    const Expr **values = NEW_ARRAY(p->b->arena, (size_t)g->members.count, const Expr *);
-    /* All values before all stores: a store may change what another value reads. */
-    for (int pass = 0; pass < 2; pass++) {
-        for (int m = 0; m < g->members.count; m++) {
-            Node *n = g->members.data[m];
-            if (!lowering_needs_store(p->l, n) || !shape_equal(&n->type.shape, shape)) continue;
-            if (pass)
-                gen_store(p->gen, n, at, values[m]);
-            else
-                values[m] = builder_let_here(b, gen_value(p->gen, n, at), "out");
-        }
-    }
+    Shape wanted = *shape;
+    gen_store_members(p->gen, at, (StoreRequest){has_shape, NULL, &wanted});
 }
 
 /* Stores what is computed from the product at one element. */

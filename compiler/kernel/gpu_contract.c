@@ -237,21 +237,10 @@ static void add_products(Product *p, const int *fragment) {
 /* Stores what is computed from the product, at one element. */
 static void store_members(Product *p, const Index *const *at, const Expr *product) {
     Builder *b = p->b;
-    Group *g = p->group;
-    Gen *gen = gen_new(p->l, b, g);
+    Gen *gen = gen_new(p->l, b, p->group);
     product = expr_cast(b, product, p->n->type.dtype);
     gen_set(gen, p->n, at, builder_let_here(b, product, "product"));
-    const Expr **values = NEW_ARRAY(b->arena, (size_t)g->members.count, const Expr *);
-    /* All values before all stores: a store may change what another value reads. */
-    for (int pass = 0; pass < 2; pass++)
-        for (int m = 0; m < g->members.count; m++) {
-            Node *n = g->members.data[m];
-            if (!lowering_needs_store(p->l, n)) continue;
-            if (pass)
-                gen_store(gen, n, at, values[m]);
-            else
-                values[m] = builder_let_here(b, gen_value(gen, n, at), "out");
-        }
+    gen_store_members(gen, at, (StoreRequest){0});
 }
 
 /* Each of a thread's elements: what is computed from it, or what a part of the depth gives. */

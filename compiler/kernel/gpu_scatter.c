@@ -12,8 +12,7 @@
 enum {
     SERIAL_MAX = 32,   /* updates that are not worth a sort */
     UPDATE_STEP = 500, /* cycles: id, element, sum, one after the other */
-    TILE = 2048,       /* of the sort, whose blocks take SORT_STEP cycles, 8 to a processor */
-    SORT_STEP = 6000,
+    SORT_STEP = 6000,  /* cycles of a tile of the sort, 8 to a processor */
     MERGE_STEP = 8000, /* cycles of a search among runs */
     PAIR_BYTES = 24,   /* of a key and its position, read and written */
 };
@@ -152,14 +151,7 @@ static void add_run(Scatter *s, const SortedRows *sorted, const Index *row, cons
     const int keys = builder_slot(b, sorted->keys, ACCESS_READ);
     const Index *place[2] = {row, j}, *zero = index_const(t, 0);
     const Expr *key = builder_let_here(b, expr_load(b, keys, place, 2), "key");
-    Stmt *search = builder_leaf(b, STMT_RANK);
-    search->reg = builder_register(b, DTYPE_I64, "run");
-    search->slot = keys;
-    search->index_count = 1;
-    search->indices = arena_copy(b->arena, place, sizeof *place);
-    search->begin = j;
-    search->end = index_dim(t, s->length);
-    search->value = key;
+    Stmt *search = gpu_search(b, keys, row, j, index_dim(t, s->length), key);
     search->ties = true;
     builder_store(b, sum, &zero, 1, old_here(s), NULL);
     int axis = builder_axis(b, "k", s->length);
@@ -203,7 +195,7 @@ static bool serial_is_cheaper(const Scatter *s) {
     const double resident = (double)GPU_PROCESSORS * GPU_RESIDENT;
     const double traffic = gpu_traffic(updates * columns * 12);
     const double serial = fmax(updates * UPDATE_STEP * ceil(columns / resident), traffic);
-    const double chunks = ceil(updates / TILE), merges = ceil(log2(chunks));
+    const double chunks = ceil(updates / GPU_SORT_TILE), merges = ceil(log2(chunks));
     const double tiles = ceil(rows * chunks * GPU_THREADS / resident) * SORT_STEP;
     const double merging =
         merges * (GPU_LAUNCH + fmax(MERGE_STEP, gpu_traffic(rows * updates * PAIR_BYTES)));

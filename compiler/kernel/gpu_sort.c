@@ -4,11 +4,10 @@
  * several short rows, one row, or a chunk of a long one.  Chunks are then merged two by two in a
  * loop of steps whose count depends on the dims: every element finds its place by searching for it
  * in the sibling run.  Keys go with their positions, which tell equal keys apart.
- * Work for a row of n: n log^2 n, in log(n / TILE) + 2 launches. */
+ * Work for a row of n: n log^2 n, in log(n / GPU_SORT_TILE) + 2 launches. */
 #include "kernel/internal.h"
 
 enum {
-    TILE = 2048,                /* elements of a chunk */
     TILE_MIN = 2 * GPU_THREADS, /* of the rows of a tile together: each thread has a pair */
     RUN_BITS = 40, /* of the length of a run: keys of more have no place in any memory */
 };
@@ -46,10 +45,12 @@ static TilePlace open_tile(Sort *s) {
     TilePlace at = {builder_tile(s->b, "row", dim_need(dim_ceildiv(s->l->dims, s->r->rows, each))),
                     index_const(t, 0)};
     at.row = index_scale(t, at.row, constant(s, each));
-    if (s->width == TILE)
+    if (s->width == GPU_SORT_TILE)
         at.first = index_scale(
-            t, builder_tile(s->b, "chunk", dim_need(dim_ceildiv(s->l->dims, s->r->length, TILE))),
-            constant(s, TILE));
+            t,
+            builder_tile(s->b, "chunk",
+                         dim_need(dim_ceildiv(s->l->dims, s->r->length, GPU_SORT_TILE))),
+            constant(s, GPU_SORT_TILE));
     return at;
 }
 
@@ -112,10 +113,23 @@ static const Dim *run_length(const Sort *s) {
     KernelProgram *p = s->l->program;
     if (!p->run) {
         const Dim *run = dim_symbol(s->l->dims, name_of("sorted run"));
-        dim_assume_bounds(s->l->dims, run, TILE, INT64_C(1) << RUN_BITS);
+        dim_assume_bounds(s->l->dims, run, GPU_SORT_TILE, INT64_C(1) << RUN_BITS);
         p->run = dim_as_symbol(run);
     }
     return dim_of_symbol(s->l->dims, p->run);
+}
+
+Stmt *gpu_search(Builder *b, int slot, const Index *row, const Index *begin, const Index *end,
+                 const Expr *value) {
+    Stmt *search = builder_leaf(b, STMT_RANK);
+    search->reg = builder_register(b, DTYPE_I64, "rank");
+    search->slot = slot;
+    search->index_count = 1;
+    search->indices = arena_copy(b->arena, &row, sizeof row);
+    search->begin = begin;
+    search->end = end;
+    search->value = value;
+    return search;
 }
 
 /* An element of the left run comes before those of the right one that equal it. */
@@ -131,14 +145,9 @@ static void merge_side(Sort *s, const SortedRows *from, const SortedRows *to, bo
     int depth = b->depth;
     const int keys = builder_slot(b, from->keys, ACCESS_READ);
     const Expr *key = builder_let_here(b, expr_load(b, keys, at, 2), "key");
-    Stmt *search = builder_leaf(b, STMT_RANK);
-    search->reg = builder_register(b, DTYPE_I64, "rank");
-    search->slot = keys;
-    search->index_count = 1;
-    search->indices = arena_copy(b->arena, at, sizeof *at);
-    search->begin = right ? first : index_add(t, first, index_dim(t, run));
-    search->end = index_min(t, length, index_add(t, first, index_dim(t, right ? run : both)));
-    search->value = key;
+    Stmt *search = gpu_search(
+        b, keys, at[0], right ? first : index_add(t, first, index_dim(t, run)),
+        index_min(t, length, index_add(t, first, index_dim(t, right ? run : both))), key);
     search->ties = right;
     search->descending = s->r->descending;
     const Dim *ranks = dim_need(dim_add(dims, s->r->length, constant(s, 1)));
@@ -162,7 +171,7 @@ static void merge_runs(Sort *s, const SortedRows *rows) {
     const Dim *run = run_length(s);
     Step *loop = NEW(s->l->arena, Step);
     loop->kind = STEP_LOOP;
-    loop->first = constant(s, TILE);
+    loop->first = constant(s, GPU_SORT_TILE);
     loop->count = s->r->length;
     vector_push(s->l->arena, &loop->rotations, ((Rotation){rows->keys, next.keys}));
     vector_push(s->l->arena, &loop->rotations, ((Rotation){rows->order, next.order}));
@@ -180,13 +189,13 @@ SortedRows gpu_sort(Lowering *l, Group *group, const SortRequest *request) {
     Sort sort = {.l = l, .group = group, .r = request, .width = 2}, *s = &sort;
     int64_t lower, longest;
     dim_bounds(request->length, &lower, &longest);
-    while (s->width < longest && s->width < TILE) s->width *= 2;
+    while (s->width < longest && s->width < GPU_SORT_TILE) s->width *= 2;
     s->tile = s->width < TILE_MIN ? TILE_MIN : s->width;
     s->position = longest <= INT32_MAX ? DTYPE_I32 : DTYPE_I64;
     SortedRows rows = {NULL, NULL};
-    if (longest > TILE || !request->store) rows = make_rows(s);
+    if (longest > GPU_SORT_TILE || !request->store) rows = make_rows(s);
     sort_tiles(s, &rows);
-    if (longest > TILE) merge_runs(s, &rows);
+    if (longest > GPU_SORT_TILE) merge_runs(s, &rows);
     return rows;
 }
 

@@ -227,23 +227,13 @@ static void bring_loads(Square *s) {
     close_all(s);
 }
 
+static const Expr *take_loads(void *user, const Expr *value) {
+    return walk(user, value, take);
+}
+
 static void store_values(Square *s) {
-    Builder *b = s->x->b;
-    Group *g = s->x->group;
-    const Expr **values = NEW_ARRAY(s->x->arena, (size_t)g->members.count, const Expr *);
     open_pass(s, 1);
-    /* All values before all stores: a store may change what another value reads. */
-    for (int pass = 0; pass < 2; pass++)
-        for (int m = 0; m < g->members.count; m++) {
-            Node *n = g->members.data[m];
-            if (!lowering_needs_store(s->x->l, n)) continue;
-            if (pass) {
-                gen_store(s->gen, n, s->x->at, values[m]);
-                continue;
-            }
-            values[m] = walk(s, gen_value(s->gen, n, s->x->at), take);
-            values[m] = builder_let_here(b, values[m], "out");
-        }
+    gen_store_members(s->gen, s->x->at, (StoreRequest){NULL, take_loads, s});
     close_all(s);
 }
 

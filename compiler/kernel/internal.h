@@ -253,6 +253,15 @@ void gen_set(Gen *g, const Node *n, const Index *const *indices, const Expr *val
 /* Stores values (generated before any store) of stored node n at indices into its buffer and
  * targets. */
 void gen_store(Gen *g, const Node *n, const Index *const *indices, const Expr *value);
+/* At these indices: the values of those members of the group that have a place in memory and that
+ * `wanted` (NULL: all) names, each as `change` (NULL: as it is) makes it; then the stores, since a
+ * store may change what another value reads. */
+typedef struct StoreRequest {
+    bool (*wanted)(const void *user, const Node *n);
+    const Expr *(*change)(void *user, const Expr *value);
+    void *user;
+} StoreRequest;
+void gen_store_members(Gen *g, const Index *const *indices, StoreRequest request);
 bool lowering_needs_store(Lowering *l, const Node *n);
 
 /* Positions of a flat index in a shape, row-major. */
@@ -282,6 +291,7 @@ void schedule_gpu_contract(Lowering *l, Group *group);
 enum {
     GPU_THREADS = 256, /* of a block */
     GPU_WARPS = GPU_THREADS / WARP_LANES,
+    GPU_SORT_TILE = 2048, /* elements that a block sorts in shared memory, at most */
     GPU_PROCESSORS = 132,
     GPU_RESIDENT = 2048, /* threads of a processor */
     GPU_BYTES = 2048,    /* from and to memory in a cycle */
@@ -308,6 +318,10 @@ typedef struct SortRequest {
     void *user;
 } SortRequest;
 SortedRows gpu_sort(Lowering *l, Group *group, const SortRequest *request);
+/* How many elements [begin, end) of the row of a slot [rows, length], which are sorted there, come
+ * before `value`; the caller says of what sort, and whether equals count. */
+Stmt *gpu_search(Builder *b, int slot, const Index *row, const Index *begin, const Index *end,
+                 const Expr *value);
 void schedule_gpu_prefix(Lowering *l, Group *group);
 void schedule_gpu_argsort(Lowering *l, Group *group);
 void schedule_gpu_scatter(Lowering *l, Group *group);

@@ -223,14 +223,18 @@ void loops_phase(Loops *x, int level) {
 }
 
 /* A value at every point, not one of each row. */
-static bool is_of_space(const Loops *x, const Node *n) {
+static bool is_of_space(const void *loops, const Node *n) {
+    const Loops *x = loops;
     return n->type.shape.rank == x->group->space.rank &&
            !(x->group->reduced && node_is_reduction(n));
 }
 
+static bool is_of_row(const void *loops, const Node *n) {
+    return !is_of_space(loops, n);
+}
+
 static void store_members(Loops *x, bool full) {
     Group *g = x->group;
-    const Expr **values = NEW_ARRAY(x->arena, (size_t)g->members.count, const Expr *);
     const Index *const *at = full ? x->at : x->row;
     for (int m = 0; m < g->members.count && full && !g->reduced; m++) {
         /* A product that sums nothing is a value like any other. */
@@ -239,19 +243,7 @@ static void store_members(Loops *x, bool full) {
         const Expr *product = expr_cast(x->b, reduction_value(x, n), n->type.dtype);
         gen_set(x->gen, n, at, builder_let_here(x->b, product, "product"));
     }
-    for (int pass = 0; pass < 2; pass++) {
-        for (int m = 0; m < g->members.count; m++) {
-            Node *n = g->members.data[m];
-            if (is_of_space(x, n) != full || !lowering_needs_store(x->l, n)) continue;
-            if (pass) {
-                gen_store(x->gen, n, at, values[m]);
-                continue;
-            }
-            values[m] = gen_value(x->gen, n, at);
-            /* All values before all stores: a store may change what another value reads. */
-            if (values[m]->kind != EXPR_CONST) values[m] = builder_let_here(x->b, values[m], "out");
-        }
-    }
+    gen_store_members(x->gen, at, (StoreRequest){full ? is_of_space : is_of_row, NULL, x});
 }
 
 static bool has_members(Loops *x, bool full) {

@@ -463,3 +463,21 @@ void gen_store(Gen *g, const Node *n, const Index *const *indices, const Expr *v
         builder_store(g->b, builder_slot(g->b, s->buffer, ACCESS_WRITE), indices, rank, value,
                       NULL);
 }
+
+void gen_store_members(Gen *g, const Index *const *indices, StoreRequest request) {
+    const Group *group = g->group;
+    const Expr **values = NEW_ARRAY(g->b->arena, (size_t)group->members.count, const Expr *);
+    for (int pass = 0; pass < 2; pass++)
+        for (int m = 0; m < group->members.count; m++) {
+            const Node *n = group->members.data[m];
+            if (!lowering_needs_store(g->l, n)) continue;
+            if (request.wanted && !request.wanted(request.user, n)) continue;
+            if (pass) {
+                gen_store(g, n, indices, values[m]);
+                continue;
+            }
+            values[m] = gen_value(g, n, indices);
+            if (request.change) values[m] = request.change(request.user, values[m]);
+            if (values[m]->kind != EXPR_CONST) values[m] = builder_let_here(g->b, values[m], "out");
+        }
+}
