@@ -14,12 +14,20 @@ typedef struct Width {
 } Width;
 
 static const Dim *size_of(Width *w, const Dim *d);
+static const Dim *divided(Width *w, const Dim *size, const Dim *divisor);
+static void take(Width *w, const Dim *size);
 
-static const Dim *atom_size(Width *w, const DimAtom *a) {
+/* factor * atom.  What is divided is a number of its own; a multiple of a quotient is hardly more
+ * than what was divided. */
+static const Dim *times_dim_atom(Width *w, const Dim *factor, const DimAtom *a) {
     switch (a->kind) {
-    case DIM_ATOM_SYMBOL: return dim_of_symbol(w->dims, a->symbol);
-    case DIM_ATOM_FLOORDIV: return size_of(w, a->left);
-    case DIM_ATOM_MAX: return dim_add(w->dims, size_of(w, a->left), size_of(w, a->right));
+    case DIM_ATOM_SYMBOL: return dim_mul(w->dims, factor, dim_of_symbol(w->dims, a->symbol));
+    case DIM_ATOM_FLOORDIV:
+        take(w, size_of(w, a->left));
+        return divided(w, dim_mul(w->dims, factor, size_of(w, a->left)), a->right);
+    case DIM_ATOM_MAX:
+        return dim_mul(w->dims, factor,
+                       dim_add(w->dims, size_of(w, a->left), size_of(w, a->right)));
     }
     return NULL;
 }
@@ -30,8 +38,7 @@ static const Dim *term_size(Width *w, const DimTerm *t, bool positive) {
     if (positive && t->coefficient < 0) return dim_const(w->dims, 0);
     const Dim *d = dim_const(w->dims, t->coefficient < 0 ? -t->coefficient : t->coefficient);
     for (int i = 0; i < t->factor_count; i++)
-        for (int k = 0; k < t->factors[i].power; k++)
-            d = dim_mul(w->dims, d, atom_size(w, t->factors[i].atom));
+        for (int k = 0; k < t->factors[i].power; k++) d = times_dim_atom(w, d, t->factors[i].atom);
     return d;
 }
 
@@ -47,14 +54,6 @@ static const Dim *size_of(Width *w, const Dim *d) {
     return sum_terms(w, d, false);
 }
 
-static const Dim *larger(Width *w, const Dim *a, const Dim *b) {
-    return dim_add(w->dims, a, sum_terms(w, dim_sub(w->dims, b, a), true));
-}
-
-static void take(Width *w, const Dim *size) {
-    w->bound = larger(w, w->bound, size);
-}
-
 /* size / divisor, with every coefficient rounded up. */
 static const Dim *divided(Width *w, const Dim *size, const Dim *divisor) {
     int64_t by;
@@ -68,25 +67,29 @@ static const Dim *divided(Width *w, const Dim *size, const Dim *divisor) {
     return sum;
 }
 
+static const Dim *larger(Width *w, const Dim *a, const Dim *b) {
+    return dim_add(w->dims, a, sum_terms(w, dim_sub(w->dims, b, a), true));
+}
+
+static void take(Width *w, const Dim *size) {
+    w->bound = larger(w, w->bound, size);
+}
+
 static const Dim *index_size(Width *w, const Index *a);
 
-/* Of what an atom gives; what it divides is taken as a number of its own. */
-static const Dim *index_atom_size(Width *w, const IndexAtom *a) {
+/* factor * atom, as above. */
+static const Dim *times_atom(Width *w, const Dim *factor, const IndexAtom *a) {
+    const Dim *left = a->left ? index_size(w, a->left) : NULL;
     switch (a->kind) {
     case ATOM_AXIS:
-    case ATOM_VALUE: return size_of(w, a->extent);
-    case ATOM_FLOORDIV: {
-        const Dim *left = index_size(w, a->left);
+    case ATOM_VALUE: return size_of(w, dim_mul(w->dims, factor, a->extent));
+    case ATOM_FLOORDIV:
         take(w, left);
         take(w, size_of(w, a->divisor));
-        return divided(w, left, a->divisor);
-    }
-    case ATOM_MOD:
-        take(w, index_size(w, a->left));
-        take(w, size_of(w, a->divisor));
-        return size_of(w, a->divisor);
+        return divided(w, dim_mul(w->dims, factor, left), a->divisor);
+    case ATOM_MOD: take(w, left); return size_of(w, dim_mul(w->dims, factor, a->divisor));
     case ATOM_MIN:
-    case ATOM_MAX: return larger(w, index_size(w, a->left), index_size(w, a->right));
+    case ATOM_MAX: return dim_mul(w->dims, factor, larger(w, left, index_size(w, a->right)));
     }
     return NULL;
 }
@@ -94,9 +97,8 @@ static const Dim *index_atom_size(Width *w, const IndexAtom *a) {
 static const Dim *index_size(Width *w, const Index *a) {
     const Dim *sum = size_of(w, a->constant);
     for (int i = 0; i < a->count; i++)
-        sum = dim_add(
-            w->dims, sum,
-            dim_mul(w->dims, size_of(w, a->terms[i].factor), index_atom_size(w, a->terms[i].atom)));
+        sum =
+            dim_add(w->dims, sum, times_atom(w, size_of(w, a->terms[i].factor), a->terms[i].atom));
     return sum;
 }
 

@@ -152,6 +152,8 @@ static void test_bounds(void **state) {
     assert_int_equal(dim_less_equal(table, T, N), DIM_YES);
     assert_int_equal(dim_less_equal(table, mul(k(3), T), mul(k(3), N)), DIM_YES);
     assert_ptr_equal(dim_floordiv(table, add(mul(T, N), sub(T, k(1))), T), N);
+    assert_ptr_equal(dim_ceildiv(table, k(9), 4), k(3));
+    assert_ptr_equal(dim_ceildiv(table, mul(k(8), N), 4), mul(k(2), N));
 }
 
 static void test_equal(void **state) {
