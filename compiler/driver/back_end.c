@@ -16,8 +16,10 @@ static bool stopped(const BackEnd *b) {
 
 static void build_kernels(BackEnd *b) {
     const PipelineOptions *asked = &b->pipeline->options;
-    KernelOptions options = {
-        .remarks = b->remarks != 0, .fence_count = asked->no_fuse_count, .gpu = b->backend->gpu};
+    KernelOptions options = {.remarks = b->remarks != 0,
+                             .fence_count = asked->no_fuse_count,
+                             .gpu = b->backend->gpu,
+                             .precision = asked->precision};
     Fence *fences = NEW_ARRAY(b->arena, (size_t)options.fence_count + 1, Fence);
     for (int i = 0; i < options.fence_count; i++)
         fences[i] = (Fence){asked->no_fuse[i].first, asked->no_fuse[i].last};

@@ -512,7 +512,10 @@ static int read_target(Compilation *c) {
     if (cuda && name && strcmp(name, "cuda"))
         return options_misuse(c->line, "CUDA code and --target=%s do not go together", name);
     if (cuda) name = "cuda";
-    if (!name) return 0;
+    int status =
+        options_want_gpu(c->line, (name && !strcmp(name, "cuda")) ||
+                                      (c->kinds & EMIT_EXE && c->line->given[OPTION_DEVICE]));
+    if (status || !name) return status;
     bool short_name = name[0] == 'v';
     for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
         const char *version = strstr(targets[i].name, "-v");

@@ -57,6 +57,8 @@ static int engine_options(const CommandLine *line, EngineOptions *out) {
                            .instrument = line->command == COMMAND_BENCH,
                            .nvcc = line->value[OPTION_NVCC]};
     status = options_device(line, &out->device);
+    if (!status)
+        status = options_want_gpu(line, out->device == DEVICE_AUTO || out->device == DEVICE_CUDA);
     if (status || !out->interpreter || !out->device || out->device == DEVICE_CPU) return status;
     return options_misuse(line, "--engine=interp and --device=%s do not go together",
                           line->value[OPTION_DEVICE]);

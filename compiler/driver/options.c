@@ -195,6 +195,19 @@ int options_device(const CommandLine *line, DeviceWish *out) {
     return status;
 }
 
+int options_precision(const CommandLine *line, Precision *out) {
+    int which = 0, status = options_choice(line, OPTION_PRECISION, "f32|tf32|bf16", &which);
+    *out = (Precision)which;
+    return status;
+}
+
+int options_want_gpu(const CommandLine *line, bool gpu) {
+    Precision precision;
+    int status = options_precision(line, &precision);
+    if (status || gpu || precision == PRECISION_F32) return status;
+    return options_misuse(line, "--precision=%s is for a GPU", line->value[OPTION_PRECISION]);
+}
+
 int options_gpu(const CommandLine *line, bool *out) {
     int which = 0, status = options_choice(line, OPTION_DEVICE, "cpu|cuda", &which);
     *out = which == 1;

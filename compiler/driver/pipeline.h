@@ -27,7 +27,8 @@ typedef struct PipelineOptions {
     bool modules;             /* the target's name may be a module's (summary) */
     const LineRange *no_fuse; /* lines of the file whose operators share no kernel with others */
     int no_fuse_count;
-    bool reads_ir; /* a file named *.ir is a program in textual IR */
+    bool reads_ir;       /* a file named *.ir is a program in textual IR */
+    Precision precision; /* of products on a GPU */
 } PipelineOptions;
 
 typedef struct SourceUnit SourceUnit;

@@ -443,6 +443,12 @@ static void patch_stmt(Builder *b, Stmt *s) {
         a->order_slot = patch_slot(b, a->order_slot);
         a->spare_slot = patch_slot(b, a->spare_slot);
     }
+    if (s->product) {
+        TileProduct *t = s->product;
+        t->rows_slot = patch_slot(b, t->rows_slot);
+        t->columns_slot = patch_slot(b, t->columns_slot);
+        t->sums_slot = patch_slot(b, t->sums_slot);
+    }
 }
 
 /* ---- symbols: in order of first appearance, with a trace that tells apart symbols of one name

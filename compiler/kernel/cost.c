@@ -183,6 +183,11 @@ static void count_stmt(Counter *c, const Stmt *s) {
         touch(c, c->written, s->slot, positions(c, levels));
         return;
     }
+    case STMT_TILE_PRODUCT: {
+        const TileProduct *t = s->product;
+        add_flops(c, 2 * t->rows * t->columns * t->chunk);
+        return;
+    }
     case STMT_MMA: count_mma(c, s->mma); return;
     case STMT_PACK:
         if (s->pack->from_slot < c->kernel->parameter_count)

@@ -14,15 +14,23 @@
 /* threads = 256 = (rows / row_each) * (columns / column_each). */
 typedef struct Tiling {
     int64_t rows, columns, row_each, column_each, chunk;
+    int64_t warps_down; /* of tensor cores: warps of the block one above the other; 0: none */
 } Tiling;
 static const Tiling tilings[] = {
-    {128, 128, 8, 8, 8}, {64, 64, 4, 4, 16},  {128, 32, 8, 2, 16}, {32, 128, 2, 8, 16},
-    {128, 16, 8, 1, 16}, {16, 128, 1, 8, 16}, {256, 8, 8, 1, 16},  {8, 256, 1, 8, 16},
-    {32, 32, 2, 2, 32},  {16, 16, 1, 1, 32},
+    {128, 128, 8, 8, 8, 0}, {64, 64, 4, 4, 16, 0},  {128, 32, 8, 2, 16, 0}, {32, 128, 2, 8, 16, 0},
+    {128, 16, 8, 1, 16, 0}, {16, 128, 1, 8, 16, 0}, {256, 8, 8, 1, 16, 0},  {8, 256, 1, 8, 16, 0},
+    {32, 32, 2, 2, 32, 0},  {16, 16, 1, 1, 32, 0},
+};
+/* On tensor cores a warp has small products of 16 rows and 8 columns: templates/cuda_mma.h. */
+static const Tiling core_tilings[] = {
+    {128, 128, 8, 8, 16, 2}, {64, 64, 4, 4, 32, 2}, {128, 32, 4, 4, 32, 4},
+    {32, 128, 2, 8, 32, 2},  {32, 32, 2, 2, 32, 2},
 };
 enum {
     PART_DEPTH = 512, /* of a part, at least */
-    TILINGS = sizeof tilings / sizeof *tilings
+    TILINGS = sizeof tilings / sizeof *tilings,
+    CORE_TILINGS = sizeof core_tilings / sizeof *core_tilings,
+    CORE_MIN = 8 /* of rows, columns and depth that tensor cores are asked for */
 };
 
 /* Which labels an index set of the product belongs to. */
@@ -84,14 +92,29 @@ static double tiling_cost(const Product *p, const Tiling *t) {
                    blocks(gpu_size(p->total[COLUMNS]), (double)t->columns);
     double products = 2.0 * (double)(t->row_each * t->column_each);
     double shared = 2.0 * (double)(t->row_each + t->column_each);
+    if (t->warps_down) {
+        /* Some five times as many products (NVIDIA H100, TF32 by mma.sync), and lanes share what
+         * they read: a row of 16 is in 4 registers, a column of 8 in one. */
+        products /= 5;
+        shared = 2.0 * ((double)t->row_each / 4 + (double)t->column_each / 8);
+    }
     double loads = 4.0 * (double)(t->rows + t->columns) / GPU_THREADS;
     return blocks(count, GPU_PROCESSORS) * (products + shared + loads + 64.0 / (double)t->chunk);
 }
 
+static bool suits_cores(const Product *p) {
+    if (p->l->program->options.precision == PRECISION_F32 || p->dtype != DTYPE_F32) return false;
+    for (int set = ROWS; set <= DEPTH; set++)
+        if (gpu_size(p->total[set]) < CORE_MIN) return false;
+    return true;
+}
+
 static void choose_tiling(Product *p) {
-    p->tiling = &tilings[0];
-    for (int i = 1; i < TILINGS; i++)
-        if (tiling_cost(p, &tilings[i]) < tiling_cost(p, p->tiling)) p->tiling = &tilings[i];
+    bool cores = suits_cores(p);
+    const Tiling *list = cores ? core_tilings : tilings;
+    p->tiling = list;
+    for (int i = 1; i < (cores ? CORE_TILINGS : TILINGS); i++)
+        if (tiling_cost(p, &list[i]) < tiling_cost(p, p->tiling)) p->tiling = &list[i];
 }
 
 /* ---- building ---- */
@@ -172,10 +195,37 @@ static void load_tile(Product *p, int set, const Index *chunk) {
     builder_close(b);
 }
 
+static const Index *scaled_quotient(Product *p, const Index *i, int64_t divisor, int64_t factor) {
+    return index_scale(p->t, index_floordiv(p->t, i, constant(p, divisor)), constant(p, factor));
+}
+
+static const Index *scaled_rest(Product *p, const Index *i, int64_t divisor, int64_t factor) {
+    return index_scale(p->t, index_mod(p->t, i, constant(p, divisor)), constant(p, factor));
+}
+
+/* The same of tensor cores: the warp's part of the tile, the small product in it, the lane's place
+ * in that. */
+static const Index *core_place(Product *p, int set, const Index *thread, const Index *each) {
+    IndexTable *t = p->t;
+    const Tiling *g = p->tiling;
+    const int64_t across = GPU_WARPS / g->warps_down;
+    const Index *warp = index_floordiv(t, thread, constant(p, WARP_LANES));
+    const Index *lane = index_mod(t, thread, constant(p, WARP_LANES));
+    if (set == ROWS) {
+        const Index *part = scaled_quotient(p, warp, across, g->rows / g->warps_down);
+        return index_add(t, index_add(t, part, scaled_quotient(p, lane, 4, 1)),
+                         index_scale(t, each, constant(p, 8)));
+    }
+    const Index *part = scaled_rest(p, warp, across, g->columns / across);
+    return index_add(t, index_add(t, part, scaled_rest(p, lane, 4, 2)),
+                     index_add(t, scaled_quotient(p, each, 2, 8), scaled_rest(p, each, 2, 1)));
+}
+
 /* The rows (or columns) of a thread lie apart by as many as there are threads across. */
 static const Index *place_of(Product *p, int set, const Index *thread, const Index *each) {
     IndexTable *t = p->t;
     const Tiling *g = p->tiling;
+    if (g->warps_down) return core_place(p, set, thread, each);
     const Dim *across = constant(p, g->columns / g->column_each);
     int64_t apart = set == ROWS ? g->rows / g->row_each : g->columns / g->column_each;
     const Index *first =
@@ -218,6 +268,20 @@ static void fetch(Product *p, int slot, int set, const Index *thread, const Inde
     const Index *from[2] = {k, place_of(p, set, thread, each)};
     builder_store(p->b, slot, &each, 1, expr_load(p->b, p->tile[set == COLUMNS], from, 2), NULL);
     builder_close(p->b);
+}
+
+static void add_on_cores(Product *p) {
+    const Tiling *g = p->tiling;
+    Stmt *s = builder_leaf(p->b, STMT_TILE_PRODUCT);
+    s->product = NEW(p->b->arena, TileProduct);
+    *s->product = (TileProduct){p->l->program->options.precision,
+                                p->tile[0],
+                                p->tile[1],
+                                p->sums,
+                                g->rows,
+                                g->columns,
+                                g->chunk,
+                                g->warps_down};
 }
 
 static void add_products(Product *p, const int *fragment) {
@@ -315,16 +379,22 @@ static void build(Product *p) {
     b->kernel->threads = GPU_THREADS;
     open_tiles(p);
     p->thread = builder_axis(b, "t", constant(p, GPU_THREADS));
-    /* One more in a row: threads that go down the depth meet other banks. */
-    Shape rows = {2, {constant(p, g->chunk), constant(p, g->rows + 1)}};
-    Shape columns = {2, {constant(p, g->chunk), constant(p, g->columns + 1)}};
+    /* Some more in a row: threads that go down the depth meet other banks. */
+    const int64_t more = !g->warps_down                                       ? 1
+                         : p->l->program->options.precision == PRECISION_BF16 ? 4
+                                                                              : 8;
+    Shape rows = {2, {constant(p, g->chunk), constant(p, g->rows + more)}};
+    Shape columns = {2, {constant(p, g->chunk), constant(p, g->columns + more)}};
     Shape sums = {2, {constant(p, g->row_each), constant(p, g->column_each)}};
     Shape row = {1, {sums.dims[0]}}, column = {1, {sums.dims[1]}};
     p->tile[0] = builder_scratch_in(b, SPACE_SHARED, "rows", p->dtype, rows);
     p->tile[1] = builder_scratch_in(b, SPACE_SHARED, "columns", p->dtype, columns);
     p->sums = builder_scratch_in(b, SPACE_THREAD, "sums", p->dtype, sums);
-    const int fragment[2] = {builder_scratch_in(b, SPACE_THREAD, "row", p->dtype, row),
-                             builder_scratch_in(b, SPACE_THREAD, "column", p->dtype, column)};
+    int fragment[2] = {-1, -1};
+    if (!g->warps_down) {
+        fragment[0] = builder_scratch_in(b, SPACE_THREAD, "row", p->dtype, row);
+        fragment[1] = builder_scratch_in(b, SPACE_THREAD, "column", p->dtype, column);
+    }
     clear_sums(p);
     const Dim *chunks = dim_need(dim_ceildiv(b->dims, p->total[DEPTH], g->chunk));
     const Index *part = index_const(p->t, 0), *begin = NULL, *end = NULL;
@@ -343,7 +413,10 @@ static void build(Product *p) {
     load_tile(p, ROWS, chunk);
     load_tile(p, COLUMNS, chunk);
     builder_leaf(b, STMT_BARRIER);
-    add_products(p, fragment);
+    if (g->warps_down)
+        add_on_cores(p);
+    else
+        add_products(p, fragment);
     builder_leaf(b, STMT_BARRIER);
     close_to(p, 0);
     store_results(p, part);
@@ -371,7 +444,8 @@ void schedule_gpu_contract(Lowering *l, Group *group) {
     }
     const char *path, *what = group_what(l, group, &path);
     lowering_remark(
-        l, REMARK_CONTRACTION, n, "blocks of %lldx%lld, %lldx%lld a thread%s, joined: %s",
+        l, REMARK_CONTRACTION, n, "blocks of %lldx%lld, %lldx%lld a thread%s%s, joined: %s",
         (long long)p->tiling->rows, (long long)p->tiling->columns, (long long)p->tiling->row_each,
-        (long long)p->tiling->column_each, p->parts ? ", depth in parts" : "", what);
+        (long long)p->tiling->column_each, p->tiling->warps_down ? ", on tensor cores" : "",
+        p->parts ? ", depth in parts" : "", what);
 }

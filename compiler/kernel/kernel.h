@@ -116,6 +116,8 @@ typedef enum StmtKind {
                         accumulator of a SEQ loop around it */
     STMT_RANK,       /* reg (i64) = how many of slot[indices.., begin .. end), which are sorted,
                         come before value; with `ties`, those equal to it too */
+    STMT_TILE_PRODUCT, /* the block's threads add the product of two shared tiles to their sums, on
+                          tensor cores */
 } StmtKind;
 
 /* An accumulator register of a loop: set to the monoid's neutral element before the first
@@ -195,6 +197,16 @@ typedef struct ArgsortLeaf {
     int64_t width; /* a power of two; 0 on the CPU */
 } ArgsortLeaf;
 
+/* On a GPU: sums[i][j] += sum over k < chunk of rows[k][row] * columns[k][column], rounded to
+ * `precision` before they are multiplied.  Which row and column i and j mean to a thread:
+ * templates/cuda_mma.h.  Tiles are [chunk][width + MORE of the precision] of f32 in shared memory.
+ */
+typedef struct TileProduct {
+    Precision precision;
+    int rows_slot, columns_slot, sums_slot;
+    int64_t rows, columns, chunk, warps_down;
+} TileProduct;
+
 struct Stmt {
     StmtKind kind;
     VECTOR(Stmt *) body; /* BLOCK, LOOP, IF */
@@ -218,6 +230,7 @@ struct Stmt {
     Mma *mma;
     PackLeaf *pack;
     ArgsortLeaf *argsort;
+    TileProduct *product;
 };
 
 /* ---- kernels ---- */
@@ -374,6 +387,7 @@ typedef struct KernelOptions {
     int fence_count;
     const Fence *fences;
     bool gpu; /* axes are bound to blocks and threads; all tensors are stored row by row */
+    Precision precision; /* of the factors of f32 products on a GPU */
 } KernelOptions;
 
 /* What no schedule for the target exists for; the program must not be emitted. */

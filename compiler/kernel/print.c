@@ -271,6 +271,15 @@ static void print_stmt(Printer *p, const Stmt *s) {
                     kernel_reduce_name(s->combine), s->carry);
         print_expr(p, s->value);
         return;
+    case STMT_TILE_PRODUCT: {
+        const TileProduct *t = s->product;
+        const Slot *slots = p->kernel->slots.data;
+        text_printf(p->out, "%s += product(%s, %s) of %lldx%lldx%lld, %lld down, %s",
+                    slots[t->sums_slot].name, slots[t->rows_slot].name, slots[t->columns_slot].name,
+                    (long long)t->rows, (long long)t->columns, (long long)t->chunk,
+                    (long long)t->warps_down, t->precision == PRECISION_TF32 ? "tf32" : "bf16");
+        return;
+    }
     case STMT_MMA: print_mma(p, s->mma); return;
     case STMT_PACK: print_pack(p, s->pack); return;
     case STMT_RANK:

@@ -36,4 +36,7 @@ DType dtype_promote(DType a, DType b);
 /* Smallest and largest value of an integer dtype, as int64. */
 void dtype_int_range(DType t, long long *lo, long long *hi);
 
+/* How exactly the factors of f32 products are taken, where that makes them faster (--precision). */
+typedef enum Precision { PRECISION_F32, PRECISION_TF32, PRECISION_BF16 } Precision;
+
 #endif

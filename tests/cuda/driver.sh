@@ -11,6 +11,15 @@ grep -q '#define NN_GRAPHS 1' a.cu || failed=1
 "$NNC" "$model" -o c.c && cat c.h a_cuda.h > both.h && cc -std=c99 -Wall -Wextra -Wpedantic -Werror -fsyntax-only both.h ||
     failed=1
 c++ -x c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only both.h || failed=1
+# Products on tensor cores are asked for, and only of a GPU.
+for form in tf32 bf16; do
+    "$NNC" "$SOURCE_DIR/examples/fashion_mnist.nn" -o p.cu "--precision=$form" && grep -q "nn_tile_product<nn_$form," p.cu || failed=1
+done
+"$NNC" "$model" -o a.cu && "$NNC" "$model" -o p.cu --precision=f32 && sed 's/a_cuda.h/p_cuda.h/' a.cu | cmp - p.cu || failed=1
+expect 2 '--precision is one of f32|tf32|bf16, not `f16`' "$NNC" "$model" -o a.cu --precision=f16
+expect 2 '--precision=tf32 is for a GPU' "$NNC" "$model" -o a.c --precision=tf32
+expect 2 '--precision=bf16 is for a GPU' "$NNC" "$model" --emit=obj --precision=bf16
+expect 2 '--precision=bf16 is for a GPU' "$NNC" run "$model" --precision=bf16
 expect 2 '--cuda-graph is on or off, not `maybe`' "$NNC" "$model" -o a.cu --cuda-graph=maybe
 expect 2 'CUDA code and --target=c99 do not go together' "$NNC" "$model" -o a.cu --target=c99
 expect 2 'exe, obj and lib do not go with it' "$NNC" "$model" --target=cuda --emit=obj

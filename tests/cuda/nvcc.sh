@@ -24,16 +24,23 @@ done
 codes="$codes -gencode arch=compute_$last,code=compute_$last" # PTX, for what comes after
 # With indices of 32 bits everywhere; for one architecture also with the others.
 nvcc_takes() { "$nvcc" -std=c++17 --threads 2 -Xptxas -v -Werror all-warnings "$@" >log 2>&1 || { cut -c1-300 log; exit 1; }; }
+# What lives across a call of the 64-bit division may cost a few bytes.
+spills_little() {
+    awk '/bytes spill stores/ { for (i = 3; i <= NF; i++) if ($i == "spill" && $(i - 2) > 16) { print; bad = 1 } } END { exit bad }' log ||
+        { echo "$1: a kernel spills"; exit 1; }
+}
 for model in examples/custom examples/lenet examples/fashion_mnist tests/cuda/indexed; do
     example=${model##*/}
     "$NNC" "$SOURCE_DIR/$model.nn" -o "$example.cu"
     nvcc_takes -arch="sm_$last" -c "$example.cu" -o "$example.o"
     # shellcheck disable=SC2086
     nvcc_takes $codes -DNN_INDEX=int32_t -c "$example.cu" -o "$example.o"
-    # What lives across a call of the 64-bit division may cost a few bytes.
-    if ! awk '/bytes spill stores/ { for (i = 3; i <= NF; i++) if ($i == "spill" && $(i - 2) > 16) { print; bad = 1 } } END { exit bad }' log; then
-        echo "$example: a kernel spills"
-        exit 1
-    fi
+    spills_little "$example"
     echo "$example: $(grep -c 'Function properties' log) functions for$(printf ' sm_%s' $architectures)"
+done
+# Tensor cores, and what stands for them where there are none.
+for precision in tf32 bf16; do
+    "$NNC" "$SOURCE_DIR/examples/fashion_mnist.nn" -o fashion_mnist.cu "--precision=$precision"
+    nvcc_takes -gencode arch=compute_75,code=sm_75 -gencode arch=compute_90,code=sm_90 -c fashion_mnist.cu -o fashion_mnist.o
+    spills_little "fashion_mnist, $precision"
 done

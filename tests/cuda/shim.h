@@ -8,9 +8,9 @@
 #include "numeric/numeric.h"
 
 /* model.cu and its header in `folder`; the program is simplified. */
-static inline const Plan *emit_shim_program(Arena *arena, Program *program, const char *folder) {
-    KernelOptions kernels = {.gpu = true};
-    const KernelProgram *made = kernel_program_build_with(arena, program, &kernels);
+static inline const Plan *emit_shim_program(Arena *arena, Program *program,
+                                            const KernelOptions *kernels, const char *folder) {
+    const KernelProgram *made = kernel_program_build_with(arena, program, kernels);
     if (made->refusals.count)
         fail_msg("%s: no kernel for %s", made->refusals.data[0].entry->symbol,
                  made->refusals.data[0].what);
@@ -28,8 +28,9 @@ static inline const Plan *emit_shim_program(Arena *arena, Program *program, cons
     return plan;
 }
 
-/* As compile_program; `extra`: further flags. */
-static inline Compiled compile_for_shim(const char *name, const char *text, const char *extra) {
+/* As compile_program; `extra`: further flags; `kernels`: what kernels are built with, `gpu` too. */
+static inline Compiled compile_for_shim_with(const char *name, const char *text, const char *extra,
+                                             const KernelOptions *kernels) {
     Compiled c = {.arena = arena_new()};
     names_init(c.arena);
     const char *error = NULL;
@@ -38,9 +39,13 @@ static inline Compiled compile_for_shim(const char *name, const char *text, cons
     if (!c.reference || !program) fail_msg("%s\n%s", error, text);
     simplify_program(program);
     char *folder = program_folder(c.arena, arena_printf(c.arena, "cuda_%s", name));
-    c.plan = emit_shim_program(c.arena, program, folder);
+    c.plan = emit_shim_program(c.arena, program, kernels, folder);
     open_program(&c, folder, model_command(c.arena, c.reference->roots.data[0]->name->text, extra));
     return c;
+}
+
+static inline Compiled compile_for_shim(const char *name, const char *text, const char *extra) {
+    return compile_for_shim_with(name, text, extra, &(KernelOptions){.gpu = true});
 }
 
 #endif

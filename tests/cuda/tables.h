@@ -130,10 +130,10 @@ static inline bool next_word(const char **list, char *word) {
     return length > 0;
 }
 
-/* Every case at every dtype is an entry of one program, whose text has each of `used`; indices are
- * of the type `index`. */
-static inline void run_table(const char *name, const char *index, const TableCase *cases, int count,
-                             const char *used) {
+/* Every case at every dtype is an entry of one program, whose text has each of `used`; `flags`: of
+ * the compiler. */
+static inline void run_table_with(const char *name, const char *flags, const KernelOptions *kernels,
+                                  const TableCase *cases, int count, const char *used) {
     Arena *arena = arena_new();
     names_init(arena);
     Text text = text_new(arena);
@@ -147,9 +147,7 @@ static inline void run_table(const char *name, const char *index, const TableCas
             text_append(&text, "\n}\n");
         }
     text_append(&text, "}\n");
-    Compiled c = compile_for_shim(name, text.data,
-                                  arena_printf(arena, "-DSCHEDULES=8 -DNN_INDEX=%s", index)),
-             cpu = {0};
+    Compiled c = compile_for_shim_with(name, text.data, flags, kernels), cpu = {0};
     if (cases[0].exact == SAME)
         cpu = compile_program(arena_printf(arena, "c_%s", name), text.data, "gcc -O1 -Wno-psabi");
     const char *path = arena_printf(arena, "%s/numeric/cuda_%s/model.cu", BINARY_DIR, name);
@@ -169,6 +167,14 @@ static inline void run_table(const char *name, const char *index, const TableCas
     compiled_free(&c);
     if (cpu.library) compiled_free(&cpu);
     arena_free(arena);
+}
+
+/* Indices are of the type `index`. */
+static inline void run_table(const char *name, const char *index, const TableCase *cases, int count,
+                             const char *used) {
+    char flags[64];
+    snprintf(flags, sizeof flags, "-DSCHEDULES=8 -DNN_INDEX=%s", index);
+    run_table_with(name, flags, &(KernelOptions){.gpu = true}, cases, count, used);
 }
 
 #endif

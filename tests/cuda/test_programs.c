@@ -42,7 +42,7 @@ static Candidate open_candidate(Arena *arena, const char *example, int root, boo
     char *folder =
         program_folder(arena, arena_printf(arena, "%s_%s_%d", cuda ? "cuda" : "c", example, root));
     if (cuda) {
-        c.compiled.plan = emit_shim_program(arena, program, folder);
+        c.compiled.plan = emit_shim_program(arena, program, &(KernelOptions){.gpu = true}, folder);
         open_program(&c.compiled, folder, model_command(arena, name, "-DSCHEDULES=8"));
     } else {
         EmitOptions options = {.header_name = "model.h",

@@ -575,5 +575,6 @@ void writer_statement(Writer *w, const Stmt *s) {
     case STMT_BARRIER: writer_line(w, "__syncthreads();"); break;
     case STMT_SCAN: cuda_scan(w, s); break;
     case STMT_RANK: cuda_rank(w, s); break;
+    case STMT_TILE_PRODUCT: cuda_tile_product(w, s->product); break;
     }
 }

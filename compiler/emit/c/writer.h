@@ -112,6 +112,7 @@ void cuda_open_kernel(Writer *w, const char *name);
 void cuda_declare_scratch(Writer *w, int slot);
 /* Of shared memory, through which folds and scans of a statement pass values on. */
 int64_t cuda_fold_bytes(const Kernel *k, const Stmt *s);
+void cuda_tile_product(Writer *w, const TileProduct *t);
 /* A loop whose iterations are dealt to threads, warps or lanes. */
 void cuda_dealt_loop(Writer *w, const Stmt *s);
 void cuda_scan(Writer *w, const Stmt *s);

@@ -47,17 +47,18 @@ static const char drawing[] =
     "    return r;\n"
     "}\n\n";
 
-static bool sorts(const Stmt *s) {
-    if (s->kind == STMT_ARGSORT || s->kind == STMT_RANK) return true;
-    for (int i = 0; i < s->body.count; i++)
-        if (sorts(s->body.data[i])) return true;
-    return false;
+/* The kinds of statements inside of this one, as bits. */
+static unsigned kinds_of(const Stmt *s) {
+    unsigned kinds = 1u << s->kind;
+    for (int i = 0; i < s->body.count; i++) kinds |= kinds_of(s->body.data[i]);
+    return kinds;
 }
 
-static bool any_sorts(const Plan *plan) {
+static unsigned all_kinds(const Plan *plan) {
+    unsigned kinds = 0;
     for (int i = 0; i < plan->kernel_plans.count; i++)
-        if (sorts(plan->kernel_plans.data[i]->kernel->body)) return true;
-    return false;
+        kinds |= kinds_of(plan->kernel_plans.data[i]->kernel->body);
+    return kinds;
 }
 
 static void write_templates(SourceWriter *w) {
@@ -71,7 +72,9 @@ static void write_templates(SourceWriter *w) {
     emit_template(w->out, "elementary.h");
     if (w->sites) emit_template(w->out, "philox.h");
     emit_template(w->out, "cuda_device.h");
-    if (any_sorts(w->plan)) emit_template(w->out, "cuda_sort.h");
+    const unsigned kinds = all_kinds(w->plan);
+    if (kinds & (1u << STMT_ARGSORT | 1u << STMT_RANK)) emit_template(w->out, "cuda_sort.h");
+    if (kinds & 1u << STMT_TILE_PRODUCT) emit_template(w->out, "cuda_mma.h");
     if (w->sites) text_append(w->out, drawing);
     emit_template(w->out, "cuda_host.h");
     text_append(w->out, "\n");
