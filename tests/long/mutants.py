@@ -251,7 +251,7 @@ def find_tests():
     tests = []
     for test in json.loads(listed.stdout)["tests"]:
         properties = {p["name"]: p["value"] for p in test.get("properties", [])}
-        environment = dict(os.environ, RANDOM_JOBS="1", RANDOM_COUNT=RANDOM_PROGRAMS)
+        environment = dict(os.environ, RANDOM_JOBS="1", RANDOM_SHRINK="0", RANDOM_COUNT=RANDOM_PROGRAMS)
         environment.update(e.split("=", 1) for e in properties.get("ENVIRONMENT", []))
         if not LEFT_OUT.search(test["name"]) and SELECTED.search(test["name"]):
             tests.append({"name": test["name"], "command": test["command"], "environment": environment,
