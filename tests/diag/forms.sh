@@ -50,5 +50,10 @@ expect 0 'No local, hyperparameter' "$NNC" explain NN0301
     printf '], 0) }\n}\nexport Wide() as wide\n'
 } > wide.nn
 expect 1 'error[NN0807]: an operation on so many tensors' "$NNC" wide.nn -o wide.cu
+# Of a ring of files each is named once, and none that only leads to it.
+echo 'import "ring_1.nn" as r' >ring.nn
+echo 'import "ring_2.nn" as r' >ring_1.nn
+echo 'import "ring_1.nn" as r' >ring_2.nn
+expect 1 'error[NN0902]: the files import each other: ring_1.nn -> ring_2.nn -> ring_1.nn' "$NNC" check ring.nn
 expect 2 'there is no code NN9999' "$NNC" explain NN9999
 exit $failed
