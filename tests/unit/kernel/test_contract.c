@@ -30,6 +30,9 @@ static void test_linear_in_all_directions(void **state) {
     assert_non_null(strstr(paths,
                            "columns packed scratch, rows packed scratch, tile 162x128, joined: "
                            "contract add sub"));
+    /* Panels of 16 of the 512 columns, 4 at a time. */
+    assert_non_null(strstr(printed_kernel(a, e->steps.data[0]->kernel),
+                           " b=p1@50176*panel0 panel=12544 depth=16 padded"));
     /* The old w is read for dx before the update writes it. */
     assert_non_null(strstr(printed_kernel(a, e->steps.data[2]->kernel), "update"));
     arena_free(a);
