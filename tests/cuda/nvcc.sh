@@ -22,13 +22,13 @@ for a in $architectures; do
     last=$a
 done
 codes="$codes -gencode arch=compute_$last,code=compute_$last" # PTX, for what comes after
-# With indices of 32 bits everywhere; for one architecture also with the others.
 nvcc_takes() { "$nvcc" -std=c++17 --threads 2 -Xptxas -v -Werror all-warnings "$@" >log 2>&1 || { cut -c1-300 log; exit 1; }; }
 # What lives across a call of the 64-bit division may cost a few bytes.
 spills_little() {
     awk '/bytes spill stores/ { for (i = 3; i <= NF; i++) if ($i == "spill" && $(i - 2) > 16) { print; bad = 1 } } END { exit bad }' log ||
         { echo "$1: a kernel spills"; exit 1; }
 }
+# With indices of 32 bits everywhere; for one architecture also with the others.
 for model in examples/custom examples/lenet examples/fashion_mnist tests/cuda/indexed; do
     example=${model##*/}
     "$NNC" "$SOURCE_DIR/$model.nn" -o "$example.cu"
