@@ -31,7 +31,7 @@ TREE = WORK + "/tree"
 BUILD = TREE + "/build/mutants"
 JOBS = int(os.environ.get("MUTANTS_JOBS", os.cpu_count() or 1))
 # Their subject is failing memory and files, broken bytes and the text of the tree itself, not a wrong compiler.
-LEFT_OUT = re.compile(r"fuzz_|faults_|meta_(layers|names|style)|runtime_test_(crash|damage|mutations)")
+LEFT_OUT = re.compile(r"fuzz_|faults_|meta_(architecture|layers|names|style)|runtime_test_(crash|damage|mutations)")
 SELECTED = re.compile(os.environ.get("MUTANTS_TESTS", ""))
 QUICK = re.compile(r"(unit|diag|golden|structure)_(?!adversarial)")
 RANDOM_PROGRAMS = os.environ.get("RANDOM_COUNT", "200")
