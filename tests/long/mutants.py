@@ -6,8 +6,9 @@ diag, golden, structure), then those that passed them meet the others; MUTANTS_T
 tests to run, all if it is not given.  Tests run in the order of their times without a fault, MUTANTS_JOBS at a
 time, until one fails or takes far longer than it did.  A fault that does not compile, or that leaves the compiler's
 binary as it was, is not counted and another place is drawn.  Lines of mutants.txt name faults that change nothing
-a caller could see, with the reason.  MUTANTS_SEEDS names seeds to try instead of COUNT from FIRST on.  A run
-that was stopped goes on where it was, as long as the tree is the same.
+a caller could see, with the reason.  MUTANTS_SEEDS names seeds to try instead of COUNT from FIRST on.
+MUTANTS_AREA=gpu plants them in what makes kernels and calls of a GPU, for the tests on the shim.  A run that was
+stopped goes on where it was, as long as the tree is the same.
 Output: a line for each fault, and `mutants: N planted, M caught, ...` at the end.
 """
 import concurrent.futures
@@ -31,16 +32,21 @@ TREE = WORK + "/tree"
 BUILD = TREE + "/build/mutants"
 JOBS = int(os.environ.get("MUTANTS_JOBS", os.cpu_count() or 1))
 # Their subject is failing memory and files, broken bytes and the text of the tree itself, not a wrong compiler.
-LEFT_OUT = re.compile(r"fuzz_|faults_|meta_(architecture|layers|names|style)|runtime_test_(crash|damage|mutations)")
-SELECTED = re.compile(os.environ.get("MUTANTS_TESTS", ""))
+# cuda_shim_bites looks for the text that it changes.
+LEFT_OUT = re.compile(r"fuzz_|faults_|meta_(architecture|layers|names|style)|runtime_test_(crash|damage|mutations)|"
+                      r"cuda_shim_bites")
+GPU = os.environ.get("MUTANTS_AREA") == "gpu"
+SELECTED = re.compile(os.environ.get("MUTANTS_TESTS", "^(unit|diag|golden|structure|cuda)_" if GPU else ""))
 QUICK = re.compile(r"(unit|diag|golden|structure)_(?!adversarial)")
 RANDOM_PROGRAMS = os.environ.get("RANDOM_COUNT", "200")
 AREAS = (("compiler/**/*.c", 14), ("templates/*.h", 4), ("compiler/prelude/*.nn", 2))
+if GPU:
+    AREAS = (("compiler/kernel/gpu_*.c", 12), ("compiler/emit/cuda/*.c", 4), ("templates/cuda_*.h", 4))
 # A compiler with a fault may ask for memory or write without end.
 BOUNDED = ["prlimit", "--fsize=%d" % (1 << 30), "--core=0"]
 BOUNDED_MEMORY = ["--as=%d" % (8 << 30)]
 # They run programs under AddressSanitizer, whose shadow of all addresses no bound of addresses leaves room for.
-SANITIZED = re.compile(r"numeric_test_random|cuda_api|cuda_shim_bites")
+SANITIZED = re.compile(r"numeric_test_random|cuda_api")
 WAITING = 1200  # seconds of a test that waits for ever; one that computes for ever meets its limit of processor time
 FLIPPED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 OFF = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
@@ -121,7 +127,8 @@ def lost_accumulation(line, language):
 
 
 def wrong_constant(line, language):
-    found = every(r"(?<![\w.\"])(\d+)(?![\w.\"])", line, lambda m: str(int(m[1]) + 1))
+    # Not how far a line of what is written stands in.
+    found = every(r"(?<!_line\(w, )(?<![\w.\"])(\d+)(?![\w.\"])", line, lambda m: str(int(m[1]) + 1))
     found += every(r"(?<![\w.])(\d+\.\d+)(?=[f)\s;*]|$)", line, lambda m: str(float(m[1]) * 1.5))
     found += every(r" [*] (%s)(?![\w(\[])" % OPERAND, line, lambda m: " ")
     return found + every(r"(?<=\w\[)[a-z](?=\])", line, lambda m: "0")
@@ -138,8 +145,32 @@ def negated_condition(line, language):
     return found + every(r"\(!(?=\w)", line, lambda m: "(")
 
 
+def dropped_barrier(line, language):
+    return every(r"^\s*(builder_leaf\(\w+, STMT_BARRIER\)|__sync(?:threads|warp)\([^;]*\));", line, lambda m: ";")
+
+
+def wrong_lanes(line, language):
+    """Half as many threads, warps or lanes as there are."""
+    return every(r"\b((?:GPU|NN)_(?:THREADS|WARPS)|WARP_LANES|NN_ALL_LANES|(?:block|grid)Dim\.x)\b", line,
+                 lambda m: "(%s / 2)" % m[1])
+
+
+def wrong_text(line, language):
+    """In what is written into a program."""
+    changed = {" < ": " <= ", " <= ": " < ", " + ": " - ", " - ": " + ", " * ": " + ", " || ": " && ", " && ": " || ",
+               " / ": " % ", "++": "--", "__syncthreads();": ";"}
+    found = []
+    for text in re.finditer(r'"(?:[^"\\]|\\.)*"', line):
+        found += [(text.start() + at, text.start() + end, new) for at, end, new in
+                  every("|".join(map(re.escape, changed)), text[0], lambda m: changed[m[0]])]
+    return found
+
+
 KINDS = (flipped_comparison, off_by_one, swapped_operands, dropped_statement, lost_accumulation, wrong_constant,
          negated_condition)
+if GPU:
+    KINDS = tuple(k for k in KINDS if k != lost_accumulation) + (dropped_barrier, wrong_lanes, wrong_text)
+ENOUGH = 95 if GPU else 90  # % of the faults that matter
 
 
 class Fault:
@@ -167,7 +198,9 @@ def find_places(kind):
     for pattern in places:
         for file, language, text in read_area(pattern):
             for at, line in code_lines(text, language):
-                places[pattern] += [(file, text, at, line, place) for place in kind(line, language)]
+                # Strings are blank in the line, but not for the one that looks into them.
+                seen = text[at:at + len(line)] if kind is wrong_text else line
+                places[pattern] += [(file, text, at, line, place) for place in kind(seen, language)]
     return places
 
 
@@ -438,7 +471,7 @@ def main():
     print("mutants: %d planted, %d caught, %d equivalent, %d survived%s: %.0f %% of those that matter" %
           (count, caught, equivalent, len(survivors),
            " (seeds %s)" % ", ".join(map(str, survivors)) if survivors else "", 100 * caught / max(matter, 1)))
-    return 0 if caught * 10 >= matter * 9 else 1
+    return 0 if caught * 100 >= matter * ENOUGH else 1
 
 
 if __name__ == "__main__":
