@@ -1,4 +1,4 @@
-"""Measures the rows: us and every peer in turn, in short bursts, on the same processors, and prints the table.
+"""Measures the rows: us and every peer in turn, in short bursts, on the same processors or GPU, and prints the table.
 
 Each peer is a process that is stopped (SIGSTOP) while another is measured, so that no one's waiting threads cost
 another one time.  The machine's ceilings are measured before and after.
@@ -18,28 +18,31 @@ import tempfile
 import time
 
 import numpy as np
-from peers import PEERS, TRAINS
-from workloads import NETWORKS, ROW, ROWS, draw
+from peers import PEERS, SELECTABLE, TRAINS
+from workloads import GPU_BATCHES, NETWORKS, ROW, ROWS, draw
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 NNC = os.environ["NNC"]
 WARM = 0.01  # seconds of a burst that are not counted
-BOUND = 1e-5  # of outputs, losses and parameters, relative
+BOUND = {"f32": 1e-5, "tf32": 1e-2, "bf16": 1e-1}  # of outputs, losses and parameters, relative
 ATTEMPTS = 4  # at a burst that nobody disturbs
 FOREIGN = 0.2  # processors' worth of other work that a burst bears; the clock ticks too coarsely for less
 LIBRARIES = ["-lm", "-lz", "-lpthread", "-ldl"]
+LEVELS = {"l2": "L2", "l3": "L3", "dram": "memory"}
 MOVED = 0.05  # a ceiling that changed by more is worth a warning
-SELECTABLE = [name for name in PEERS if name not in ("ours", "reference")]
+CEILINGS = {"cpu": ("fma", "l2", "l3", "dram"), "cuda": ("fma", "l2", "dram", "call")}
 
 
 class Peer:
     """The process of one peer; it is stopped whenever it is not answering."""
 
-    def __init__(self, name, threads, cpus, log):
+    def __init__(self, name, options, log):
         self.name = name
-        environment = os.environ | PEERS[name].environment(threads)
-        words = [sys.executable, os.path.join(HERE, "worker.py"), name, str(threads), ",".join(map(str, cpus))]
+        environment = os.environ | PEERS[name].environment(options.threads)
+        cpus = ",".join(map(str, options.processors))
+        words = [sys.executable, os.path.join(HERE, "worker.py"), name, str(options.threads), cpus]
+        words += [options.device, options.precision]
         self.process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, text=True
         )
@@ -90,7 +93,7 @@ def held(prefix, processes):
     stop_all(processes)
 
 
-def build(words, sources, output):
+def build(words, sources, output, libraries):
     """Runs the compiler unless `output` of the same command and sources is kept from an earlier run."""
     digest = hashlib.sha256(" ".join(words).encode())
     for path in sources:
@@ -103,9 +106,33 @@ def build(words, sources, output):
         with tempfile.TemporaryDirectory(dir=folder) as place:
             made = os.path.join(place, "object")
             inputs = [path for path in sources if not path.endswith(".h")]
-            subprocess.run([*words, *inputs, "-o", made, *LIBRARIES], check=True)
+            subprocess.run([*words, *inputs, "-o", made, *libraries], check=True)
             os.rename(made, kept)
     shutil.copy(kept, output)
+
+
+def build_loop(compiler, folder):
+    """The loop over calls (ours.c)."""
+    runtime = os.path.join(os.path.dirname(os.path.dirname(NNC)), "libnncrt.a")
+    includes = ["-I" + os.path.join(ROOT, part) for part in ("runtime", "templates")]
+    words = [*compiler, "-O2", "-fPIC", "-shared", *includes]
+    build(words, [os.path.join(HERE, "ours.c"), runtime], folder + "/ours.so", LIBRARIES)
+
+
+def compile_for_gpu(networks, folder, precision):
+    """Emitted CUDA, what tells the runtime of the GPU, and the loop that calls it."""
+    compiler = os.environ.get("NVCC", "nvcc").split()
+    flags = ["-O3", "-std=c++17", "-arch=native"]
+    shared = [*compiler, *flags, "-Xcompiler", "-fPIC", "-shared", "-I" + os.path.join(ROOT, "templates")]
+    for network in networks:
+        model = os.path.join(HERE, "models", NETWORKS[network].model)
+        base = f"{folder}/{network}"
+        subprocess.run([NNC, model, "-o", base + ".cu", f"--precision={precision}"], check=True)
+        sources = [base + ".cu", os.path.join(ROOT, "templates", "device.cu"), base + "_cuda.h"]
+        build(shared, sources, base + ".so", [])
+    build_loop(os.environ.get("CC", "cc").split(), folder)
+    build([*compiler, *flags], [os.path.join(HERE, "ceilings.cu")], folder + "/ceilings", [])
+    return " ".join(flags)
 
 
 def compile_all(networks, folder):
@@ -116,20 +143,19 @@ def compile_all(networks, folder):
     for network in networks:
         base = f"{folder}/{network}"
         subprocess.run([NNC, os.path.join(HERE, "models", NETWORKS[network].model), "-o", base + ".c"], check=True)
-        build([*compiler, *flags, "-w", "-Wno-psabi", *shared], [base + ".c", base + ".h"], base + ".so")
-    runtime = os.path.join(os.path.dirname(os.path.dirname(NNC)), "libnncrt.a")
-    includes = ["-I" + os.path.join(ROOT, part) for part in ("runtime", "templates")]
-    build([*compiler, "-O2", *shared, *includes], [os.path.join(HERE, "ours.c"), runtime], folder + "/ours.so")
-    build([*compiler, "-O3", "-march=native"], [os.path.join(HERE, "ceilings.c")], folder + "/ceilings")
+        build([*compiler, *flags, "-w", "-Wno-psabi", *shared], [base + ".c", base + ".h"], base + ".so", LIBRARIES)
+    build_loop(compiler, folder)
+    build([*compiler, "-O3", "-march=native"], [os.path.join(HERE, "ceilings.c")], folder + "/ceilings", LIBRARIES)
     return " ".join(flags)
 
 
-def measure_ceilings(folder, cpus, under):
-    with held(under, {}):
-        text = subprocess.run(
-            [folder + "/ceilings", ",".join(map(str, cpus))], check=True, capture_output=True, text=True
-        ).stdout
-    return dict(zip(("fma", "l2", "l3", "dram"), map(float, text.split())))
+def measure_ceilings(folder, options):
+    words = [folder + "/ceilings"]
+    if options.device == "cpu":
+        words.append(",".join(map(str, options.processors)))
+    with held(options.under, {}):
+        text = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return dict(zip(CEILINGS[options.device], map(float, text.split())))
 
 
 def relative(found, right):
@@ -218,13 +244,13 @@ def measure(names, processes, options):
     }
 
 
-def read_goals():
+def read_goals(device):
     with open(os.path.join(HERE, "goals")) as file:
-        lines = (line.split("#")[0].split() for line in file)
-        return {(words[0], int(words[1])): float(words[2]) for words in lines if words}
+        lines = [line.split("#")[0].split() for line in file]
+    return {(words[1], int(words[2])): float(words[3]) for words in lines if words and words[0] == device}
 
 
-def selected(text):
+def selected(text, device):
     """`mlp-infer:64,lenet-sgd` -> [(row, batch), ...]; a prefix such as `mlp` means all rows that begin so."""
     found = []
     for part in (text or "").split(",") if text else [""]:
@@ -232,20 +258,22 @@ def selected(text):
         rows = [ROW[name]] if name in ROW else [row for row in ROWS if row.name.startswith(name)]
         if not rows:
             raise SystemExit(f"bench: no row '{name}'; there are: {', '.join(ROW)}")
-        found += [(row, size) for row in rows for size in ([int(batch)] if batch else row.batches)]
+        for row in rows:
+            sizes = GPU_BATCHES if device == "cuda" else row.batches
+            found += [(row, size) for size in ([int(batch)] if batch else sizes)]
     return found
 
 
-def selected_peers(text):
+def selected_peers(text, selectable):
     if not text:
-        return SELECTABLE
+        return selectable
     if text == "none":
         return []
     found = []
     for part in text.split(","):
-        names = [name for name in SELECTABLE if name.startswith(part)]
+        names = [name for name in selectable if name.startswith(part)]
         if not names:
-            raise SystemExit(f"bench: no peer '{part}'; there are: {', '.join(SELECTABLE)}")
+            raise SystemExit(f"bench: no peer '{part}'; there are: {', '.join(selectable)}")
         found += names
     return found
 
@@ -263,7 +291,8 @@ def summarize(row, batch, times, errors, goals):
 
 
 def add_floor(result, ceilings):
-    floor = ROW[result["row"]].floor(result["batch"], ceilings["fma"], ceilings["l3"])
+    bandwidth, call = ceilings.get("l3", ceilings["l2"]), ceilings.get("call", 0)
+    floor = ROW[result["row"]].floor(result["batch"], ceilings["fma"], bandwidth, call)
     return result | {"floor": 1e6 * floor}
 
 
@@ -313,14 +342,30 @@ def versions(peers):
 
 
 def describe(ceilings):
-    fma, l2, l3, dram = (f"{ceilings[name] / 1e9:.0f}" for name in ("fma", "l2", "l3", "dram"))
-    return f"FMA {fma} GFLOP/s, read L2 {l2}, L3 {l3}, memory {dram} GB/s"
+    figures = {name: f"{value / 1e9:.0f}" for name, value in ceilings.items()}
+    levels = [f"{title} {figures[name]}" for name, title in LEVELS.items() if name in figures]
+    call = f", an empty call {1e6 * ceilings['call']:.1f} us" if "call" in ceilings else ""
+    return f"FMA {figures['fma']} GFLOP/s, read {', '.join(levels)} GB/s{call}"
+
+
+def machine(options):
+    if options.device == "cpu":
+        return f"Processor: {processor()}; emitted C: {os.environ.get('CC', 'cc')} {options.flags}"
+    words = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        name = subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()[0]
+    except (OSError, subprocess.CalledProcessError):
+        name = "unknown"
+    return f"GPU: {name}; --precision={options.precision}; nvcc {options.flags}"
 
 
 def parse_options():
     parser = argparse.ArgumentParser(prog="bench/run", description="Paired benchmarks of emitted C against its peers.")
     parser.add_argument("--only", metavar="ROW[:B],...", help=f"rows, or what they begin with: {', '.join(ROW)}")
-    parser.add_argument("--peers", metavar="PEER,...", help=f"or `none`: {', '.join(SELECTABLE)}")
+    names = "; ".join(f"on {device} {', '.join(names)}" for device, names in SELECTABLE.items())
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where the rows run")
+    parser.add_argument("--precision", choices=list(BOUND), default="f32", help="of products on a GPU, everyone's")
+    parser.add_argument("--peers", metavar="PEER,...", help=f"or `none`: {names}")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cpus", help="processors to use, e.g. 0,1; default: the first ones allowed")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each participant in each row")
@@ -336,12 +381,14 @@ def parse_options():
         parser.error(f"--threads {options.threads} needs as many processors")
     if options.rounds < 1 or options.seconds <= 0:
         parser.error("--rounds and --seconds must be positive")
+    if options.device == "cpu" and options.precision != "f32":
+        parser.error("--precision is for --device=cuda")
     options.processors = options.processors[: options.threads]
     return options
 
 
 def run_rows(rows, peers, options, folder, processes, ceilings):
-    results, goals = [], read_goals()
+    results, goals = [], read_goals(options.device)
     for row, batch in rows:
         begin = time.monotonic()
         errors = prepare(row, batch, processes, folder, options.under)
@@ -360,42 +407,47 @@ def run_rows(rows, peers, options, folder, processes, ceilings):
         for name, error in errors.items():
             if isinstance(error, str):
                 print(f"warning: {name} cannot run it: {error}", file=sys.stderr)
-            elif not error <= BOUND:
-                print(f"warning: {name} is {error:.1e} from the f64 reference (bound {BOUND:g})", file=sys.stderr)
+            elif not error <= BOUND[options.precision]:
+                bound = f"bound {BOUND[options.precision]:g}"
+                print(f"warning: {name} is {error:.1e} from the f64 reference ({bound})", file=sys.stderr)
     return results
 
 
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = parse_options()
-    rows, peers = selected(options.only), selected_peers(options.peers)
+    rows = selected(options.only, options.device)
+    peers = selected_peers(options.peers, SELECTABLE[options.device])
     log = open(options.log, "w") if options.log else subprocess.DEVNULL
     with tempfile.TemporaryDirectory(prefix="nnc-bench-") as folder:
-        flags = compile_all({row.network for row, _ in rows}, folder)
-        before = measure_ceilings(folder, options.processors, options.under)
+        networks = {row.network for row, _ in rows}
+        gpu = options.device == "cuda"
+        options.flags = compile_for_gpu(networks, folder, options.precision) if gpu else compile_all(networks, folder)
+        before = measure_ceilings(folder, options)
         processes = {}
         try:
             for name in ["ours", "reference", *peers]:
-                processes[name] = Peer(name, options.threads, options.processors, log)
+                processes[name] = Peer(name, options, log)
             results = run_rows(rows, peers, options, folder, processes, before)
         finally:
             for process in processes.values():
                 process.close()
-        after = measure_ceilings(folder, options.processors, options.under)
-    highest = {name: max(before[name], after[name]) for name in before}
+        after = measure_ceilings(folder, options)
+    best = {name: min if name == "call" else max for name in before}
+    highest = {name: best[name](before[name], after[name]) for name in before}
     results = [add_floor(result, highest) for result in results]
     moved = [name for name in before if abs(after[name] / before[name] - 1) > MOVED]
     print(table(results, peers, options.markdown))
     print()
     print(f"Microseconds a call, minimum / median. {options.threads} thread(s); {options.rounds} rounds of bursts.")
-    print(f"Processor: {processor()}; emitted C: {os.environ.get('CC', 'cc')} {flags}; {versions(peers)}")
+    print(f"{machine(options)}; {versions(peers)}")
     print(f"Ceilings before: {describe(before)}.\nCeilings after:  {describe(after)}.")
     worst = max((r["errors"]["ours"] for r in results), default=0)
     print(f"Our largest relative error against f64 (outputs, losses, parameters): {worst:.1e}.")
     print(f"Command: bench/run {' '.join(sys.argv[1:])}".rstrip())
     for name in moved:
         print(f"warning: the ceiling {name} moved by {100 * (after[name] / before[name] - 1):+.0f} %", file=sys.stderr)
-    return 0 if worst <= BOUND else 1
+    return 0 if worst <= BOUND[options.precision] else 1
 
 
 sys.exit(main())

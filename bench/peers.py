@@ -12,11 +12,15 @@ import numpy as np
 from workloads import ADAM_EPSILON, NETWORKS
 
 
+MATMUL_PRECISION = {"f32": "highest", "tf32": "high", "bf16": "medium"}  # torch's names
+
+
 class Case:
     """A row at one batch size with its numbers."""
 
-    def __init__(self, row, batch, threads, parameters, x, label, folder):
+    def __init__(self, row, batch, threads, device, precision, parameters, x, label, folder):
         self.row, self.batch, self.threads = row, batch, threads
+        self.device, self.precision = device, precision
         self.initial, self.x, self.label, self.folder = parameters, x, label, folder
         self.network = NETWORKS[row.network]
 
@@ -34,9 +38,9 @@ def openmp(threads):
 
 
 class Ours:
-    """Emitted C and the runtime's thread pool; the loop over the calls is C as well (ours.c)."""
+    """Emitted code and the runtime; the loop over the calls is C as well (ours.c)."""
 
-    allowed = None
+    allowed = bench = None
 
     def environment(threads):
         return {"NNC_PIN": "1"}
@@ -62,6 +66,10 @@ class Ours:
         error = ctypes.string_at(self.library.bench_error(self.bench)).decode()
         if error:
             raise RuntimeError(error)
+
+    def close(self):
+        if self.bench:
+            self.library.bench_close(self.bench)
 
     def reset(self):
         self.library.bench_reset(self.bench)
@@ -138,8 +146,11 @@ def torch_network(name):
 
 
 class TorchEager:
-    compiled = False
+    """On a GPU parameters, inputs and results stay there, and a call lasts until its end."""
+
+    compiled = None  # mode of torch.compile
     double = False
+    guard = None
 
     def environment(threads):
         return openmp(threads)
@@ -149,16 +160,23 @@ class TorchEager:
 
         self.torch, self.case = torch, case
         torch.set_num_threads(case.threads)
-        dtype = torch.float64 if self.double else torch.float32
-        self.model = torch_network(case.row.network).to(dtype)
-        self.initial = {name: torch.from_numpy(value).to(dtype) for name, value in case.initial.items()}
-        self.x = torch.from_numpy(case.x).to(dtype)
-        self.label = torch.from_numpy(case.label)
+        torch.set_float32_matmul_precision(MATMUL_PRECISION[case.precision])
+        torch.backends.cudnn.allow_tf32 = case.precision != "f32"
+        self.place = torch.device("cpu" if self.double else case.device)
+        to = {"device": self.place, "dtype": torch.float64 if self.double else torch.float32}
+        self.model = torch_network(case.row.network).to(**to)
+        self.initial = {name: torch.from_numpy(value).to(**to) for name, value in case.initial.items()}
+        self.x = torch.from_numpy(case.x).to(**to)
+        self.label = torch.from_numpy(case.label).to(self.place)
         self.model.load_state_dict(self.initial)
         if case.row.optimizer:
             self.prepare_step(case)
         else:
             self.prepare_forward()
+
+    def wait(self):
+        if self.place.type == "cuda":
+            self.torch.cuda.synchronize()
 
     def prepare_forward(self):
         torch = self.torch
@@ -167,8 +185,8 @@ class TorchEager:
         if self.compiled:
             torch._dynamo.reset()
             torch._inductor.config.freezing = True
-            torch._inductor.config.cpp_wrapper = True
-            forward = torch.compile(self.model, mode="max-autotune", dynamic=False)
+            torch._inductor.config.cpp_wrapper = self.place.type == "cpu"
+            forward = torch.compile(self.model, mode=self.compiled, dynamic=False)
         # One guard for all calls, as a serving loop would have it.
         self.guard = torch.inference_mode() if not self.compiled else torch.no_grad()
         self.guard.__enter__()
@@ -176,6 +194,7 @@ class TorchEager:
 
         def call():
             self.result = forward(x)
+            self.wait()
 
         self.call = call
 
@@ -198,16 +217,17 @@ class TorchEager:
         if self.compiled:
             torch._dynamo.reset()
             torch._inductor.config.freezing = False
-            torch._inductor.config.cpp_wrapper = True
-            step = torch.compile(step, mode="max-autotune", dynamic=False)
+            torch._inductor.config.cpp_wrapper = self.place.type == "cpu"
+            step = torch.compile(step, mode=self.compiled, dynamic=False)
 
         def call():
             self.result = step()
+            self.wait()
 
         self.call = call
 
     def close(self):
-        if not self.case.row.optimizer:
+        if self.guard:
             self.guard.__exit__(None, None, None)
 
     def reset(self):
@@ -219,14 +239,14 @@ class TorchEager:
                         state.zero_()
 
     def output(self):
-        return self.result.detach().numpy().copy()
+        return self.result.detach().cpu().numpy().copy()
 
     def parameters(self):
-        return {name: value.detach().numpy().copy() for name, value in self.model.named_parameters()}
+        return {name: value.detach().cpu().numpy().copy() for name, value in self.model.named_parameters()}
 
 
 class TorchCompile(TorchEager):
-    compiled = True
+    compiled = "max-autotune"
 
     def environment(threads):
         return openmp(threads) | {
@@ -236,8 +256,14 @@ class TorchCompile(TorchEager):
         }
 
 
+class TorchReduceOverhead(TorchCompile):
+    """The launches of a call as one CUDA graph."""
+
+    compiled = "reduce-overhead"
+
+
 class Reference(TorchEager):
-    """The same row in f64, to compare everyone with."""
+    """The same row in f64 on the processor, to compare everyone with."""
 
     double = True
 
@@ -448,9 +474,14 @@ PEERS = {
     "ours": Ours,
     "torch-eager": TorchEager,
     "torch-compile": TorchCompile,
+    "torch-reduce-overhead": TorchReduceOverhead,
     "onnxruntime": OnnxRuntime,
     "openvino": OpenVino,
     "jax": Jax,
     "reference": Reference,
 }
-TRAINS = {"ours", "torch-eager", "torch-compile", "jax", "reference"}
+TRAINS = {"ours", "torch-eager", "torch-compile", "torch-reduce-overhead", "jax", "reference"}
+SELECTABLE = {
+    "cpu": ["torch-eager", "torch-compile", "onnxruntime", "openvino", "jax"],
+    "cuda": ["torch-eager", "torch-reduce-overhead", "torch-compile"],
+}

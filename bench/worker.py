@@ -1,6 +1,6 @@
 """One peer in a process of its own, so that the driver can stop it while another is measured.
 
-Started as `worker.py PEER THREADS CPU,CPU`; one JSON object a line on standard input, one in answer:
+Started as `worker.py PEER THREADS CPU,CPU DEVICE PRECISION`; one JSON object a line on standard input, one in answer:
   {"do": "prepare", "row", "batch", "folder"}   builds, runs once; trains a few steps and keeps the results
   {"do": "burst", "warm", "seconds"}                    {"count", "minimum", "times": [nanoseconds, ...]}
 An answer with "error" ends the row for this peer.  What libraries print goes to standard error.
@@ -65,14 +65,15 @@ def burst(peer, warm, seconds, steps):
 
 
 def main():
-    name, threads = sys.argv[1], int(sys.argv[2])
+    name, threads, device, precision = sys.argv[1], int(sys.argv[2]), sys.argv[4], sys.argv[5]
     peer = case = None
     for line in sys.stdin:
         order = json.loads(line)
         try:
             if order["do"] == "prepare":
                 row = ROW[order["row"]]
-                case = Case(row, order["batch"], threads, *draw(row, order["batch"]), order["folder"])
+                numbers = draw(row, order["batch"])
+                case = Case(row, order["batch"], threads, device, precision, *numbers, order["folder"])
                 if hasattr(peer, "close"):
                     peer.close()
                 peer = PEERS[name]()

@@ -56,16 +56,17 @@ class Row:
     optimizer: str = ""  # "", "sgd" or "adam"
     learning_rate: float = 0.0
 
-    def floor(self, batch, fma, l3):
-        """Seconds below which no f32 code without a cheaper algorithm gets, by the two ceilings."""
+    def floor(self, batch, fma, bandwidth, call):
+        """Seconds below which no f32 code without a cheaper algorithm gets, by the ceilings of the machine: products,
+        the memory where weights stay between calls (L3, of a GPU L2), and what a call costs that does nothing."""
         network = NETWORKS[self.network]
         weights = 4 * network.count()
         forward = 2 * network.multiply_adds * batch
         if not self.optimizer:
-            return max(forward / fma, weights / l3)
+            return call + max(forward / fma, weights / bandwidth)
         flops = 3 * forward - 2 * network.first_layer * batch
         moved = {"sgd": 2, "adam": 6}[self.optimizer] * weights
-        return flops / fma + moved / l3
+        return call + flops / fma + moved / bandwidth
 
 
 ROWS = (
@@ -76,6 +77,7 @@ ROWS = (
     Row("lenet-sgd", "lenet", "LenetSgd", "step", (1, 64), "sgd", 1e-2),
 )
 ROW = {row.name: row for row in ROWS}
+GPU_BATCHES = (1, 64, 1024)
 
 # Larger than usual, at the same cost: where a gradient is all rounding, 1e-8 makes an update of it that no two
 # implementations share, and parameters could not be compared.

@@ -228,6 +228,10 @@ const nnc_model *nnc_device_model(const NncDevice *device) {
     return &device->model;
 }
 
+nnc_cuda_context *nnc_device_context(NncDevice *device) {
+    return &device->context;
+}
+
 const NncEngine *nnc_device_engine(const NncDevice *device) {
     return &device->engine;
 }

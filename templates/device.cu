@@ -68,6 +68,10 @@ int device_open_stream(void **out) {
     return (int)error;
 }
 void device_close_stream(void *stream) { (void)cudaStreamDestroy((cudaStream_t)stream); }
+int device_copy(void *to, const void *from, size_t bytes) {
+    const cudaError_t error = cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, NULL);
+    return (int)(error ? error : cudaStreamSynchronize(NULL));
+}
 const char *device_text(int error) { return cudaGetErrorString((cudaError_t)error); }
 
 } // namespace
@@ -76,6 +80,6 @@ const nnc_device *nnc_device_functions(void) {
     static const nnc_device functions = {
         device_refusal,      device_name,          device_capability,   device_allocate,
         device_release,      device_allocate_host, device_release_host, device_open_stream,
-        device_close_stream, device_text};
+        device_close_stream, device_copy,          device_text};
     return &functions;
 }

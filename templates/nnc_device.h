@@ -22,6 +22,9 @@ typedef struct nnc_device {
     void (*release_host)(void *memory);
     int (*open_stream)(void **out);
     void (*close_stream)(void *stream);
+    /* Between any two of device and host memory, when the streams that use them have been waited
+     * for. */
+    int (*copy)(void *to, const void *from, size_t bytes);
     const char *(*text)(int error);
 } nnc_device;
 

@@ -44,3 +44,5 @@ for precision in tf32 bf16; do
     nvcc_takes -gencode arch=compute_75,code=sm_75 -gencode arch=compute_90,code=sm_90 -c fashion_mnist.cu -o fashion_mnist.o
     spills_little "fashion_mnist, $precision"
 done
+# shellcheck disable=SC2086
+nvcc_takes $codes -c "$SOURCE_DIR/bench/ceilings.cu" -o ceilings.o

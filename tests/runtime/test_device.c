@@ -54,13 +54,18 @@ static int gpu_capability(void) {
     return 90;
 }
 
+static int gpu_copy(void *to, const void *from, size_t bytes) {
+    memcpy(to, from, bytes);
+    return fails();
+}
+
 static const char *gpu_text(int error) {
     return error == 2 ? "out of memory" : "?";
 }
 
 static const nnc_device gpu_functions = {gpu_refusal, gpu_name,     gpu_capability, gpu_allocate,
                                          gpu_release, gpu_allocate, gpu_release,    gpu_open_stream,
-                                         gpu_release, gpu_text};
+                                         gpu_release, gpu_copy,     gpu_text};
 
 /* ---- the model ---- */
 

@@ -9,9 +9,10 @@ typedef struct Bench Bench;
 const char *bench_error(const Bench *bench);
 Bench *bench_open(const char *path, const char *prefix, const char *entry, const char *weights,
                   int threads, int64_t batch, const void *const *arguments);
+void bench_close(Bench *bench);
 void bench_reset(Bench *bench);
 int bench_call(Bench *bench);
-int bench_result(const Bench *bench, void *data, size_t bytes);
+int bench_result(Bench *bench, void *data, size_t bytes);
 int bench_cell(const Bench *bench, const char *name, void *data, size_t bytes);
 int64_t bench_burst(Bench *bench, double warm, double seconds, int64_t steps, int64_t *times,
                     int64_t limit);
@@ -58,5 +59,8 @@ int main(int argc, char **argv) {
     if (bench_cell(bench, "fc9.bias", bias, sizeof bias) != NNC_E_ARGUMENT)
         return complain("a parameter that does not exist was found");
     Bench *none = bench_open(argv[1], "lenet", "step", argv[2], 1, BATCH, arguments);
-    return none && *bench_error(none) ? 0 : complain("an entry that does not exist was opened");
+    if (!none || !*bench_error(none)) return complain("an entry that does not exist was opened");
+    bench_close(none);
+    bench_close(bench);
+    return 0;
 }
