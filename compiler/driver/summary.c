@@ -5,6 +5,7 @@
 #include "driver/launches.h"
 #include "lower/lower.h"
 #include "tensor/interpret.h"
+#include "tensor/simplify.h"
 
 /* ---- print(model) ---- */
 
@@ -105,7 +106,8 @@ static const Dim *contraction_work(DimTable *dims, const Node *node) {
     return work;
 }
 
-/* Multiply-adds of the contractions that run in the module `path` (NULL: in any), `times` each. */
+/* Multiply-adds of the contractions that run in the module `path` (NULL: in any), `times` each; the
+ * graph is free of CALL. */
 static const Dim *graph_work(const Graph *graph, const char *path, const Dim *times) {
     const Dim *sum = dim_const(graph->dims, 0);
     for (int i = 0; i < graph->nodes.count; i++) {
@@ -113,8 +115,6 @@ static const Dim *graph_work(const Graph *graph, const char *path, const Dim *ti
         if (node->op == OP_SCAN) {
             const Dim *often = dim_mul(graph->dims, times, node->attr.scan.length);
             sum = dim_add(graph->dims, sum, graph_work(node->attr.scan.body, path, often));
-        } else if (node->op == OP_CALL) {
-            sum = dim_add(graph->dims, sum, graph_work(node->attr.call.body, path, times));
         } else if (node->op == OP_CONTRACT &&
                    (!path || !strcmp(node->path ? node->path : "", path))) {
             const Dim *work = contraction_work(graph->dims, node);
@@ -283,8 +283,9 @@ int command_summary(const CommandLine *line) {
                               pipeline.name ? pipeline.name : "");
     const InstanceView *view = lower_instance_view(arena, root->instance);
     printf("%s\n", representation(arena, view));
+    const Program *computed = simplify_root(arena, pipeline.program, root);
     const Graph *graph = root->entries.count && root->entries.data[0]->kind != ENTRY_INIT
-                             ? root->entries.data[0]->graph
+                             ? computed->roots.data[0]->entries.data[0]->graph
                              : NULL;
     print_table(arena, view, graph);
     print_totals(arena, root, graph);

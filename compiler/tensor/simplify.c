@@ -6,6 +6,8 @@
  * nodes are never copied. */
 #include "tensor/simplify_rules.h"
 
+#include <string.h>
+
 enum { MAX_ROUNDS = 32 };
 
 static int id_count(const Graph *g) {
@@ -296,4 +298,30 @@ const int simplify_pass_count = sizeof simplify_passes / sizeof *simplify_passes
 
 void simplify_program(Program *program) {
     for (int i = 0; i < simplify_pass_count; i++) simplify_passes[i].run(program);
+}
+
+#define COPY_VECTOR(arena, vector)                                                               \
+    ((vector).data = (vector).count ? arena_copy((arena), (vector).data,                         \
+                                                 (size_t)(vector).count * sizeof *(vector).data) \
+                                    : NULL)
+
+static Entry *copy_entry(Arena *arena, const Entry *from) {
+    Entry *entry = arena_copy(arena, from, sizeof *entry);
+    COPY_VECTOR(arena, entry->arguments);
+    COPY_VECTOR(arena, entry->results);
+    COPY_VECTOR(arena, entry->writes);
+    COPY_VECTOR(arena, entry->checks);
+    return entry;
+}
+
+Program *simplify_root(Arena *arena, const Program *program, const Root *root) {
+    Program *copy = arena_copy(arena, program, sizeof *copy);
+    Root *own = arena_copy(arena, root, sizeof *own);
+    COPY_VECTOR(arena, own->entries);
+    for (int i = 0; i < own->entries.count; i++)
+        own->entries.data[i] = copy_entry(arena, root->entries.data[i]);
+    memset(&copy->roots, 0, sizeof copy->roots);
+    vector_push(arena, &copy->roots, own);
+    simplify_program(copy);
+    return copy;
 }

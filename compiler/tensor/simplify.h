@@ -28,6 +28,8 @@ Graph *simplify_graph(const Graph *g, unsigned rules, Node **roots, int root_cou
 /* The same for an entry: graph, arguments, results, writes and checks. */
 void simplify_entry(Entry *entry, unsigned rules);
 void simplify_program(Program *program);
+/* A program of a copy of `root` alone, simplified; `program` stays as it was lowered. */
+Program *simplify_root(Arena *arena, const Program *program, const Root *root);
 
 /* The passes in the order in which simplify_program runs them, for the driver's table. */
 typedef struct SimplifyPass {

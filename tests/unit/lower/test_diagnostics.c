@@ -56,6 +56,9 @@ static const struct {
     {MODULE("    a = [1, 2][2]"), "2:9: error[NN0412]", "index 2 is out of range"},
     {"module A(n: int) { def forward(self, x) { return x } }\n" MODULE("    self.a = A(2.5)"),
      "3:16: error[NN0413]", "A takes n: int, not 2.5"},
+    {"def f(x: f32[4]) -> f32[4] {\n"
+     "    if len(x.shape[7]) > 2 { if x.ndim == 1 { return x } }\n}\n" FORWARD("y = f(x[0]) + 1"),
+     "2:12: error[NN0412]", "index 7 is out of range"},
     {FORWARD("x[0] = 1"), "3:9: error[NN0414]", "this cannot be assigned"},
     {FORWARD("return nn.Linear(4, 4)(x)"), "3:16: error[NN0501]",
      "is made inside a tensor function"},

@@ -54,6 +54,23 @@ static void defaults_of_host_arguments_stand(void **state) {
     lowered_free(&r);
 }
 
+/* From either side; within the range nothing is converted. */
+static void numbers_beyond_a_dtype_are_compared_as_i64(void **state) {
+    static const char *const compared[] = {"300 > ids", "ids < 300", "-1 == ids", "200 > ids"};
+    for (int i = 0; i < 4; i++) {
+        char source[200];
+        snprintf(source, sizeof source,
+                 "module M { def forward(self, ids: u8[N]) -> bool[N] { return %s } }\n"
+                 "export M() as m\n",
+                 compared[i]);
+        Lowered r = lower_good(source);
+        const char *text = entry_text(&r, "m");
+        if ((strstr(text, "i64[N] = cast") != NULL) != (i < 3))
+            fail_msg("%s\n%s", compared[i], text);
+        lowered_free(&r);
+    }
+}
+
 static void one_root_can_be_chosen(void **state) {
     const char *source =
         IDENTITY("A") "export A() as one\nexport A() as two\n"
@@ -229,6 +246,7 @@ int main(void) {
         cmocka_unit_test(the_last_module_stands_for_a_file_without_entries),
         cmocka_unit_test(entries_keep_the_order_of_the_source),
         cmocka_unit_test(defaults_of_host_arguments_stand),
+        cmocka_unit_test(numbers_beyond_a_dtype_are_compared_as_i64),
         cmocka_unit_test(one_root_can_be_chosen),
         cmocka_unit_test(shapes_are_told_line_by_line),
         cmocka_unit_test(imports_bring_definitions_only),
