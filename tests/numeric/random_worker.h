@@ -38,13 +38,16 @@ static const RandomCompiler random_compilers[] = {
     {"gcc-O3", "gcc -O3", '3', false},
     {"clang-O3", "clang -O3", '3', false},
     {"clang-undefined", "clang -O0 -fsanitize=undefined -fsanitize-trap=undefined", '3', false},
-    /* Emits only: what passes do is interpreted.  Not in the rotation. */
+    /* Not in the rotation.  Emits only: what passes do is interpreted. */
     {"none", NULL, '3', false},
+    /* CUDA on the shim (tests/cuda/shim), by two orders of the threads. */
+    {"shim", "g++ -std=c++17 -O1 -fno-strict-aliasing -fno-gnu-unique", '3', false},
 };
 static const char *const random_targets[] = {"portable", "native", "c99"};
 enum {
     RANDOM_COMPILERS = sizeof random_compilers / sizeof *random_compilers,
-    RANDOM_ROTATING = RANDOM_COMPILERS - 1,
+    RANDOM_NOT_ROTATING = 2,
+    RANDOM_ROTATING = RANDOM_COMPILERS - RANDOM_NOT_ROTATING,
     RANDOM_TARGETS = sizeof random_targets / sizeof *random_targets
 };
 
@@ -211,6 +214,10 @@ static inline void worker_give(Worker *w, char *p, size_t bytes, const char *wha
 
 static inline size_t worker_bytes(const Tensor *t) {
     return (size_t)t->count * dtype_bytes(t->dtype);
+}
+
+static inline bool worker_on_shim(const Worker *w) {
+    return !strcmp(w->config.compiler->name, "shim");
 }
 
 /* ---- one root ---- */
@@ -400,7 +407,8 @@ static inline void worker_size(Worker *w, WorkerCall *c, int size, const Program
                     worker_interpret(w, c, passed[i]->roots.data[k],
                                      arena_printf(arena, "passes %s", random_pass_setting(i)));
         char *first[WORKER_TENSORS + WORKER_CELLS], *again[WORKER_TENSORS + WORKER_CELLS];
-        for (int k = 0; k < WORKER_WAYS && c->model && !w->failure; k++) {
+        int ways = worker_on_shim(w) ? 1 : WORKER_WAYS;
+        for (int k = 0; k < ways && c->model && !w->failure; k++) {
             worker_call(w, c, &worker_ways[k], k ? again : first);
             for (int i = 0; i < count + cells && !w->failure; i++) {
                 Bounded b = i < count ? c->expected[i] : c->after[i - count];
@@ -478,7 +486,53 @@ static inline void worker_write(const char *path, const Text *text) {
     if (!f || fwrite(text->data, 1, text->length, f) != text->length || fclose(f)) abort();
 }
 
+static inline bool worker_open(Worker *w, const char *folder, const char *command) {
+    if (w->failure) return false;
+    if (command_run_text(folder, "compile.log", command) != 0) {
+        worker_fail(w, "does not compile: see %s/compile.log", folder);
+        return false;
+    }
+    w->library = dlopen(arena_printf(w->arena, "%s/model.so", folder), RTLD_NOW | RTLD_LOCAL);
+    if (!w->library) worker_fail(w, "%s", dlerror());
+    return !w->failure;
+}
+
+/* Emitted for CUDA, and behind it for each root the adapter that gives it the CPU's tables. */
+static inline bool worker_compile_shim(Worker *w, const Program *program, const char *folder) {
+    KernelOptions kernels = {.gpu = true};
+    const KernelProgram *made = kernel_program_build_with(w->arena, program, &kernels);
+    for (int i = 0; i < made->refusals.count; i++)
+        worker_fail(w, "no kernel for %s", made->refusals.data[i].what);
+    w->plan = plan_build(w->arena, made);
+    EmitOptions options = {.header_name = "model_cuda.h",
+                           .file_name = "model.cu",
+                           .source_name = "test.nn",
+                           .version = "test",
+                           .info = true};
+    Text header = text_new(w->arena), source = text_new(w->arena), all = text_new(w->arena);
+    emit_cuda_header(w->plan, &options, &header);
+    emit_cuda(w->plan, &options, &source);
+    worker_write(arena_printf(w->arena, "%s/model_cuda.h", folder), &header);
+    worker_write(arena_printf(w->arena, "%s/model.cu", folder), &source);
+    text_append(&all, "#include \"model.cu\"\n#include <cstring>\n#include <utility>\n"
+                      "#include <vector>\n#define SCHEDULES 2\n");
+    for (int i = 0; i < program->roots.count; i++) {
+        const char *root = program->roots.data[i]->name->text;
+        text_printf(&all,
+                    "#define MODEL %s_model\n#define CUDA_MODEL %s_cuda_model\nnamespace of_%s {\n"
+                    "#include \"adapter.cpp\"\n}\n#undef MODEL\n#undef CUDA_MODEL\n",
+                    root, root, root);
+    }
+    worker_write(arena_printf(w->arena, "%s/all.cpp", folder), &all);
+    return worker_open(w, folder,
+                       arena_printf(w->arena,
+                                    "%s -shared -fPIC -Wall -Wextra -Werror -Wno-psabi -I. "
+                                    "-I%s/tests/cuda/shim all.cpp -o model.so",
+                                    w->config.compiler->command, SOURCE_DIR));
+}
+
 static inline bool worker_compile(Worker *w, const Program *program, const char *folder) {
+    if (worker_on_shim(w)) return worker_compile_shim(w, program, folder);
     w->plan = plan_build(w->arena, kernel_program_build(w->arena, program));
     bool c99 = !strcmp(w->config.target, "c99");
     EmitOptions options = {.header_name = "model.h",
@@ -503,14 +557,7 @@ static inline bool worker_compile(Worker *w, const Program *program, const char 
                                  !strcmp(w->config.target, "native") ? " -march=native"
                                  : c99                               ? " -std=c99"
                                                                      : "");
-    if (w->failure) return false;
-    if (command_run_text(folder, "compile.log", command) != 0) {
-        worker_fail(w, "does not compile: see %s/compile.log", folder);
-        return false;
-    }
-    w->library = dlopen(arena_printf(w->arena, "%s/model.so", folder), RTLD_NOW | RTLD_LOCAL);
-    if (!w->library) worker_fail(w, "%s", dlerror());
-    return !w->failure;
+    return worker_open(w, folder, command);
 }
 
 /* `thorough`: also every setting of the passes, interpreted. */
