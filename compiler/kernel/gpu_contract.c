@@ -4,27 +4,31 @@
  * one kernel.  Labels are sorted into batch, rows (one operand), columns (the other) and depth
  * (summed), each read as one flat axis.  A block owns a tile of rows and columns: it brings both
  * operands into shared memory, a chunk of the depth at a time, and every thread adds products to
- * its own small tile in registers.  Operands are whatever expression they are: windows of images,
- * views and guards are followed while loading.  Order of the sum: k = 0, 1, ... for every element.
- */
+ * its own small tile in registers.  Where tiles are small, a chunk is sliced: some of the threads
+ * see to each slice, and their sums are added at the end.  Operands are whatever expression they
+ * are: windows of images, views and guards are followed while loading.  Order of the sum: k = 0, 1,
+ * ... within a slice, then slices, then parts, in order; the same for every element. */
 #include "kernel/contract.h"
 
 #include <stdlib.h>
 
-/* threads = 256 = (rows / row_each) * (columns / column_each). */
+/* threads = 256 = slices * (rows / row_each) * (columns / column_each); a slice has whole warps. */
 typedef struct Tiling {
-    int64_t rows, columns, row_each, column_each, chunk;
+    int64_t rows, columns, row_each, column_each, chunk, slices;
     int64_t warps_down; /* of tensor cores: warps of the block one above the other; 0: none */
 } Tiling;
 static const Tiling tilings[] = {
-    {128, 128, 8, 8, 8, 0}, {64, 64, 4, 4, 16, 0},  {128, 32, 8, 2, 16, 0}, {32, 128, 2, 8, 16, 0},
-    {128, 16, 8, 1, 16, 0}, {16, 128, 1, 8, 16, 0}, {256, 8, 8, 1, 16, 0},  {8, 256, 1, 8, 16, 0},
-    {32, 32, 2, 2, 32, 0},  {16, 16, 1, 1, 32, 0},
+    {128, 128, 8, 8, 8, 1, 0}, {64, 64, 4, 4, 16, 1, 0},  {128, 32, 8, 2, 16, 1, 0},
+    {32, 128, 2, 8, 16, 1, 0}, {128, 16, 8, 1, 16, 1, 0}, {16, 128, 1, 8, 16, 1, 0},
+    {256, 8, 8, 1, 16, 1, 0},  {8, 256, 1, 8, 16, 1, 0},  {32, 32, 2, 2, 32, 1, 0},
+    {16, 16, 1, 1, 32, 1, 0},  {32, 32, 4, 4, 64, 4, 0},  {16, 16, 2, 4, 64, 8, 0},
+    {32, 8, 4, 2, 64, 8, 0},   {8, 32, 2, 4, 64, 8, 0},   {16, 8, 2, 2, 64, 8, 0},
+    {8, 16, 2, 2, 64, 8, 0},
 };
 /* On tensor cores a warp has small products of 16 rows and 8 columns: templates/cuda_mma.h. */
 static const Tiling core_tilings[] = {
-    {128, 128, 8, 8, 16, 2}, {64, 64, 4, 4, 32, 2}, {128, 32, 4, 4, 32, 4},
-    {32, 128, 2, 8, 32, 2},  {32, 32, 2, 2, 32, 2},
+    {128, 128, 8, 8, 16, 1, 2}, {64, 64, 4, 4, 32, 1, 2}, {128, 32, 4, 4, 32, 1, 4},
+    {32, 128, 2, 8, 32, 1, 2},  {32, 32, 2, 2, 32, 1, 2},
 };
 enum {
     PART_DEPTH = 512, /* of a part, at least */
@@ -86,12 +90,16 @@ static void indices_at(Product *p, int side, const Index *const *flat, const Ind
 
 /* ---- choosing ---- */
 
-/* Estimated time: waves of blocks, each with its products, reads of shared memory and loads. */
+/* Estimated time: waves of blocks, each with its products, reads of shared memory and loads of
+ * every chunk, and the sum of the slices. */
 static double tiling_cost(const Product *p, const Tiling *t) {
     double count = gpu_size(p->total[BATCH]) * blocks(gpu_size(p->total[ROWS]), (double)t->rows) *
                    blocks(gpu_size(p->total[COLUMNS]), (double)t->columns);
-    double products = 2.0 * (double)(t->row_each * t->column_each);
-    double shared = 2.0 * (double)(t->row_each + t->column_each);
+    double depth = blocks(gpu_size(p->total[DEPTH]), (double)t->chunk) * (double)t->chunk;
+    double products = 2.0 * (double)(t->row_each * t->column_each) / (double)t->slices;
+    double shared = 2.0 * (double)(t->row_each + t->column_each) / (double)t->slices;
+    double folds =
+        t->slices > 1 ? 4.0 * (double)(t->slices * t->rows * t->columns) / GPU_THREADS : 0;
     if (t->warps_down) {
         /* Some five times as many products (NVIDIA H100, TF32 by mma.sync), and lanes share what
          * they read: a row of 16 is in 4 registers, a column of 8 in one. */
@@ -99,7 +107,8 @@ static double tiling_cost(const Product *p, const Tiling *t) {
         shared = 2.0 * ((double)t->row_each / 4 + (double)t->column_each / 8);
     }
     double loads = 4.0 * (double)(t->rows + t->columns) / GPU_THREADS;
-    return blocks(count, GPU_PROCESSORS) * (products + shared + loads + 64.0 / (double)t->chunk);
+    double step = products + shared + loads + 64.0 / (double)t->chunk;
+    return blocks(count, GPU_PROCESSORS) * (depth * step + folds);
 }
 
 static bool suits_cores(const Product *p) {
@@ -221,11 +230,16 @@ static const Index *core_place(Product *p, int set, const Index *thread, const I
                      index_add(t, scaled_quotient(p, each, 2, 8), scaled_rest(p, each, 2, 1)));
 }
 
+static const Dim *slice_threads(Product *p) {
+    return constant(p, GPU_THREADS / p->tiling->slices);
+}
+
 /* The rows (or columns) of a thread lie apart by as many as there are threads across. */
 static const Index *place_of(Product *p, int set, const Index *thread, const Index *each) {
     IndexTable *t = p->t;
     const Tiling *g = p->tiling;
     if (g->warps_down) return core_place(p, set, thread, each);
+    if (g->slices > 1) thread = index_mod(t, thread, slice_threads(p));
     const Dim *across = constant(p, g->columns / g->column_each);
     int64_t apart = set == ROWS ? g->rows / g->row_each : g->columns / g->column_each;
     const Index *first =
@@ -288,7 +302,12 @@ static void add_products(Product *p, const int *fragment) {
     Builder *b = p->b;
     int depth = b->depth;
     const Index *i, *j, *thread = open_threads(p);
-    const Index *k = open_loop(p, "k", p->tiling->chunk, BIND_UNROLL);
+    const int64_t deep = p->tiling->chunk / p->tiling->slices;
+    const Index *k = open_loop(p, "k", deep, BIND_UNROLL);
+    if (p->tiling->slices > 1)
+        k = index_add(
+            p->t, k,
+            index_scale(p->t, index_floordiv(p->t, thread, slice_threads(p)), constant(p, deep)));
     fetch(p, fragment[0], ROWS, thread, k);
     fetch(p, fragment[1], COLUMNS, thread, k);
     open_each(p, &i, &j);
@@ -307,26 +326,60 @@ static void store_members(Product *p, const Index *const *at, const Expr *produc
     gen_store_members(gen, at, (StoreRequest){0});
 }
 
-/* Each of a thread's elements: what is computed from it, or what a part of the depth gives. */
-static void store_results(Product *p, const Index *part) {
+/* A place in the tile and its sum: what is computed from it, or what a part of the depth gives. */
+static void store_result(Product *p, const Index *part, const Index *row, const Index *column,
+                         const Expr *sum) {
     Builder *b = p->b;
-    IndexTable *t = p->t;
-    const Index *i, *j, *thread = open_threads(p), *at[SHAPE_MAX_RANK];
-    open_each(p, &i, &j);
-    const Index *flat[SETS] = {p->begin[BATCH],
-                               index_add(t, p->begin[ROWS], place_of(p, ROWS, thread, i)),
-                               index_add(t, p->begin[COLUMNS], place_of(p, COLUMNS, thread, j))};
+    const Index *at[SHAPE_MAX_RANK];
+    const Index *flat[SETS] = {p->begin[BATCH], index_add(p->t, p->begin[ROWS], row),
+                               index_add(p->t, p->begin[COLUMNS], column)};
     const Guard *inside = guard_range(b, NULL, flat[ROWS], NULL, p->total[ROWS]);
     inside = guard_range(b, inside, flat[COLUMNS], NULL, p->total[COLUMNS]);
     if (inside) builder_open_if(b, inside);
     if (p->parts) {
         const Index *place[4] = {part, flat[BATCH], flat[ROWS], flat[COLUMNS]};
-        builder_store(b, builder_slot(b, p->parts, ACCESS_WRITE), place, 4, sum_at(p, i, j), NULL);
+        builder_store(b, builder_slot(b, p->parts, ACCESS_WRITE), place, 4, sum, NULL);
     } else {
         indices_at(p, 2, flat, at);
-        store_members(p, at, sum_at(p, i, j));
+        store_members(p, at, sum);
     }
     close_to(p, 0);
+}
+
+static void store_results(Product *p, const Index *part) {
+    const Index *i, *j, *thread = open_threads(p);
+    open_each(p, &i, &j);
+    store_result(p, part, place_of(p, ROWS, thread, i), place_of(p, COLUMNS, thread, j),
+                 sum_at(p, i, j));
+}
+
+/* The sums of all slices meet in shared memory; every element is then one thread's, in the order
+ * in which elements are stored. */
+static void fold_slices(Product *p, const Index *part) {
+    Builder *b = p->b;
+    IndexTable *t = p->t;
+    const Tiling *g = p->tiling;
+    /* So much longer that the rows which a warp stores at once begin in banks of their own. */
+    const Dim *pitch = constant(p, g->columns + g->columns / g->column_each);
+    Shape shape = {3, {constant(p, g->slices), constant(p, g->rows), pitch}};
+    int folds = builder_scratch_in(b, SPACE_SHARED, "folds", p->dtype, shape);
+    const Index *i, *j, *thread = open_threads(p);
+    open_each(p, &i, &j);
+    const Index *to[3] = {index_floordiv(t, thread, slice_threads(p)), place_of(p, ROWS, thread, i),
+                          place_of(p, COLUMNS, thread, j)};
+    builder_store(b, folds, to, 3, sum_at(p, i, j), NULL);
+    close_to(p, 0);
+    builder_leaf(b, STMT_BARRIER);
+    const Index *e = open_loop(p, "e", g->rows * g->columns, BIND_THREAD);
+    const Dim *across = constant(p, g->columns);
+    const Index *from[3] = {NULL, index_floordiv(t, e, across), index_mod(t, e, across)};
+    const Expr *sum = NULL;
+    for (int64_t slice = 0; slice < g->slices; slice++) {
+        from[0] = index_const(t, slice);
+        const Expr *pair[2] = {sum, expr_load(b, folds, from, 3)};
+        sum = sum ? expr_op(b, OP_ADD, p->dtype, pair, 2) : pair[1];
+    }
+    store_result(p, part, from[1], from[2], sum);
 }
 
 /* ---- a long depth in parts ---- */
@@ -419,7 +472,10 @@ static void build(Product *p) {
         add_products(p, fragment);
     builder_leaf(b, STMT_BARRIER);
     close_to(p, 0);
-    store_results(p, part);
+    if (g->slices > 1)
+        fold_slices(p, part);
+    else
+        store_results(p, part);
 }
 
 void schedule_gpu_contract(Lowering *l, Group *group) {
@@ -444,8 +500,8 @@ void schedule_gpu_contract(Lowering *l, Group *group) {
     }
     const char *path, *what = group_what(l, group, &path);
     lowering_remark(
-        l, REMARK_CONTRACTION, n, "blocks of %lldx%lld, %lldx%lld a thread%s%s, joined: %s",
+        l, REMARK_CONTRACTION, n, "blocks of %lldx%lld, %lldx%lld a thread%s%s%s, joined: %s",
         (long long)p->tiling->rows, (long long)p->tiling->columns, (long long)p->tiling->row_each,
         (long long)p->tiling->column_each, p->tiling->warps_down ? ", on tensor cores" : "",
-        p->parts ? ", depth in parts" : "", what);
+        p->tiling->slices > 1 ? ", depth in slices" : "", p->parts ? ", depth in parts" : "", what);
 }

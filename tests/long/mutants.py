@@ -48,6 +48,9 @@ BOUNDED_MEMORY = ["--as=%d" % (8 << 30)]
 # They run programs under AddressSanitizer, whose shadow of all addresses no bound of addresses leaves room for.
 SANITIZED = re.compile(r"numeric_test_random|cuda_api")
 WAITING = 1200  # seconds of a test that waits for ever; one that computes for ever meets its limit of processor time
+# Part of a file's name -> tests that soon notice what is wrong there.
+LIKELY = (("driver/", "runtime|compile|cuda_d"), ("cuda", "cuda_test"), ("gpu_", "cuda_test"), ("sema/", "programs|prelude"),
+          ("lower/", "programs|prelude"), ("prelude/", "programs|prelude"), ("", "numeric"))
 FLIPPED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 OFF = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
 OPERAND = r"[A-Za-z_]\w*(?:(?:->|\.)\w+|\[\w+\])*"
@@ -400,9 +403,10 @@ def find_fault(seed, whole):
 def try_fault(fault, tests, times):
     """What the tests say of a compiler with the fault: "fails of TEST", "hangs of TEST", "SURVIVED".
 
-    Those of the fault's own layer come first."""
+    Those of the fault's own layer come first, then those that run what it makes."""
     layer = "unit_%s_" % fault.file.split("/")[1]
-    tests = sorted(tests, key=lambda t: not t["name"].startswith(layer))
+    likely = next(names for part, names in LIKELY if part in fault.file)
+    tests = sorted(tests, key=lambda t: (not t["name"].startswith(layer), not re.match(likely, t["name"])))
     write(fault.file, fault.text)
     try:
         caught, _ = run_tests(tests, lambda name: 30 + 10 * times[name])
