@@ -1,4 +1,4 @@
-/* The sort leaf: order[0..count) becomes the stable sorting permutation of keys.
+/* Sorting on a CPU: order[0..count) becomes the stable sorting permutation of keys.
  *
  * NaN comes last when ascending, first when descending.  Bottom-up merge sort; `spare` is as long as
  * `order`.  NN_ARGSORT(T, S) makes nn_argsort_T for keys of type S. */

@@ -1,5 +1,5 @@
-/* The leaf: T[i][j] (+)= sum over k of A[i][k] * B[k][j], in register tiles of MR rows and NV
- * vectors.
+/* Products of matrices, the leaf that every contraction on a CPU comes down to: T[i][j] (+)= sum over
+ * k of A[i][k] * B[k][j], in register tiles of MR rows and NV vectors.
  *
  * A[i][k] lies at a[row(i) + depth(k)]; row and depth are i * stride, entry i of a table, or (rows
  * that pack.h has packed) i / 6 * stride + i % 6.  B[k][j] lies at b[depth(k) + j / 16 * b_panel +

@@ -1,5 +1,5 @@
 /* The interface between models that were emitted for CUDA and whatever calls them; beside nnc_abi.h,
- * whose codes and tables of names it uses.  This text is pasted, guarded, into every generated header.
+ * whose codes and tables of names it uses.  This text is pasted, guarded, into the header of every model for CUDA.
  * C99 and C++11; it needs no header of CUDA. */
 #ifndef NNC_CUDA_ABI
 #define NNC_CUDA_ABI 1

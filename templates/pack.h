@@ -1,4 +1,4 @@
-/* Packing an operand of the leaf: element (i, k) of a strided matrix goes to dst[i / G * G * D +
+/* Packing an operand of a product (mma.h): element (i, k) of a strided matrix goes to dst[i / G * G * D +
  * k * G + i % G], so that the leaf reads G neighbours of every k in a row.  G is 16 for columns
  * (panels) and 6 for rows (the register tile's rows).
  *

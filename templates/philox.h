@@ -1,4 +1,5 @@
-/* Random numbers: Philox4x32-10, counter based, the same bits everywhere.
+/* Random numbers: Philox4x32-10, counter based, the same bits everywhere; runtime/philox.c has the
+ * generator once more, for the runtime's own draws.
  *
  * key = (low, high word of the seed); counter = (element / 4, scan index, site, step), each 32 bits.
  * A uniform f32 of element e is (word e % 4 of its block >> 8) * 2^-24.  A uniform f64 of element e

@@ -16,7 +16,7 @@ static const PassRow before[] = {
 static const PassRow after[] = {
     {"kernels", "kernel", "fusion, loop nests and schedules"},
     {"plan", "plan", "liveness and offsets of every buffer"},
-    {"emit", "text", "C text"},
+    {"emit", "text", "C or CUDA text"},
 };
 enum { BEFORE = sizeof before / sizeof *before, AFTER = sizeof after / sizeof *after };
 

@@ -247,8 +247,7 @@ int64_t feed_next(Feed *feed, NncError *error) {
     return count;
 }
 
-/* --- learning
- * rates ---------------------------------------------------------------------------- */
+/* --- learning rates ------------------------------------------------------------------------ */
 
 static bool is_rate(const nnc_cell_info *cell) {
     const char *dot = strrchr(cell->name, '.');

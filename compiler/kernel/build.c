@@ -378,6 +378,7 @@ void builder_store(Builder *b, int slot, const Index *const *indices, int count,
 
 void builder_describe(Builder *b, const Node *n) {
     Kernel *k = b->kernel;
+    k->backward |= n->backward;
     if (!n->span.file || n->span.file->is_prelude) return;
     int line = span_line(n->span), at = 0;
     if (!k->file) k->file = n->span.file->path;

@@ -277,6 +277,7 @@ struct Kernel {
     const char *what;  /* operators fused, "contract add maximum" */
     VECTOR(int) lines; /* source lines fused, increasing */
     const char *file;  /* of the lines, NULL if none */
+    bool backward;     /* something in it was made by differentiation */
     VECTOR(Slot) slots;
     int parameter_count; /* slots[0 .. parameter_count) are parameters */
     VECTOR(KernelAxis) axes;
@@ -444,6 +445,10 @@ void kernel_report_contractions(Text *out, const KernelProgram *program);
 /* One line per remark of the kinds 1 << REMARK_..., as a diagnostic: "net.nn:12: remark: ...". */
 void kernel_print_remarks(Text *out, const KernelProgram *program, unsigned kinds);
 const char *kernel_reduce_name(ReduceKind kind);
+/* "mma.f32 tile0[24x64] = rows ...": the form of one leaf, a product or a packed operand. */
+void kernel_print_leaf(Text *out, const Kernel *kernel, const Stmt *leaf);
+/* "[120, 576] as [d0/16:8, d1:576, d0%16:16]": the shape of a slot and how it is stored. */
+void kernel_print_stored(Text *out, const Slot *slot);
 /* Bytes of scratch slot `slot` (elements of its layout, times dtype). */
 const Dim *kernel_slot_bytes(DimTable *dims, const Slot *slot);
 

@@ -316,8 +316,7 @@ static void print_body(Printer *p, const Stmt *s) {
     p->indent--;
 }
 
-static void print_type(Text *out, DType dtype, const Shape *shape, const Layout *layout) {
-    text_append(out, dtype_name(dtype));
+static void print_stored(Text *out, const Shape *shape, const Layout *layout) {
     shape_print(out, shape);
     if (!layout) return;
     text_append(out, " as [");
@@ -330,6 +329,21 @@ static void print_type(Text *out, DType dtype, const Shape *shape, const Layout 
         dim_print(out, a->extent);
     }
     text_char(out, ']');
+}
+
+void kernel_print_stored(Text *out, const Slot *slot) {
+    print_stored(out, &slot->shape, slot->layout);
+}
+
+static void print_type(Text *out, DType dtype, const Shape *shape, const Layout *layout) {
+    text_append(out, dtype_name(dtype));
+    print_stored(out, shape, layout);
+}
+
+void kernel_print_leaf(Text *out, const Kernel *kernel, const Stmt *leaf) {
+    Printer p = {out, kernel, 0};
+    if (leaf->kind == STMT_MMA) print_mma(&p, leaf->mma);
+    if (leaf->kind == STMT_PACK) print_pack(&p, leaf->pack);
 }
 
 void kernel_print(Text *out, const Kernel *k) {

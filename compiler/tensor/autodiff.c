@@ -205,10 +205,13 @@ bool autodiff_gradients(Graph *g, Node *const *ys, Node *const *dys, int y_count
     autodiff_mark_reached(g, w.reached, count);
     Span span = g->span;
     const char *path = g->path;
+    bool backward = g->backward;
+    g->backward = true;
     bool ok = seed(&w, ys, dys, y_count);
     for (int i = nodes; ok && i-- > 0;) ok = visit(&w, g->nodes.data[i]);
     g->span = span;
     g->path = path;
+    g->backward = backward;
     for (int k = 0; ok && k < x_count; k++) grads[k] = w.adjoint[xs[k]->id];
     return ok;
 }

@@ -102,6 +102,7 @@ Node *graph_node(Graph *g, Op op, TensorType type, Node *const *inputs, int coun
     node->op = op;
     node->type = type;
     node->no_grad = g->no_grad;
+    node->backward = g->backward;
     node->span = g->span;
     node->path = g->path ? g->path : "";
     return node;
@@ -136,6 +137,7 @@ static Node *copy_node(Graph *g, const Node *m, Node *const *in) {
     node->id = id;
     node->inputs = inputs;
     node->no_grad |= g->no_grad;
+    node->backward |= g->backward;
     node->info = NULL;
     switch ((int)m->op) {
     case OP_DIM: node->attr.dim = dim_refresh(g->dims, m->attr.dim); break;
@@ -227,14 +229,16 @@ static Node *build_like(Graph *g, const Node *m, Node *const *in) {
 Node *op_again(Graph *g, const Node *model, Node *const *inputs) {
     Span span = g->span;
     const char *path = g->path;
-    bool no_grad = g->no_grad;
+    bool no_grad = g->no_grad, backward = g->backward;
     g->span = model->span;
     g->path = model->path;
     g->no_grad |= model->no_grad;
+    g->backward |= model->backward;
     Node *node = build_like(g, model, inputs);
     g->span = span;
     g->path = path;
     g->no_grad = no_grad;
+    g->backward = backward;
     return node;
 }
 

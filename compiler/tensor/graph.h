@@ -2,10 +2,10 @@
  *
  * A Node computes one tensor from earlier nodes; ids grow in creation order, so increasing id is a
  * topological order inside one Graph.  Only CALL and SCAN have several results: they are read by
- * PROJ. Nodes are immutable once made, except by passes that build a new graph.  The builder
- * functions
- * (`op_*`) check operands, compute the result type and never merge or simplify.  They return NULL
- * after calling `graph->complain` (lowering turns that into a diagnostic) when operands do not fit.
+ * PROJ.  Nodes are immutable once made, except by passes that build a new graph.  The builder
+ * functions (`op_*`) check operands, compute the result type and never merge or simplify.  They
+ * return NULL after calling `graph->complain` (lowering turns that into a diagnostic) when operands
+ * do not fit.
  *
  * There is no broadcasting and no type promotion here: lowering inserts EXPAND and CAST. */
 #ifndef NNC_TENSOR_GRAPH_H
@@ -40,7 +40,7 @@ typedef enum Op {
     OP_RESHAPE, /* same elements in row-major order */
     OP_PERMUTE, /* attr.axes: result axis i is input axis axes[i] */
     OP_EXPAND,  /* attr.axes[i]: input axis i becomes result axis axes[i] (increasing), all other
-                   result  axes are new; an input axis of extent 1 may be stretched */
+                   result axes are new; an input axis of extent 1 may be stretched */
     OP_SLICE,   /* attr.slice: begin, step (may be negative) per axis; extents from the type */
     OP_PAD,     /* attr.pad: low, high per axis (negative crops), inputs: x, rank-0 fill */
     OP_CONCAT,  /* along attr.axis, any number of inputs >= 1 */
@@ -50,8 +50,8 @@ typedef enum Op {
     OP_FOLD,    /* adjoint of UNFOLD: sums windows into an axis of extent attr.window.extent */
     /* reductions and products */
     OP_REDUCE,   /* attr.reduce: kind, set of axes (removed from the shape).  ARGMAX, ARGMIN: one
-                    axis, i64, first wins,   NaN wins over numbers.  Empty: sum 0, prod 1, any 0, all
-                    1;   max/min/arg of none is an error */
+                    axis, i64, first wins, NaN wins over numbers.  Empty: sum 0, prod 1, any 0, all
+                    1; max/min/arg of none is an error */
     OP_CONTRACT, /* attr.contract: einsum of two operands, float dtypes; labels per axis; a label in
                     both operands but not in the result is summed; also sums a label of one operand
                     only */
@@ -167,6 +167,7 @@ struct Node {
     int input_count;
     Node **inputs;
     bool no_grad;     /* derivatives stop here (detach, no_grad, computed ids) */
+    bool backward;    /* made by differentiation; for readers only */
     Span span;        /* the user's line */
     const char *path; /* module path, "linear_relu_stack.0"; "" outside; interned */
     union {
@@ -202,7 +203,7 @@ struct Graph {
     /* Where new nodes say they come from; no_grad marks new nodes. */
     Span span;
     const char *path;
-    bool no_grad;
+    bool no_grad, backward;
     void (*complain)(void *user,
                      const char *message); /* NULL: abort on a misuse (a compiler bug) */
     void *complain_user;

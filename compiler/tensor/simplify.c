@@ -109,6 +109,7 @@ static void copy_node(Rewriter *w, const Node *node) {
     for (int i = 0; i < node->input_count; i++) in[i] = w->map[node->inputs[i]->id];
     w->g->span = node->span;
     w->g->path = node->path;
+    w->g->backward = node->backward;
     if (node->op == OP_CALL || node->op == OP_SCAN) {
         copy_structured(w, node, in);
         return;
@@ -194,6 +195,7 @@ static void run_round(Rounds *rounds, unsigned rules) {
     for (int i = 0; i < rounds->root_count; i++) roots[i] = w.map[roots[i]->id];
     g->span = from->span;
     g->path = from->path;
+    g->backward = false;
     arena_free(rounds->arena);
     rounds->graph = g;
     rounds->arena = arena;

@@ -157,6 +157,7 @@ static Node *build_stack(Hoist *h, const Node *node) {
     if (*slot) return *slot;
     h->g->span = node->span;
     h->g->path = node->path;
+    h->g->backward = node->backward;
     if (!h->varies[node->id]) {
         int axes[SHAPE_MAX_RANK];
         for (int i = 0; i < node->type.shape.rank; i++) axes[i] = i + 1;

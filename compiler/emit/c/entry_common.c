@@ -167,14 +167,15 @@ const char *entry_tiles(EntryWriter *e, const Kernel *k) {
     return t.length ? t.data : "1";
 }
 
-/* For the reader: what the program calls the memory behind a parameter of a kernel. */
+/* For the reader: what the program calls the memory behind a parameter of a kernel; temporaries
+ * have numbers. */
 static const char *buffer_title(EntryWriter *e, const Buffer *b) {
     switch (b->kind) {
     case BUFFER_ARGUMENT: return e->names->arguments[b->index];
     case BUFFER_RESULT: return e->names->results[b->index];
     case BUFFER_CELL: return b->cell->name->text;
-    case BUFFER_TEMPORARY: return "workspace";
-    case BUFFER_CONSTANT: return "constant";
+    case BUFFER_TEMPORARY: return entry_format(e, "t%d", b->id);
+    case BUFFER_CONSTANT: return entry_format(e, "nn_c%d", source_constant(e->w, b));
     case BUFFER_ELEMENT: return entry_format(e, "element of %s", buffer_title(e, b->parent));
     }
     return "";
@@ -182,8 +183,15 @@ static const char *buffer_title(EntryWriter *e, const Buffer *b) {
 
 void entry_titles(EntryWriter *e, const Step *s, int indent) {
     Text titles = text_new(e->w->arena), comment = text_new(e->w->arena);
-    for (int i = 0; i < s->kernel->parameter_count; i++)
-        text_printf(&titles, "%s%s", i ? ", " : "", buffer_title(e, s->arguments[i]));
+    for (int written = 0; written < 2; written++) {
+        int count = 0;
+        for (int i = 0; i < s->kernel->parameter_count; i++) {
+            unsigned access = s->kernel->slots.data[i].access;
+            if (!(access & (written ? ACCESS_WRITE : ACCESS_READ))) continue;
+            const char *before = count++ ? ", " : !written ? "" : titles.length ? " -> " : "-> ";
+            text_printf(&titles, "%s%s", before, buffer_title(e, s->arguments[i]));
+        }
+    }
     if (!titles.length) return;
     emit_comment_lines(&comment, "", titles.data);
     source_line(e->w, indent, "/* %.*s */", (int)comment.length - 1, comment.data);

@@ -106,7 +106,7 @@ static const char *vector_type(Writer *w, DType t) {
 static const char *name_value(Writer *w, const Expr *e, bool vector, const char *text) {
     bool again = use_of(w, e)->count > 1;
     if (!again && strlen(text) < 160) return text;
-    const char *name = writer_format(w, "t%d", w->next_temporary++);
+    const char *name = writer_format(w, "x%d", w->next_temporary++);
     writer_line(w, "const %s %s = %s;", vector ? vector_type(w, e->dtype) : scalar_type(e->dtype),
                 name, text);
     return keep(w, e, vector, name);
@@ -133,7 +133,7 @@ void writer_close_lanes(Writer *w, LaneScope scope) {
 
 /* Every lane computed by scalar code. */
 static const char *by_lanes(Writer *w, const Expr *e) {
-    const char *name = writer_format(w, "t%d", w->next_temporary++), *lane = lane_name(e->dtype);
+    const char *name = writer_format(w, "x%d", w->next_temporary++), *lane = lane_name(e->dtype);
     writer_line(w, "nnv_%s %s = nnv_splat_%s(0);", lane, name, lane);
     LaneScope scope = writer_open_lanes(w);
     const char *value = writer_scalar(w, e);
@@ -166,7 +166,7 @@ static const char *guarded(Writer *w, const Expr *e, bool vector) {
     const char *value = separately(w, e->args[0], vector, &before, 1);
     if (!before.length && !vector)
         return name_value(w, e, false, writer_format(w, "(%s ? %s : %s)", condition, value, other));
-    const char *name = writer_format(w, "t%d", w->next_temporary++);
+    const char *name = writer_format(w, "x%d", w->next_temporary++);
     writer_line(w, "%s %s = %s;", vector ? vector_type(w, e->dtype) : scalar_type(e->dtype), name,
                 other);
     writer_line(w, "if (%s) {", condition);
@@ -183,7 +183,7 @@ static const char *guarded_lanes(Writer *w, const Expr *e) {
     const char *all = writer_guard_all_lanes(w, e->guard);
     if (!all) return by_lanes(w, e);
     Text before, lanes = text_new(w->arena);
-    const char *name = writer_format(w, "t%d", w->next_temporary++);
+    const char *name = writer_format(w, "x%d", w->next_temporary++);
     const char *value = separately(w, e->args[0], true, &before, 1);
     writer_line(w, "%s %s;", vector_type(w, e->dtype), name);
     writer_line(w, "if (%s) {", all);

@@ -1,7 +1,8 @@
 /* One kernel as one C function over a range of tiles.
  *
- * Input: a Kernel and its plan.  Output: static void name(const nn_call *, tile0, tile1, scratch).
- * Invariant: what the function needs comes through the call: buffers, dims, the random stream. */
+ * Input: a Kernel and its plan.  Output: static void name(call, nn_begin, nn_end, scratch), or for
+ * CUDA a function of one tile.  Invariant: what the function needs comes through the call: buffers,
+ * dims, the random stream. */
 #include "emit/c/writer.h"
 
 #include <string.h>
@@ -21,12 +22,10 @@ static void name_things(Writer *w, const KernelPlan *plan) {
             writer_format(w, "d_%s", emit_identifier(w->arena, plan->symbols.data[i]->name->text)));
     w->axis_names = NEW_ARRAY(w->arena, (size_t)k->axes.count, const char *);
     for (int i = 0; i < k->axes.count; i++)
-        w->axis_names[i] = name_set_add(&set, writer_format(w, "i%d", i));
+        w->axis_names[i] = name_set_add(&set, emit_identifier(w->arena, k->axes.data[i].name));
     w->slot_names = NEW_ARRAY(w->arena, (size_t)k->slots.count, const char *);
     for (int i = 0; i < k->slots.count; i++)
-        w->slot_names[i] =
-            name_set_add(&set, writer_format(w, "%s_%s", k->slots.data[i].scratch ? "s" : "p",
-                                             emit_identifier(w->arena, k->slots.data[i].name)));
+        w->slot_names[i] = name_set_add(&set, emit_identifier(w->arena, k->slots.data[i].name));
     w->register_names = NEW_ARRAY(w->arena, (size_t)k->registers.count, const char *);
     w->register_is_vector = NEW_ARRAY(w->arena, (size_t)k->registers.count, bool);
     w->register_is_lanes_accumulator = NEW_ARRAY(w->arena, (size_t)k->registers.count, bool);
@@ -37,7 +36,7 @@ static void name_things(Writer *w, const KernelPlan *plan) {
 static void write_comment(Writer *w) {
     const Kernel *k = w->kernel;
     Text t = text_new(w->arena);
-    text_printf(&t, "%s", k->what ? k->what : k->name);
+    text_printf(&t, "%s%s", k->backward ? "backward: " : "", k->what ? k->what : k->name);
     if (k->file && k->lines.count) {
         /* Without folders: the output does not depend on where the file lies. */
         const char *slash = strrchr(k->file, '/');
@@ -53,6 +52,12 @@ static void write_comment(Writer *w) {
     text_append(w->out, " */\n");
 }
 
+static const char *stored_text(Writer *w, const Slot *slot) {
+    Text t = text_new(w->arena);
+    kernel_print_stored(&t, slot);
+    return t.data;
+}
+
 static void declare_slots(Writer *w, const KernelPlan *plan) {
     const Kernel *k = w->kernel;
     for (int i = 0; i < k->slots.count; i++) {
@@ -61,20 +66,18 @@ static void declare_slots(Writer *w, const KernelPlan *plan) {
         if (s->space != SPACE_WORKER) {
             cuda_declare_scratch(w, i);
         } else if (!s->scratch) {
-            Text shape = text_new(w->arena);
-            shape_print(&shape, &s->shape);
             const char *constant = s->access & ACCESS_WRITE ? "" : "const ";
             writer_line(w, "%s%s *const %s = (%s%s *)call->buffers[%d]; /* %s */", constant, type,
-                        name, constant, type, i, shape.data);
+                        name, constant, type, i, stored_text(w, s));
         } else if (plan->scratch[i].bytes) {
-            writer_line(w, "%s *const %s = (%s *)(void *)(scratch + %s);", type, name, type,
-                        writer_dim(w, plan->scratch[i].offset));
+            writer_line(w, "%s *const %s = (%s *)(void *)(scratch + %s); /* %s */", type, name,
+                        type, writer_dim(w, plan->scratch[i].offset), stored_text(w, s));
         } else {
             int64_t bytes = 0;
             dim_is_const(kernel_slot_bytes(index_dims(w->indices), s), &bytes);
             int64_t elements = bytes / (int64_t)dtype_bytes(s->dtype);
-            writer_line(w, "NN_ALIGNED %s %s[%lld];", type, name,
-                        (long long)(elements ? elements : 1));
+            writer_line(w, "NN_ALIGNED %s %s[%lld]; /* %s */", type, name,
+                        (long long)(elements ? elements : 1), stored_text(w, s));
         }
     }
 }
@@ -103,27 +106,43 @@ static void decode_tile(Writer *w) {
     }
 }
 
+/* Names that a compiler shall not call unused, some in a line. */
+static void silence(Writer *w, const char *const *names, int count) {
+    enum { A_LINE = 8 };
+    for (int i = 0; i < count; i += A_LINE) {
+        Text t = text_new(w->arena);
+        for (int k = i; k < count && k < i + A_LINE; k++)
+            text_printf(&t, "%s(void)%s", k > i ? ", " : "", names[k]);
+        writer_line(w, "%s;", t.data);
+    }
+}
+
 static void silence_unused(Writer *w, const KernelPlan *plan) {
-    writer_line(w, w->cuda ? "(void)call, (void)nn_tile;" : "(void)call, (void)scratch;");
-    for (int i = 0; i < plan->symbols.count; i++)
-        writer_line(w, "(void)%s;", w->dim_names[plan->symbols.data[i]->index]);
-    for (int i = 0; i < w->kernel->slots.count; i++) writer_line(w, "(void)%s;", w->slot_names[i]);
+    int symbols = plan->symbols.count, slots = w->kernel->slots.count, count = 0;
+    const char **names = NEW_ARRAY(w->arena, (size_t)(2 + symbols + slots), const char *);
+    names[count++] = "call";
+    names[count++] = w->cuda ? "nn_tile" : "scratch";
+    for (int i = 0; i < symbols; i++) names[count++] = w->dim_names[plan->symbols.data[i]->index];
+    for (int i = 0; i < slots; i++) names[count++] = w->slot_names[i];
+    silence(w, names, count);
 }
 
 static void open_kernel(Writer *w, const KernelPlan *plan, const char *name) {
     if (w->cuda)
         cuda_open_kernel(w, name);
     else
-        writer_line(
-            w, "static void %s(const nn_call *call, int64_t tile0, int64_t tile1, char *scratch) {",
-            name);
+        writer_line(w,
+                    "static void %s(const nn_call *call, int64_t nn_begin, int64_t nn_end, char "
+                    "*scratch) {",
+                    name);
     w->indent++;
     for (int i = 0; i < plan->symbols.count; i++)
         writer_line(w, "const %s %s = %scall->dims[%d];", writer_index_type(w),
                     w->dim_names[plan->symbols.data[i]->index], w->cuda ? "(nn_int)" : "", i);
     declare_slots(w, plan);
     silence_unused(w, plan);
-    writer_line(w, w->cuda ? "{" : "for (int64_t nn_tile = tile0; nn_tile < tile1; nn_tile++) {");
+    writer_line(w,
+                w->cuda ? "{" : "for (int64_t nn_tile = nn_begin; nn_tile < nn_end; nn_tile++) {");
     w->indent++;
 }
 
@@ -140,8 +159,10 @@ void emit_kernel_function(Text *out, const KernelPlan *plan, IndexTable *indices
     write_comment(w);
     open_kernel(w, plan, name);
     decode_tile(w);
-    for (int i = 0; i < w->kernel->tiles.count; i++)
-        writer_line(w, "(void)%s;", w->axis_names[w->kernel->tiles.data[i].axis]);
+    int tiles = w->kernel->tiles.count;
+    const char **names = NEW_ARRAY(w->arena, (size_t)tiles + 1, const char *);
+    for (int i = 0; i < tiles; i++) names[i] = w->axis_names[w->kernel->tiles.data[i].axis];
+    silence(w, names, tiles);
     writer_statement(w, w->kernel->body);
     w->indent--;
     writer_line(w, "}");

@@ -38,6 +38,11 @@ int source_constant(SourceWriter *w, const Buffer *b) {
 
 static void write_constant(SourceWriter *w, const char *qualifiers, const Buffer *b, int number) {
     int64_t n = constant_elements(b);
+    if (b->name && *b->name) {
+        Text name = text_new(w->arena);
+        emit_comment_lines(&name, "", b->name);
+        text_printf(w->out, "/* %.*s */\n", (int)name.length - 1, name.data);
+    }
     text_printf(w->out, "%s %s nn_c%d[%lld] = {", qualifiers, emit_c_type(b->dtype), number,
                 (long long)(n ? n : 1));
     for (int64_t i = 0; i < n; i++) {
@@ -226,14 +231,22 @@ static void write_contents(SourceWriter *w) {
 }
 
 static const char call_comment[] =
-    "/* The steps of an entry are blocks { const nn_call nn_c = {...}; nn_run(...); }.  Of nn_c "
+    "/* The steps of an entry are blocks { const nn_call nn_c = {...}; nn_run(...); }.  The "
+    "comment "
+    "says\n"
+    " * what is read -> written: arguments, cells, constants, and temporaries t0, t1, ... of the "
+    "workspace,\n"
+    " * whose bytes serve several that are not needed at once.  nn_c has the pointers in the order "
+    "of "
     "the\n"
-    " * comment says what lies behind each pointer; dims, seed, scan index and step follow.  The\n"
-    " * arguments of nn_run are the thread, how many steps back the nearest one lies that this "
-    "one\n"
-    " * needs (1: the last one), the kernel, its call, its tiles, and its work: operations and "
-    "bytes,\n"
-    " * by which it is shared by threads or not. */\n\n";
+    " * kernel's parameters, dims, seed, scan index and step.  The arguments of nn_run are the "
+    "thread; how\n"
+    " * many steps back everything is done that this one needs (1: the last one has to be, 2: all "
+    "before the\n"
+    " * last one); the kernel, its call, its tiles; and its work, operations and bytes, by which "
+    "it "
+    "is\n"
+    " * shared by threads or not. */\n\n";
 
 void emit_c(const Plan *plan, const EmitOptions *asked, Text *source) {
     EmitOptions own = *asked, *options = &own;

@@ -138,7 +138,7 @@ static void write_accumulate(Writer *w, const Stmt *s) {
         const char *position =
             lanes ? writer_vector(w, s->position) : writer_scalar(w, s->position);
         int n = w->next_temporary++;
-        const char *v = writer_format(w, "t%d", n);
+        const char *v = writer_format(w, "x%d", n);
         if (lanes) {
             writer_line(w, "const nnv_%s %s = %s;", lane_name(t), v, value);
             writer_line(w, "const nnv_bool t%d_better = %s%s;", n,
@@ -343,7 +343,7 @@ static void store_lane(Writer *w, const Stmt *s, const Index *offset, const char
 static void store_by_lanes(Writer *w, const Stmt *s, const Index *offset, const char *value) {
     const char *name = value;
     if (value && strchr(value, '(')) {
-        name = writer_format(w, "t%d", w->next_temporary++);
+        name = writer_format(w, "x%d", w->next_temporary++);
         writer_line(w, "const nnv_%s %s = %s;", lane_name(s->value->dtype), name, value);
     }
     LaneScope scope = writer_open_lanes(w);
@@ -549,6 +549,13 @@ static void write_argsort(Writer *w, const ArgsortLeaf *a) {
                 writer_index(w, a->count), a->descending);
 }
 
+/* What its many arguments are. */
+static void write_leaf_comment(Writer *w, const Stmt *leaf) {
+    Text t = text_new(w->arena);
+    kernel_print_leaf(&t, w->kernel, leaf);
+    writer_line(w, "/* %s */", t.data);
+}
+
 void writer_statement(Writer *w, const Stmt *s) {
     switch (s->kind) {
     case STMT_BLOCK:
@@ -564,8 +571,14 @@ void writer_statement(Writer *w, const Stmt *s) {
         writer_body(w, s);
         writer_line(w, "}");
         break;
-    case STMT_MMA: write_mma(w, s->mma); break;
-    case STMT_PACK: write_pack(w, s->pack); break;
+    case STMT_MMA:
+        write_leaf_comment(w, s);
+        write_mma(w, s->mma);
+        break;
+    case STMT_PACK:
+        write_leaf_comment(w, s);
+        write_pack(w, s->pack);
+        break;
     case STMT_ARGSORT:
         if (s->argsort->width)
             cuda_sort(w, s->argsort);

@@ -1,9 +1,11 @@
 /* Numbers and dims as C text.
  *
- * Output is exact and free of the locale: hexadecimal floats where decimals would round. */
+ * Output is exact: the fewest decimals that a correctly rounding reader takes for the value. */
 #include "emit/common/common.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void emit_int(Text *out, int64_t value) {
@@ -13,6 +15,17 @@ void emit_int(Text *out, int64_t value) {
         text_printf(out, "INT64_C(%lld)", (long long)value);
     else
         text_integer(out, value);
+}
+
+static void put_decimals(Text *out, double value, DType dtype) {
+    char text[40];
+    bool single = dtype != DTYPE_F64;
+    for (int digits = single ? 6 : 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (single ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value) break;
+    }
+    text_append(out, text);
+    if (!strpbrk(text, ".e")) text_append(out, ".0");
 }
 
 void emit_float(Text *out, double value, DType dtype) {
@@ -29,18 +42,8 @@ void emit_float(Text *out, double value, DType dtype) {
         text_append(out, ".0");
         text_append(out, suffix);
     } else {
-        uint64_t bits;
-        memcpy(&bits, &value, sizeof bits);
-        int exponent = (int)(bits >> 52 & 0x7ff);
-        uint64_t fraction = bits & 0xfffffffffffffull;
-        int digits = 13;
-        while (digits > 0 && !(fraction & 0xf)) {
-            fraction >>= 4;
-            digits--;
-        }
-        text_printf(out, "%s0x%d", bits >> 63 ? "-" : "", exponent != 0);
-        if (digits) text_printf(out, ".%0*llx", digits, (unsigned long long)fraction);
-        text_printf(out, "p%d%s", exponent ? exponent - 1023 : -1022, suffix);
+        put_decimals(out, value, dtype);
+        text_append(out, suffix);
     }
 }
 

@@ -1,8 +1,8 @@
 /* Launches: steps that need nothing of each other are one launch, whose blocks are dealt to them.
  *
  * Input: steps in order, and how far back what they need lies (EntryPlan.after).  Output: for each
- * combination of kernels a __global__ function, and the text that launches it.  Invariant: a step
- * joins the open launch only when all that it needs was launched before. */
+ * combination of kernels a __global__ function, which entry.c launches.  Invariant: a step joins
+ * the open launch only when all that it needs was launched before. */
 #include "emit/cuda/cuda.h"
 
 enum {

@@ -62,7 +62,7 @@ static void check_float(double value, DType dtype) {
     Text t = text_new(arena);
     emit_float(&t, value, dtype);
     char *end = NULL;
-    double back = strtod(t.data, &end);
+    double back = dtype == DTYPE_F64 ? strtod(t.data, &end) : (double)strtof(t.data, &end);
     double want = dtype == DTYPE_F64 ? value : (double)(float)value;
     if (back != want || signbit(back) != signbit(want)) fail_msg("%a printed as %s", value, t.data);
     assert_string_equal(end, dtype == DTYPE_F64 ? "" : "f");
@@ -81,6 +81,10 @@ static void test_floats_read_back(void **state) {
         double v;
         memcpy(&v, &bits, sizeof v);
         if (isfinite(v)) check_float(v, DTYPE_F64);
+        if (isfinite((float)v)) check_float(v, DTYPE_F32);
+        float single;
+        memcpy(&single, &bits, sizeof single);
+        if (isfinite(single)) check_float((double)single, DTYPE_F32);
     }
     Text t = text_new(arena);
     emit_float(&t, INFINITY, DTYPE_F32);
