@@ -58,6 +58,10 @@ static void says(const char *text, const char *expected) {
 }
 
 static void test_valid(void **state) {
+    /* Dims that the types of a tuple's members name. */
+    clean("def f(x: (f32[H], f32[H, K])) -> f32[H] { return x[0] + zeros(H) * K }\n"
+          "module M { def forward(self, x: f32[N], y: f32[N, 3]) -> f32[N] { return f((x, y)) } }\n"
+          "export M() as m\n");
     clean("module A(C: int, bias: bool = True) {\n    param w: f32[C, 4*C] = init.ones()\n    if "
           "bias { self.b = C }\n"
           "    self.l = nn.Sequential(*[nn.Linear(C, C) for _ in range(3)])\n    state h: f32[N, "
