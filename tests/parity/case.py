@@ -1,0 +1,84 @@
+"""A case: text that is Python and the language, the tensors that it is called on, and what is compared."""
+
+import dataclasses
+import re
+import zlib
+
+KEPT_CASES = 2  # of each row, in the fixtures
+
+
+@dataclasses.dataclass
+class Case:
+    row: str  # torch's name: "nn.GRU", "F.pad", "torch.kron", "optim.Adam"
+    index: int
+    kind: str  # "layer", "function" or "optimizer"
+    arguments: str
+    call: str = ""
+    inputs: list = dataclasses.field(default_factory=list)
+    train: bool = True
+    special: bool = False  # a sample with NaN, infinities and signed zeros
+    special_gradients: bool = True  # compare gradients there too
+    zero: str = ""  # a sample with this dim 0
+    no_gradient: bool = False
+    condition: float = 1.0  # of the row: the bound is this much wider; the table of cases says why
+    rounded: bool = False  # torch rounds a constant of the derivative to f32
+    vary: bool = True  # every argument takes two values over the row's cases
+
+    @property
+    def key(self):
+        return f"{self.row}#{self.index}"
+
+    @property
+    def symbol(self):
+        return re.sub(r"\W", "_", f"P_{self.row}_{self.index}")
+
+    @property
+    def constructor(self):
+        return f"{self.row}({self.arguments})" if self.kind == "layer" else None
+
+    @property
+    def kept(self):
+        return self.index < KEPT_CASES
+
+    def text(self, parameters):
+        return f"{self.row}({parameters}{', ' if self.arguments else ''}{self.arguments})"
+
+    def digest(self):
+        """Of all that torch's results depend on."""
+        return zlib.crc32(repr(dataclasses.asdict(self)).encode())
+
+
+class Table:
+    """Rows, in order; every row is declared once."""
+
+    def __init__(self):
+        self.cases = []
+        self.rows = set()
+
+    def add(self, row, kind, inputs, items, options):
+        if row in self.rows:
+            raise ValueError(f"{row} is declared twice")
+        self.rows.add(row)
+        for index, item in enumerate(items):
+            text, own = (item, {}) if isinstance(item, str) else item
+            settings = dict(options, **own)
+            tensors = settings.pop("inputs", inputs)
+            call = settings.pop("call", "m(x0)")
+            if kind == "function":
+                call = text if text.startswith("(") or row + "(" in text else f"{row}({text})"
+            self.cases.append(
+                Case(row, index, kind, text, call if kind != "optimizer" else "",
+                     [t.strip() for t in tensors.split(";") if t.strip()], **settings)
+            )  # fmt: skip
+
+    def layer(self, row, inputs, *items, **options):
+        """items: arguments of the constructor, or (arguments, {"inputs", "call", "train", ...})."""
+        self.add(row, "layer", inputs, items, options)
+
+    def function(self, row, inputs, *items, **options):
+        """items: arguments of the call, or an expression that has the call."""
+        self.add(row, "function", inputs, items, options)
+
+    def optimizer(self, row, *items, **options):
+        """items: arguments behind the parameters."""
+        self.add(row, "optimizer", "", items, options)

@@ -1,0 +1,160 @@
+"""The cases, one row per layer, function, loss and optimizer.
+
+Tensors: `kind: extents`, separated by `;` and named x0, x1, ...  Extents are numbers or the dims N, M, T, C, L, which are
+symbolic in the language.  Kinds: nothing is [-2, 2), p [0.1, 2), u [0.05, 0.95), s [-0.5, 0.5), w [-6, 6), i5 ids in
+[0, 5), i1..5 ids in [1, 5), b bools; d before a kind: no gradient.
+"""
+
+from case import Table
+
+table = Table()
+layer, function, optimizer = table.layer, table.function, table.optimizer
+
+
+def all_cases():
+    return table.cases
+
+
+IN = {"inputs": "N 4 7 6"}
+
+# ---- linear, lookup ----
+
+layer("nn.Linear", "N 5", "5, 3", ("4, 2, bias=False", {"inputs": "2 N 4"}), zero="N")
+layer("nn.Bilinear", "N 5; N 4", "5, 4, 3", ("2, 3, 4, bias=False", {"inputs": "M N 2; M N 3"}), call="m(x0, x1)", zero="N")
+layer("nn.Embedding", "i7: N T", "7, 3", "9, 4, padding_idx=2", "7, 3, padding_idx=-7", vary=False, zero="N")
+layer("nn.EmbeddingBag", "i7: N T", "7, 3", "9, 4, mode='sum', padding_idx=2", "7, 3, mode='max', padding_idx=-1",
+      ("7, 3, mode='sum'", {"inputs": "i7: N T; N T", "call": "m(x0, per_sample_weights=x1)"}),
+      ("7, 3", {"inputs": "i7: L", "call": "m(x0, torch.arange(3) * 2)"}),
+      ("7, 3, mode='max', padding_idx=1", {"inputs": "i7: L", "call": "m(x0, torch.arange(3) * 2)"}),
+      ("7, 3, mode='sum', include_last_offset=True", {"inputs": "i7: 6", "call": "m(x0, torch.arange(4) * 2)"}), vary=False)
+layer("nn.Identity", "N 5", "", vary=False)
+layer("nn.Flatten", "N 4 3 2", "", "2", "0, 2", "start_dim=-2, end_dim=-1", zero="N")
+layer("nn.Unflatten", "N 12 2", "1, (3, 4)", "1, (2, 2, 3)", ("0, (2, 2)", {"inputs": "4 3"}), zero="N")
+
+# ---- activations ----
+
+for name in ("ReLU", "ReLU6", "SELU", "SiLU", "Mish", "Hardswish"):
+    layer(f"nn.{name}", "w: N 5", "", "inplace=True", ("", {"inputs": "N 5", "special": True}), zero="N")
+for name in ("Sigmoid", "Tanh", "Softsign", "Tanhshrink", "LogSigmoid"):
+    layer(f"nn.{name}", "w: N 5", "", ("", {"inputs": "N 5", "special": True}), zero="N")
+# torch's derivatives of these two use 1/6 and 1/alpha rounded to f32.
+layer("nn.Hardsigmoid", "w: N 5", "", "inplace=True", ("", {"inputs": "N 5", "special": True}), rounded=True)
+layer("nn.CELU", "w: N 5", "", "0.7, True", ("alpha=2.0", {"inputs": "N 5", "special": True}), rounded=True)
+layer("nn.LeakyReLU", "w: N 5", "", "0.2, inplace=True", ("-0.3", {"inputs": "N 5", "special": True}))
+layer("nn.ELU", "w: N 5", "", "0.7, True", ("alpha=2.0", {"inputs": "N 5", "special": True}))
+layer("nn.GELU", "w: N 5", "", "approximate='tanh'", ("", {"inputs": "N 5", "special": True}))
+layer("nn.Softplus", "w: N 5", "", "2.0, 3.0", ("beta=0.5, threshold=1.0", {"inputs": "N 5", "special": True}))
+layer("nn.Hardtanh", "w: N 5", "", "-2.0, 0.5", ("0.0, 1.0, inplace=True", {"inputs": "N 5", "special": True}))
+layer("nn.Hardshrink", "N 5", "", "1.0", ("0.2", {"special": True}))
+layer("nn.Softshrink", "N 5", "", "1.0", ("0.2", {"special": True}))
+layer("nn.Threshold", "N 5", "0.1, 20.0", "-0.5, 3.0", ("0.5, -1.0, inplace=True", {"special": True}))
+layer("nn.GLU", "N 6 4", "", "1", "dim=-2", zero="N")
+layer("nn.PReLU", "N 4 5", "", "4, 0.1", ("num_parameters=4", {"inputs": "N 4"}), ("", {"special": True}))
+layer("nn.Softmax", "N 5 4", "1", "dim=-1", "0", zero="M")
+layer("nn.LogSoftmax", "N 5 4", "1", "dim=-1", "0")
+layer("nn.Softmax2d", "N 4 3 2", "", ("", {"inputs": "4 3 2"}))
+layer("nn.RReLU", "N 5", ("", {"train": False}), ("0.2, 0.2, inplace=True", {"special": True}), ("lower=0.1, upper=0.5", {"train": False}))
+layer("nn.Softmin", "N 5 4", "1", "dim=-1", "0")
+
+# ---- convolution, pooling ----
+
+layer("nn.Conv1d", "N 4 9", "4, 6, 3", "4, 2, (2,), stride=2, padding=1, dilation=2, groups=2, bias=False",
+      "4, 3, 3, padding='same'", ("2, 3, 2", {"inputs": "2 8"}))
+layer("nn.Conv2d", "N 4 7 6", "4, 6, 3", "4, 2, (2, 3), (2, 1), (1, 2), (2, 1), 2, False", "4, 3, 3, padding='same', dilation=2",
+      ("2, 3, 2, padding='valid'", {"inputs": "2 8 5"}))
+layer("nn.Conv3d", "M 2 5 4 6", "2, 4, 3", "2, 2, (2, 3, 1), (2, 1, 1), (1, 0, 2), (2, 1, 1), 2, False")
+for d, extent, window in ((1, "9", "(2,)"), (2, "9 8", "(2, 3)"), (3, "5 6 7", "(2, 3, 2)")):
+    layer(f"nn.MaxPool{d}d", f"M 3 {extent}", "3", f"{window}, 2, 1", "3, stride=1, dilation=2, padding=1",
+          ("2", {"special": d == 2}), zero="M" if d == 2 else "")
+    layer(f"nn.AvgPool{d}d", f"M 3 {extent}", "3", f"{window}, 2, 1", "3, stride=2, padding=1, count_include_pad=False")
+
+# ---- normalisation ----
+
+for d, text in ((1, "N 4"), (2, "N 4 3 2"), (3, "N 4 3 2 2")):
+    layer(f"nn.BatchNorm{d}d", text, "4", "4, eps=0.01, momentum=0.3", "4, affine=False", "4, track_running_stats=False",
+          ("4", {"train": False}), ("4, 0.1, 0.2, True, False", {"train": False}), ("2", {"inputs": text.replace("4", "2", 1)}))
+layer("nn.LayerNorm", "N 4 6", "6", "(4, 6), eps=0.1", "[6], elementwise_affine=False", "6, bias=False", zero="N")
+layer("nn.RMSNorm", "N 4 6", "6, eps=1e-5", "(4, 6), eps=0.1", "[6], 0.5, elementwise_affine=False", zero="N")
+layer("nn.GroupNorm", "N 4 6", "2, 4", "4, 4, eps=0.1", "2, 6, affine=False, eps=0.01",
+      ("2, 4, bias=False", {"inputs": "N 4 3 2"}), zero="N")
+table.cases[-2].inputs = ["N 6 5"]
+
+# ---- dropout: what does not depend on random numbers ----
+
+layer("nn.Dropout", "N 5", "0.0", "p=1.0", "0.0, inplace=True", ("0.5", {"train": False}))
+
+# ---- losses ----
+
+REDUCTIONS = ("reduction='mean'", "reduction='sum'", "reduction='none'")
+
+
+def loss(row, inputs, *items, call="m(x0, x1)", **options):
+    layer(row, inputs, *REDUCTIONS, *items, call=call, **options)
+
+
+loss("nn.MSELoss", "N 5; N 5", zero="N")
+loss("nn.L1Loss", "N 5; N 5", zero="N")
+loss("nn.SmoothL1Loss", "N 5; N 5", "beta=0.3", "beta=0.0")
+loss("nn.HuberLoss", "N 5; N 5", "delta=0.3")
+loss("nn.BCELoss", "u: N 5; u: N 5")
+loss("nn.BCEWithLogitsLoss", "w: N 5; u: N 5", vary=False)
+loss("nn.KLDivLoss", "N 5; u: N 5", "reduction='batchmean', log_target=True", "reduction='batchmean'")
+loss("nn.NLLLoss", "N 5; i5: N", "ignore_index=2", ("", {"inputs": "N 5 4; i5: N 4"}), ("", {"inputs": "5; i5:"}), vary=False)
+loss("nn.CrossEntropyLoss", "N 5; i5: N", "ignore_index=2, label_smoothing=0.1", ("label_smoothing=0.2", {"inputs": "N 5 4; i5: N 4"}),
+     "reduction='none', label_smoothing=0.3, ignore_index=1", ("label_smoothing=0.1", {"inputs": "N 5; u: N 5"}),
+     ("reduction='sum'", {"inputs": "N 5 4; u: N 5 4"}), ("", {"inputs": "5; i5:"}), vary=False)
+loss("nn.SoftMarginLoss", "N 5; d: N 5", call="m(x0, torch.sign(x1))")
+loss("nn.HingeEmbeddingLoss", "N 5; N 5", "0.3", "margin=2.0, reduction='sum'", call="m(x0, torch.sign(x1))")
+loss("nn.CosineEmbeddingLoss", "N 5; N 5; N", "0.3", ("margin=-0.2", {"inputs": "5; 5; 1", "call": "m(x0, x1, torch.sign(x2)[0])"}),
+     call="m(x0, x1, torch.sign(x2))")
+loss("nn.MarginRankingLoss", "N 5; N 5; N 5", "0.5", "margin=1.0, reduction='none'", call="m(x0, x1, torch.sign(x2))")
+loss("nn.TripletMarginLoss", "N 5; N 5; N 5", "0.5, 1.0, 1e-3, True", "p=3.0, margin=2.0", "swap=True, reduction='none'", call="m(x0, x1, x2)")
+loss("nn.TripletMarginWithDistanceLoss", "N 5; N 5; N 5", "margin=0.5, swap=True", "distance_function=nn.PairwiseDistance(p=1.0)",
+     "distance_function=F.cosine_similarity, margin=0.7", call="m(x0, x1, x2)")
+loss("nn.PoissonNLLLoss", "N 5; p: N 5", "full=True", "False, eps=0.1, full=True", call="m(x0, x1 * 2)", vary=False)
+table.cases[-1].inputs = ["p: N 5", "p: N 5"]
+loss("nn.GaussianNLLLoss", "N 5; N 5; p: N 5", "full=True", "eps=1.0", ("eps=0.5, full=True", {"inputs": "N 5; N 5; p: N 1"}),
+     ("reduction='none'", {"inputs": "N 5; N 5; p: N"}), call="m(x0, x1, x2)")
+loss("nn.MultiMarginLoss", "N 5; i5: N", "2, 0.5", "p=2, reduction='none'", ("", {"inputs": "5; i5:"}), vary=False)
+loss("nn.MultiLabelMarginLoss", "N 5; i-1..5: N 5", ("", {"inputs": "5; i-1..5: 5"}))
+loss("nn.MultiLabelSoftMarginLoss", "N 5; u: N 5", vary=False)
+
+# Tensors among the options: as functions.
+function("F.nll_loss", "N 5; i5: N; dp: 5", "x0, x1, x2", "x0, x1, weight=x2, reduction='sum'", "x0, x1, x2, ignore_index=1",
+         "x0, x1, x2, reduction='none'", "x0, x1")
+function("F.cross_entropy", "N 5; i5: N; dp: 5", "x0, x1, x2", "x0, x1, weight=x2, reduction='sum', label_smoothing=0.2",
+         "x0, x1, x2, ignore_index=1, label_smoothing=0.1", "x0, x1, x2, reduction='none'", "x0, x1",
+         ("x0, x1, x2, label_smoothing=0.1", {"inputs": "N 5; u: N 5; dp: 5"}))
+function("F.binary_cross_entropy", "u: N 5; u: N 5; dp: N 5", "x0, x1, x2", "x0, x1, reduction='sum'", "x0, x1, x2, reduction='none'",
+         ("x0, x1, x2", {"inputs": "u: N 5; u: N 5; dp: 5"}))
+function("F.binary_cross_entropy_with_logits", "N 5; u: N 5; dp: 5", "x0, x1, x2", "x0, x1, pos_weight=x2", "x0, x1, x2, reduction='none', pos_weight=x2",
+         "x0, x1, reduction='sum'")
+function("F.mse_loss", "N 5; N 5; p: N 5", "x0, x1, weight=x2", "x0, x1, reduction='sum', weight=x2", "x0, x1, reduction='none'",
+         "x0, x0 * 1")
+function("F.l1_loss", "N 5; N 5; p: N 5", "x0, x1, weight=x2", "x0, x1, reduction='sum', weight=x2", "x0, x1, reduction='none'")
+function("F.huber_loss", "N 5; N 5; p: N 5", "x0, x1, weight=x2", "x0, x1, reduction='sum', weight=x2, delta=0.5", "x0, x1, reduction='none'")
+function("F.multi_margin_loss", "N 5; i5: N; dp: 5", "x0, x1, weight=x2", "x0, x1, 2, 0.5, reduction='sum', weight=x2", "x0, x1, reduction='none'")
+function("F.multilabel_soft_margin_loss", "N 5; u: N 5; dp: 5", "x0, x1, weight=x2", "x0, x1, reduction='sum'", "x0, x1, reduction='none', weight=x2")
+
+# ---- recurrent ----
+
+for row in ("nn.LSTM", "nn.GRU", "nn.RNN"):
+    state = ("T N 4; 1 N 3; 1 N 3", "m(x0, (x1, x2))") if row == "nn.LSTM" else ("T N 4; 1 N 3", "m(x0, x1)")
+    own = {"nn.RNN": ("4, 2, 2, 'relu', False, True, 0.0, True", "4, 3, nonlinearity='relu'"), "nn.GRU": ("4, 2, 2, False, True, 0.0, True",),
+           "nn.LSTM": ("4, 2, 2, False, True, 0.0, True", "4, 3, proj_size=2, num_layers=2, bidirectional=True")}
+    layer(row, "T N 4", "4, 3", *own[row], "4, 3, num_layers=2, bidirectional=True", ("4, 5, batch_first=True", {"inputs": "N T 4"}),
+          ("4, 3", {"inputs": state[0], "call": state[1]}), ("4, 3, dropout=0.4, num_layers=2", {"train": False}),
+          ("2, 3, bidirectional=True", {"inputs": "T 2"}), vary=False)
+layer("nn.LSTMCell", "N 4", "4, 3", "4, 2, bias=False", ("2, 3", {"inputs": "N 2; N 3; N 3", "call": "m(x0, (x1, x2))"}), zero="N")
+layer("nn.GRUCell", "N 4", "4, 3", "4, 2, bias=False", ("2, 3", {"inputs": "N 2; N 3", "call": "m(x0, x1)"}))
+layer("nn.RNNCell", "N 4", "4, 3", "4, 2, bias=False, nonlinearity='relu'", ("2, 3", {"inputs": "N 2; N 3", "call": "m(x0, x1)"}))
+
+# ---- optimizers ----
+
+optimizer("optim.SGD", "lr=0.1", "lr=0.1, momentum=0.9", "0.2, 0.5, 0.3, 0.1", "lr=0.1, momentum=0.9, nesterov=True",
+          "lr=0.05, weight_decay=0.1, maximize=True")
+ADAM = ("", "lr=0.1, betas=(0.8, 0.9), eps=1e-3, weight_decay=0.1", "amsgrad=True, lr=0.1", "lr=0.1, maximize=True")
+optimizer("optim.Adam", *ADAM, vary=False)
+optimizer("optim.AdamW", *ADAM)
+optimizer("optim.RMSprop", "", "0.1, 0.9, 1e-3, 0.1, 0.5, True", "lr=0.1, maximize=True", "lr=0.1, centered=True")
+optimizer("optim.Adagrad", "", "0.1, 0.1, 0.1, 0.2, 1e-3", "lr=0.1, maximize=True")
