@@ -59,20 +59,50 @@ layer("nn.Softmin", "N 5 4", "1", "dim=-1", "0")
 # ---- convolution, pooling ----
 
 layer("nn.Conv1d", "N 4 9", "4, 6, 3", "4, 2, (2,), stride=2, padding=1, dilation=2, groups=2, bias=False",
-      "4, 3, 3, padding='same'", ("2, 3, 2", {"inputs": "2 8"}))
+      "4, 3, 3, padding='same', padding_mode='reflect'", ("2, 3, 2", {"inputs": "2 8"}), "4, 2, 4, padding=2, padding_mode='circular'")
 layer("nn.Conv2d", "N 4 7 6", "4, 6, 3", "4, 2, (2, 3), (2, 1), (1, 2), (2, 1), 2, False", "4, 3, 3, padding='same', dilation=2",
-      ("2, 3, 2, padding='valid'", {"inputs": "2 8 5"}))
-layer("nn.Conv3d", "M 2 5 4 6", "2, 4, 3", "2, 2, (2, 3, 1), (2, 1, 1), (1, 0, 2), (2, 1, 1), 2, False")
+      ("2, 3, 2, padding='valid'", {"inputs": "2 8 5"}), "4, 2, 3, padding=(2, 1), padding_mode='replicate'")
+layer("nn.Conv3d", "M 2 5 4 6", "2, 4, 3", "2, 2, (2, 3, 1), (2, 1, 1), (1, 0, 2), (2, 1, 1), 2, False",
+      ("4, 2, 2, padding=1, padding_mode='circular'", {"inputs": "M 4 3 2 3"}))
 for d, extent, window in ((1, "9", "(2,)"), (2, "9 8", "(2, 3)"), (3, "5 6 7", "(2, 3, 2)")):
     layer(f"nn.MaxPool{d}d", f"M 3 {extent}", "3", f"{window}, 2, 1", "3, stride=1, dilation=2, padding=1",
-          ("2", {"special": d == 2}), zero="M" if d == 2 else "")
-    layer(f"nn.AvgPool{d}d", f"M 3 {extent}", "3", f"{window}, 2, 1", "3, stride=2, padding=1, count_include_pad=False")
+          "2, stride=3, padding=1, ceil_mode=True", ("2", {"special": d == 2}), zero="M" if d == 2 else "", vary=False)
+    override = [", divisor_override=5"][: d > 1]
+    layer(f"nn.AvgPool{d}d", f"M 3 {extent}", "3", f"{window}, 2, 1", "3, stride=2, padding=1, count_include_pad=False",
+          "2, stride=3, padding=1, ceil_mode=True", "3, 2, 1, True, False", *("3, 2" + o for o in override))
+
+CONV = {1: "9", 2: "5 6", 3: "3 4 3"}
+for d, extent in CONV.items():
+    k = {1: "(2,)", 2: "(2, 3)", 3: "(2, 3, 1)"}[d]
+    layer(f"nn.ConvTranspose{d}d", f"M 4 {extent}", "4, 3, 3", f"4, 6, {k}, 2, 1, 1, 2, False, 2", "4, 2, 2, stride=3, output_padding=2",
+          ("2, 3, 2", {"inputs": f"2 {extent}"}), vary=False)
+    layer(f"nn.LPPool{d}d", f"p: M 3 {extent}", "2.0, 2", f"3.0, {k if d > 1 else 2}, 1", "1.0, 3, 2, ceil_mode=True")
+    layer(f"nn.AdaptiveMaxPool{d}d", f"M 3 {extent}", "2", "1", f"{tuple(range(2, 2 + d))}", vary=False)
+    layer(f"nn.AdaptiveAvgPool{d}d", f"M 3 {extent}", "2", "1", f"{tuple(range(2, 2 + d))}")
+    layer(f"nn.Dropout{d}d", f"M 3 {extent}", "0.0", "p=1.0", "0.0, inplace=True", ("0.5", {"train": False}))
+    layer(f"nn.ConstantPad{d}d", f"M 3 {extent}", "1, 0.5", f"{tuple(range(2 * d))}, -2.0", "2, value=3.0")
+    for name in ("Zero", "Reflection", "Replication", "Circular"):
+        layer(f"nn.{name}Pad{d}d", f"M 3 {extent}", "1", f"{(1, 2, 2, 0, 1, 1)[:2 * d]}", f"{(2, -1, 0, 2, 1, 0)[:2 * d]}")
+    layer(f"nn.InstanceNorm{d}d", f"N 4 {extent}", "4", "4, eps=0.01, affine=True", "4, 1e-5, 0.3, True, True",
+          ("4, track_running_stats=True, momentum=0.2", {"train": False}), ("2", {"inputs": f"2 {extent}"}), "4, affine=True, bias=False")
+layer("nn.LocalResponseNorm", "N 5 4 3", "3", "2, 0.5, 0.6, 2.0", "5, alpha=1.0", zero="N")
+layer("nn.AlphaDropout", "N 5", "0.0", "p=0.3, inplace=True", vary=False, train=False)
+layer("nn.FeatureAlphaDropout", "N 5 2", "0.0", "p=0.3, inplace=True", vary=False, train=False)
+layer("nn.PixelShuffle", "N 12 3 2", "2", "1", ("3", {"inputs": "9 3 2"}))
+layer("nn.PixelUnshuffle", "N 2 6 12", "2", "1", ("3", {"inputs": "2 9 3"}))
+layer("nn.ChannelShuffle", "N 6 3 2", "2", "3")
+layer("nn.Unfold", "M 3 5 6", "2", "(2, 3), 2, 1, 2", ("3, dilation=1, padding=(1, 0), stride=(2, 1)", {"inputs": "3 5 6"}))
+layer("nn.Fold", "M 12 20", "(5, 6), 2", ("(5, 6), (2, 3), 2, 1, 2", {"inputs": "M 12 6"}), ("4, 2, stride=2", {"inputs": "8 4"}))
+layer("nn.CosineSimilarity", "N 5 4; N 5 4", "", "2, 0.1", "dim=0", call="m(x0, x1)")
+layer("nn.PairwiseDistance", "N 5; N 5", "", "1.0, 0.1, True", "p=3.0", call="m(x0, x1)")
+function("F.pad", "M 3 5 6", "x0, (1, 2)", "x0, (1, 2, 0, 1), 'constant', 2.5", "x0, (-1, 2, 1, -2)", "x0, (1, 2, 2, 0), mode='reflect'",
+         "x0, (1, 2, 2, 0), mode='replicate'", "x0, (1, 2, 2, 0), mode='circular'", ("x0, (2, 1), mode='reflect'", {"inputs": "3 5"}))
 
 # ---- normalisation ----
 
 for d, text in ((1, "N 4"), (2, "N 4 3 2"), (3, "N 4 3 2 2")):
     layer(f"nn.BatchNorm{d}d", text, "4", "4, eps=0.01, momentum=0.3", "4, affine=False", "4, track_running_stats=False",
-          ("4", {"train": False}), ("4, 0.1, 0.2, True, False", {"train": False}), ("2", {"inputs": text.replace("4", "2", 1)}))
+          ("4", {"train": False}), ("4, 0.1, 0.2, True, False", {"train": False}), ("2", {"inputs": text.replace("4", "2", 1)}), "4, bias=False")
 layer("nn.LayerNorm", "N 4 6", "6", "(4, 6), eps=0.1", "[6], elementwise_affine=False", "6, bias=False", zero="N")
 layer("nn.RMSNorm", "N 4 6", "6, eps=1e-5", "(4, 6), eps=0.1", "[6], 0.5, elementwise_affine=False", zero="N")
 layer("nn.GroupNorm", "N 4 6", "2, 4", "4, 4, eps=0.1", "2, 6, affine=False, eps=0.01",
@@ -96,7 +126,7 @@ loss("nn.MSELoss", "N 5; N 5", zero="N")
 loss("nn.L1Loss", "N 5; N 5", zero="N")
 loss("nn.SmoothL1Loss", "N 5; N 5", "beta=0.3", "beta=0.0")
 loss("nn.HuberLoss", "N 5; N 5", "delta=0.3")
-loss("nn.BCELoss", "u: N 5; u: N 5")
+loss("nn.BCELoss", "u: N 5; u: N 5", vary=False)
 loss("nn.BCEWithLogitsLoss", "w: N 5; u: N 5", vary=False)
 loss("nn.KLDivLoss", "N 5; u: N 5", "reduction='batchmean', log_target=True", "reduction='batchmean'")
 loss("nn.NLLLoss", "N 5; i5: N", "ignore_index=2", ("", {"inputs": "N 5 4; i5: N 4"}), ("", {"inputs": "5; i5:"}), vary=False)
@@ -158,3 +188,10 @@ optimizer("optim.Adam", *ADAM, vary=False)
 optimizer("optim.AdamW", *ADAM)
 optimizer("optim.RMSprop", "", "0.1, 0.9, 1e-3, 0.1, 0.5, True", "lr=0.1, maximize=True", "lr=0.1, centered=True")
 optimizer("optim.Adagrad", "", "0.1, 0.1, 0.1, 0.2, 1e-3", "lr=0.1, maximize=True")
+optimizer("optim.Adadelta", "", "0.5, 0.8, 1e-3, 0.1", "maximize=True")
+optimizer("optim.Adamax", "", "0.1, (0.8, 0.9), 1e-3, 0.1", "lr=0.1, maximize=True")
+optimizer("optim.NAdam", "", "0.1, (0.8, 0.9), 1e-3, 0.1, 1e-2", "lr=0.1, maximize=True", "weight_decay=0.1, decoupled_weight_decay=True")
+optimizer("optim.RAdam", "", "0.1, (0.8, 0.9), 1e-3, 0.1", "lr=0.1, maximize=True", "weight_decay=0.1, decoupled_weight_decay=True")
+optimizer("optim.Rprop", "", "0.1, (0.4, 1.3), (0.05, 0.12)", "maximize=True")
+optimizer("optim.ASGD", "", "0.1, 0.1, 0.5, 2.0, 0.1", "lr=0.1, maximize=True")
+optimizer("optim.Adafactor", "", "0.1, -0.7, (1e-3, 0.1), 2.0, 0.1", "lr=0.1, maximize=True")
