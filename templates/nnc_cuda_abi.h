@@ -34,7 +34,7 @@ typedef struct nnc_cuda_graph {
  * writes no cell, its results mean nothing, and the next <prefix>_cuda_wait returns NNC_E_RANGE.
  * Any number of contexts may run at once, each on a stream of its own.  A context may serve all entries of its
  * weights, an inference entry's too (weights + <Train>_<member>_WEIGHTS_OFFSET).  A copy of one that has run
- * would share its graphs: zero graphs, staged and capture in it. */
+ * would share its graphs: zero graphs, staged, capture and library in it. */
 typedef struct nnc_cuda_context {
     void *weights; /* <prefix>_cuda_weights_bytes: parameters, row by row */
     size_t weights_bytes;
@@ -63,6 +63,7 @@ typedef struct nnc_cuda_context {
     void *capture; /* cudaStream_t */
     void *current; /* cudaStream_t that kernels are launched on */
     nnc_cuda_graph graphs[NNC_CUDA_GRAPHS];
+    void *library; /* what products by cuBLASLt keep, where there are any */
 } nnc_cuda_context;
 
 /* As in nnc_abi.h, with this context. */

@@ -19,7 +19,8 @@ static void build_kernels(BackEnd *b) {
     KernelOptions options = {.remarks = b->remarks != 0,
                              .fence_count = asked->no_fuse_count,
                              .gpu = b->backend->gpu,
-                             .precision = asked->precision};
+                             .precision = asked->precision,
+                             .gemm = asked->gemm};
     Fence *fences = NEW_ARRAY(b->arena, (size_t)options.fence_count + 1, Fence);
     for (int i = 0; i < options.fence_count; i++)
         fences[i] = (Fence){asked->no_fuse[i].first, asked->no_fuse[i].last};

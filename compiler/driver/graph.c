@@ -152,6 +152,7 @@ int command_graph(const CommandLine *line) {
     int status = only_operand(line, "file", &target);
     if (!status) status = pipeline_options(line, &options);
     if (!status) status = options_gpu(line, &gpu);
+    if (!status) status = options_want_gpu(line, gpu);
     if (status) return status;
     Pipeline pipeline;
     status = pipeline_open(&pipeline, line->arena, target, &options);

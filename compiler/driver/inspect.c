@@ -46,6 +46,7 @@ int pipeline_options(const CommandLine *line, PipelineOptions *out) {
     int status = diagnostic_options(line, &out->form, &out->color);
     if (!status) status = line_ranges(line, out);
     if (!status) status = options_precision(line, &out->precision);
+    if (!status) status = options_gemm(line, &out->gemm);
     if (status) return status;
     const char *dtype = line->value[OPTION_DEFAULT_DTYPE];
     if (!dtype) return 0;

@@ -156,8 +156,11 @@ static const char *what_text(Arena *arena, const EmittedLaunch *launch) {
 
 static Row make_row(Arena *arena, const EmittedLaunch *launch, const Registers *registers) {
     const Measured *m = find_measured(registers, launch->function);
-    return (Row){{launch->function, launch->times[0] ? launch->times : "1",
-                  blocks_text(arena, launch->blocks), arena_printf(arena, "%d", launch->threads),
+    const char *times = launch->times[0] ? launch->times : "1";
+    if (!launch->threads) /* a library's: it alone knows */
+        return (Row){{launch->function, times, "-", "-", "-", "-", what_text(arena, launch)}};
+    return (Row){{launch->function, times, blocks_text(arena, launch->blocks),
+                  arena_printf(arena, "%d", launch->threads),
                   arena_printf(arena, "%ld", m ? m->shared : (long)launch->shared),
                   m ? arena_printf(arena, "%ld", m->registers) : "-", what_text(arena, launch)}};
 }

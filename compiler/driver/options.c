@@ -201,11 +201,20 @@ int options_precision(const CommandLine *line, Precision *out) {
     return status;
 }
 
+int options_gemm(const CommandLine *line, Gemm *out) {
+    int which = 0, status = options_choice(line, OPTION_GEMM, "own|cublaslt|auto", &which);
+    *out = (Gemm)which;
+    return status;
+}
+
 int options_want_gpu(const CommandLine *line, bool gpu) {
     Precision precision;
+    Gemm gemm;
     int status = options_precision(line, &precision);
-    if (status || gpu || precision == PRECISION_F32) return status;
-    return options_misuse(line, "--precision=%s is for a GPU", line->value[OPTION_PRECISION]);
+    if (!status) status = options_gemm(line, &gemm);
+    if (status || gpu || (precision == PRECISION_F32 && gemm == GEMM_OWN)) return status;
+    const OptionId id = precision == PRECISION_F32 ? OPTION_GEMM : OPTION_PRECISION;
+    return options_misuse(line, "--%s=%s is for a GPU", option_rows[id].name, line->value[id]);
 }
 
 int options_gpu(const CommandLine *line, bool *out) {

@@ -56,8 +56,8 @@ int options_choice(const CommandLine *line, OptionId id, const char *words, int 
 /* --device; where nothing was said, the processor is meant and not spoken of. */
 typedef enum DeviceWish { DEVICE_UNSAID, DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA } DeviceWish;
 int options_device(const CommandLine *line, DeviceWish *out);
-/* --precision. */
 int options_precision(const CommandLine *line, Precision *out);
+int options_gemm(const CommandLine *line, Gemm *out);
 /* Misuse where something is asked for that only a GPU gives, and there is none in question. */
 int options_want_gpu(const CommandLine *line, bool gpu);
 /* --device of a command that tells of code and runs none: cpu or cuda. */

@@ -29,6 +29,7 @@ typedef struct PipelineOptions {
     int no_fuse_count;
     bool reads_ir;       /* a file named *.ir is a program in textual IR */
     Precision precision; /* of products on a GPU */
+    Gemm gemm;           /* whose they are */
 } PipelineOptions;
 
 typedef struct SourceUnit SourceUnit;

@@ -264,6 +264,7 @@ int command_summary(const CommandLine *line) {
     if (!status) status = pipeline_options(line, &options);
     if (!status) status = options_integer(line, OPTION_SEED, 0, &seed);
     if (!status) status = options_gpu(line, &gpu);
+    if (!status) status = options_want_gpu(line, gpu);
     if (status) return status;
     options.modules = options.views = true;
     Arena *arena = line->arena;

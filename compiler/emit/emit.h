@@ -30,12 +30,12 @@ void emit_cuda(const Plan *plan, const EmitOptions *options, Text *source);
 
 /* One launch of an entry, as emit_cuda writes it. */
 typedef struct EmittedLaunch {
-    const char *function; /* "nn_launch_3", a template of the width of indices */
+    const char *function; /* "nn_launch_3", a template of the width of indices; or a library's */
     const Step *const *steps;
-    int count, threads;
-    const Dim *blocks; /* in the entry's dims; NULL: too many for a number */
-    int64_t shared;    /* bytes of a block's memory, at most */
-    const char *times; /* in one call of the entry: "(T)"; "": once */
+    int count, threads; /* threads 0: a call of a library, of which nothing else is known */
+    const Dim *blocks;  /* in the entry's dims; NULL: too many for a number */
+    int64_t shared;     /* bytes of a block's memory, at most */
+    const char *times;  /* in one call of the entry: "(T)"; "": once */
 } EmittedLaunch;
 typedef VECTOR(EmittedLaunch) EmittedLaunches;
 EmittedLaunches emit_cuda_launches(Arena *arena, const Plan *plan, const EntryPlan *entry);

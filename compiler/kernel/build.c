@@ -548,6 +548,12 @@ static void walk_stmt(Walk *w, const Stmt *s) {
     for (int i = 0; i < s->body.count; i++) walk_stmt(w, s->body.data[i]);
 }
 
+static void walk_library(Walk *w, const LibraryProduct *p) {
+    const Dim *dims[LIBRARY_DIMS];
+    kernel_library_dims(p, dims);
+    for (int i = 0; i < LIBRARY_DIMS; i++) walk_dim(w, dims[i]);
+}
+
 static void walk_kernel(Walk *w) {
     Kernel *k = w->kernel;
     for (int i = 0; i < k->tiles.count; i++) walk_dim(w, k->tiles.data[i].count);
@@ -559,6 +565,7 @@ static void walk_kernel(Walk *w) {
             walk_dim(w, s->layout->axes[d].extent);
     }
     walk_stmt(w, k->body);
+    if (k->library) walk_library(w, k->library);
 }
 
 /* ---- what one thread alone stores is computed by that thread alone: others would read memory that

@@ -206,6 +206,24 @@ static void count_stmt(Counter *c, const Stmt *s) {
     }
 }
 
+/* Its matrices are read and written whole. */
+static void count_library(Counter *c, const LibraryProduct *p) {
+    const LibraryMatrix *const matrices[] = {&p->of_rows, &p->of_columns, &p->result};
+    const Dim *const pairs[][2] = {
+        {p->rows, p->depth}, {p->columns, p->depth}, {p->rows, p->columns}};
+    const Dim *results = dim_mul(c->dims, p->batch, dim_mul(c->dims, p->rows, p->columns));
+    const Dim *each = dim_mul(c->dims, p->depth, dim_const(c->dims, 2));
+    if (p->bias_slot >= 0) each = dim_add(c->dims, each, dim_const(c->dims, 1));
+    c->flops = dim_add(c->dims, c->flops, dim_mul(c->dims, results, each));
+    c->wide = c->wide || p->dtype == DTYPE_F64;
+    for (int i = 0; i < 3; i++) {
+        const Dim *count = dim_mul(c->dims, pairs[i][0], pairs[i][1]);
+        if (!dim_is(matrices[i]->batch, 0)) count = dim_mul(c->dims, count, p->batch);
+        touch(c, i == 2 ? c->written : c->read, matrices[i]->slot, count);
+    }
+    if (p->bias_slot >= 0) touch(c, c->read, p->bias_slot, p->columns);
+}
+
 KernelCost kernel_cost(const KernelProgram *program, const Kernel *kernel) {
     Arena *arena = arena_new();
     DimTable *dims = program->program->dims;
@@ -219,6 +237,7 @@ KernelCost kernel_cost(const KernelProgram *program, const Kernel *kernel) {
     for (int i = 0; i < kernel->tiles.count; i++)
         c->levels[c->depth++] = (Level){kernel->tiles.data[i].axis, kernel->tiles.data[i].count, 0};
     count_stmt(c, kernel->body);
+    if (kernel->library) count_library(c, kernel->library);
     const Dim *bytes = dim_const(dims, 0);
     for (int i = 0; i < kernel->parameter_count; i++) {
         const Dim *elements = dim_add(dims, c->read[i], c->written[i]);

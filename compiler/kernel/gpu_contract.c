@@ -8,15 +8,10 @@
  * see to each slice, and their sums are added at the end.  Operands are whatever expression they
  * are: windows of images, views and guards are followed while loading.  Order of the sum: k = 0, 1,
  * ... within a slice, then slices, then parts, in order; the same for every element. */
-#include "kernel/contract.h"
+#include "kernel/gpu_contract.h"
 
 #include <stdlib.h>
 
-/* threads = 256 = slices * (rows / row_each) * (columns / column_each); a slice has whole warps. */
-typedef struct Tiling {
-    int64_t rows, columns, row_each, column_each, chunk, slices;
-    int64_t warps_down; /* of tensor cores: warps of the block one above the other; 0: none */
-} Tiling;
 static const Tiling tilings[] = {
     {128, 128, 8, 8, 8, 1, 0}, {64, 64, 4, 4, 16, 1, 0},  {128, 32, 8, 2, 16, 1, 0},
     {32, 128, 2, 8, 16, 1, 0}, {128, 16, 8, 1, 16, 1, 0}, {16, 128, 1, 8, 16, 1, 0},
@@ -37,27 +32,6 @@ enum {
     CORE_MIN = 8 /* of rows, columns and depth that tensor cores are asked for */
 };
 
-/* Which labels an index set of the product belongs to. */
-enum { BATCH, ROWS, COLUMNS, DEPTH, SETS };
-
-typedef struct Product {
-    Lowering *l;
-    Group *group;
-    const Node *n;
-    Builder *b;
-    IndexTable *t;
-    Gen *gen;
-    DType dtype; /* of the sum */
-    const Tiling *tiling;
-    int row_side; /* the operand that has the rows */
-    Labels sets[SETS];
-    const Dim *total[SETS];
-    const Index *begin[SETS]; /* of the tile; BATCH: the position itself */
-    int thread;               /* axis of a loop over all threads */
-    int tile[2], sums;
-    Buffer *parts; /* of the depth; NULL: it is summed whole */
-} Product;
-
 /* ---- labels ---- */
 
 /* Columns vary fastest in the result, so that neighbouring threads store neighbours. */
@@ -77,8 +51,7 @@ static void sort_labels(Product *p) {
     }
 }
 
-/* The indices of an operand, or of the result (side 2), at flat positions of the sets. */
-static void indices_at(Product *p, int side, const Index *const *flat, const Index **out) {
+void gpu_product_indices_at(Product *p, int side, const Index *const *flat, const Index **out) {
     for (int s = 0; s < SETS; s++) {
         const Index *at[SHAPE_MAX_RANK];
         const Shape shape = labels_shape(&p->sets[s]);
@@ -165,7 +138,7 @@ static bool runs_along_depth(Product *p, int set, int side) {
     const Index *flat[SETS] = {p->begin[BATCH]}, *at[SHAPE_MAX_RANK];
     flat[set] = builder_axis_index(b, across);
     flat[DEPTH] = builder_axis_index(b, deep);
-    indices_at(p, side, flat, at);
+    gpu_product_indices_at(p, side, flat, at);
     Gen *gen = gen_new(p->l, b, p->group);
     gen->pure = true;
     const Expr *e = gen_value(gen, p->n->inputs[side], at);
@@ -193,7 +166,7 @@ static void load_tile(Product *p, int set, const Index *chunk) {
     const Index *flat[SETS] = {p->begin[BATCH]}, *at[SHAPE_MAX_RANK];
     flat[set] = index_add(t, p->begin[set], place[1]);
     flat[DEPTH] = index_add(t, chunk, place[0]);
-    indices_at(p, side, flat, at);
+    gpu_product_indices_at(p, side, flat, at);
     const Guard *guard = guard_range(b, NULL, flat[set], NULL, p->total[set]);
     guard = guard_range(b, guard, flat[DEPTH], NULL, p->total[DEPTH]);
     p->gen->guard = guard;
@@ -340,7 +313,7 @@ static void store_result(Product *p, const Index *part, const Index *row, const 
         const Index *place[4] = {part, flat[BATCH], flat[ROWS], flat[COLUMNS]};
         builder_store(b, builder_slot(b, p->parts, ACCESS_WRITE), place, 4, sum, NULL);
     } else {
-        indices_at(p, 2, flat, at);
+        gpu_product_indices_at(p, 2, flat, at);
         store_members(p, at, sum);
     }
     close_to(p, 0);
@@ -402,27 +375,32 @@ static void make_parts(Product *p) {
     p->parts = lowering_buffer(p->l, BUFFER_TEMPORARY, p->dtype, shape, "parts");
 }
 
-/* A second kernel: every element sums its parts in order. */
-static void sum_parts(Product *p) {
+void gpu_product_rest(Product *p, Buffer *from) {
     p->b = builder_new(p->l->program, p->l->arena);
     Builder *b = p->b;
     IndexTable *t = p->t;
     const Shape *s = &p->n->type.shape;
     const Index *at[SHAPE_MAX_RANK], *place[4];
+    const Expr *product;
     b->kernel->threads = GPU_THREADS;
     gpu_open_elements(b, s, at);
     for (int set = BATCH; set <= COLUMNS; set++) {
         const Shape shape = labels_shape(&p->sets[set]);
         place[1 + set] = contract_flat(t, p->n, &p->sets[set], &shape, at);
     }
-    int reg = builder_register(b, p->dtype, "sum");
-    int axis = builder_axis(b, "part", p->parts->shape.dims[0]);
-    builder_accumulator(b, builder_open(b, axis, NULL, NULL, BIND_SEQ), REDUCE_SUM, reg, -1);
-    place[0] = builder_axis_index(b, axis);
-    builder_accumulate(b, REDUCE_SUM, reg,
-                       expr_load(b, builder_slot(b, p->parts, ACCESS_READ), place, 4), NULL);
-    builder_close(b);
-    store_members(p, at, expr_register(b, reg));
+    if (from == p->parts) {
+        int reg = builder_register(b, p->dtype, "sum");
+        int axis = builder_axis(b, "part", p->parts->shape.dims[0]);
+        builder_accumulator(b, builder_open(b, axis, NULL, NULL, BIND_SEQ), REDUCE_SUM, reg, -1);
+        place[0] = builder_axis_index(b, axis);
+        builder_accumulate(b, REDUCE_SUM, reg,
+                           expr_load(b, builder_slot(b, from, ACCESS_READ), place, 4), NULL);
+        builder_close(b);
+        product = expr_register(b, reg);
+    } else {
+        product = expr_load(b, builder_slot(b, from, ACCESS_READ), place + 1, 3);
+    }
+    store_members(p, at, product);
     close_to(p, 0);
 }
 
@@ -490,18 +468,21 @@ void schedule_gpu_contract(Lowering *l, Group *group) {
                    .dtype = dtype_accumulator(t)};
     p->gen = gen_new(l, p->b, group);
     sort_labels(p);
+    const char *not_library = NULL;
+    if (l->program->options.gemm && gpu_library_product(p, &not_library)) return;
     choose_tiling(p);
     make_parts(p);
     build(p);
     group_finish(l, group, p->b, p->parts ? "parts of a product" : NULL);
     if (p->parts) {
-        sum_parts(p);
+        gpu_product_rest(p, p->parts);
         group_finish(l, group, p->b, NULL);
     }
     const char *path, *what = group_what(l, group, &path);
     lowering_remark(
-        l, REMARK_CONTRACTION, n, "blocks of %lldx%lld, %lldx%lld a thread%s%s%s, joined: %s",
+        l, REMARK_CONTRACTION, n, "blocks of %lldx%lld, %lldx%lld a thread%s%s%s, joined: %s%s%s",
         (long long)p->tiling->rows, (long long)p->tiling->columns, (long long)p->tiling->row_each,
         (long long)p->tiling->column_each, p->tiling->warps_down ? ", on tensor cores" : "",
-        p->tiling->slices > 1 ? ", depth in slices" : "", p->parts ? ", depth in parts" : "", what);
+        p->tiling->slices > 1 ? ", depth in slices" : "", p->parts ? ", depth in parts" : "", what,
+        not_library ? "; not by cuBLASLt: " : "", not_library ? not_library : "");
 }

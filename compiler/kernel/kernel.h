@@ -270,6 +270,32 @@ typedef struct Register {
     const char *name;
 } Register;
 
+/* A matrix in memory: element (i, d, b) of slot at base + i * leading + d + b * batch where it lies
+ * along the depth, else at base + i + d * leading + b * batch.  All are elements; leading is at
+ * least the extent of what lies in a line. */
+typedef struct LibraryMatrix {
+    int slot;
+    const Dim *base, *leading, *batch;
+    bool along_depth;
+} LibraryMatrix;
+
+/* result[b][i][j] = sum over d of of_rows[b][i][d] * of_columns[b][j][d] (+ bias[j]), by one call
+ * of cuBLASLt.  The sum is of dtype_accumulator(dtype), its factors as `precision` has them; it is
+ * rounded once, behind the bias.  The result lies in rows: along_depth, its depth being j. */
+typedef struct LibraryProduct {
+    DType dtype;
+    Precision precision;
+    const Dim *batch, *rows, *columns, *depth;
+    LibraryMatrix of_rows, of_columns, result;
+    int bias_slot; /* from its first element on; -1: none */
+    int workspace_slot;
+    /* That it may use, from the first multiple of LIBRARY_ALIGNMENT in its slot on. */
+    int64_t workspace_bytes;
+} LibraryProduct;
+enum { LIBRARY_ALIGNMENT = 256, LIBRARY_DIMS = 13 };
+/* All dims that it names. */
+void kernel_library_dims(const LibraryProduct *product, const Dim **out);
+
 struct Kernel {
     int id; /* order of first use */
     const char
@@ -283,8 +309,9 @@ struct Kernel {
     VECTOR(KernelAxis) axes;
     VECTOR(Register) registers;
     VECTOR(TileAxis) tiles; /* empty: one tile */
-    int threads;            /* of a block; 0: for the CPU */
+    int threads;            /* of a block; 0: for the CPU, or of no block of ours */
     Stmt *body;
+    const LibraryProduct *library; /* not NULL: this is what it does, and the body is empty */
     /* The symbols that its dims name, in order of first appearance: one kernel may serve entries
      * whose own symbols differ, so a call gives the value of each (Step.symbols). */
     VECTOR(const DimSymbol *) symbols;
@@ -389,6 +416,7 @@ typedef struct KernelOptions {
     const Fence *fences;
     bool gpu; /* axes are bound to blocks and threads; all tensors are stored row by row */
     Precision precision; /* of the factors of f32 products on a GPU */
+    Gemm gemm;           /* whose products, there */
 } KernelOptions;
 
 /* What no schedule for the target exists for; the program must not be emitted. */

@@ -346,6 +346,36 @@ void kernel_print_leaf(Text *out, const Kernel *kernel, const Stmt *leaf) {
     if (leaf->kind == STMT_PACK) print_pack(&p, leaf->pack);
 }
 
+static void print_matrix(Printer *p, const char *name, const LibraryMatrix *m, bool batched) {
+    text_printf(p->out, " %s=%s@", name, p->kernel->slots.data[m->slot].name);
+    print_dim(p, m->base);
+    text_append(p->out, m->along_depth ? " lines of depth, leading " : " lines across, leading ");
+    print_dim(p, m->leading);
+    if (!batched) return;
+    text_append(p->out, " batch ");
+    print_dim(p, m->batch);
+}
+
+static void print_library(Printer *p, const LibraryProduct *l) {
+    static const char *const precisions[] = {"", " tf32", " bf16"};
+    const char *const names[] = {"batch", "rows", "columns", "depth"};
+    const Dim *const sizes[] = {l->batch, l->rows, l->columns, l->depth};
+    const Slot *slots = p->kernel->slots.data;
+    line(p);
+    text_printf(p->out, "cublaslt.%s%s", dtype_name(l->dtype), precisions[l->precision]);
+    for (int i = 0; i < 4; i++) {
+        text_printf(p->out, " %s ", names[i]);
+        print_dim(p, sizes[i]);
+    }
+    const bool batched = !dim_is(l->batch, 1);
+    print_matrix(p, "rows", &l->of_rows, batched);
+    print_matrix(p, "columns", &l->of_columns, batched);
+    print_matrix(p, "result", &l->result, batched);
+    if (l->bias_slot >= 0) text_printf(p->out, " bias=%s", slots[l->bias_slot].name);
+    text_printf(p->out, " workspace=%s[%lld]", slots[l->workspace_slot].name,
+                (long long)l->workspace_bytes);
+}
+
 void kernel_print(Text *out, const Kernel *k) {
     static const char *const access[] = {"", "read ", "write ", "update "};
     static const char *const scratch[] = {"scratch ", "shared ", "thread's "};
@@ -364,6 +394,7 @@ void kernel_print(Text *out, const Kernel *k) {
     }
     if (k->threads) text_printf(out, " threads %d", k->threads);
     print_stmt(&p, k->body);
+    if (k->library) print_library(&p, k->library);
     text_char(out, '\n');
 }
 

@@ -103,6 +103,12 @@ static void collect_stmt(SymbolSet *set, const Stmt *s) {
     }
 }
 
+static void collect_library(SymbolSet *set, const LibraryProduct *p) {
+    const Dim *dims[LIBRARY_DIMS];
+    kernel_library_dims(p, dims);
+    for (int i = 0; i < LIBRARY_DIMS; i++) collect_dim(set, dims[i]);
+}
+
 static KernelPlan *plan_one_kernel(Arena *arena, DimTable *dims, const Kernel *kernel) {
     KernelPlan *p = NEW(arena, KernelPlan);
     SymbolSet set = {arena, {0}};
@@ -118,6 +124,7 @@ static KernelPlan *plan_one_kernel(Arena *arena, DimTable *dims, const Kernel *k
     collect_dim(&set, kernel->flops);
     collect_dim(&set, kernel->bytes);
     collect_stmt(&set, kernel->body);
+    if (kernel->library) collect_library(&set, kernel->library);
     for (int i = 0; i < set.found.count; i++) vector_push(arena, &p->symbols, set.found.data[i]);
 
     p->scratch = NEW_ARRAY(arena, (size_t)kernel->slots.count, Place);

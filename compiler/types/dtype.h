@@ -39,4 +39,8 @@ void dtype_int_range(DType t, long long *lo, long long *hi);
 /* How exactly the factors of f32 products are taken, where that makes them faster (--precision). */
 typedef enum Precision { PRECISION_F32, PRECISION_TF32, PRECISION_BF16 } Precision;
 
+/* Who multiplies matrices on a GPU (--gemm): our own kernels; cuBLASLt, wherever an operand is a
+ * matrix in memory; or cuBLASLt where it is likely to be faster. */
+typedef enum Gemm { GEMM_OWN, GEMM_CUBLASLT, GEMM_AUTO } Gemm;
+
 #endif

@@ -20,6 +20,16 @@ expect 2 '--precision is one of f32|tf32|bf16, not `f16`' "$NNC" "$model" -o a.c
 expect 2 '--precision=tf32 is for a GPU' "$NNC" "$model" -o a.c --precision=tf32
 expect 2 '--precision=bf16 is for a GPU' "$NNC" "$model" --emit=obj --precision=bf16
 expect 2 '--precision=bf16 is for a GPU' "$NNC" run "$model" --precision=bf16
+# So are products by cuBLASLt.
+"$NNC" "$SOURCE_DIR/examples/fashion_mnist.nn" -o p.cu --gemm=cublaslt --precision=tf32 && grep -q 'nn_multiply(ctx, ' p.cu &&
+    grep -q '{NN_R_32F, NN_COMPUTE_32F_FAST_TF32, ' p.cu && ! grep -q 'include <cublas' p.cu || failed=1
+"$NNC" "$model" -o p.cu --gemm=own && sed 's/a_cuda.h/p_cuda.h/' a.cu | cmp - p.cu || failed=1
+expect 2 '--gemm is one of own|cublaslt|auto, not `cublas`' "$NNC" "$model" -o a.cu --gemm=cublas
+expect 2 '--gemm=cublaslt is for a GPU' "$NNC" "$model" -o a.c --gemm=cublaslt
+expect 2 '--gemm=auto is for a GPU' "$NNC" run "$model" --gemm=auto
+expect 2 '--gemm=auto is for a GPU' "$NNC" train "$model" --device=cpu --gemm=auto
+expect 2 '--gemm=cublaslt is for a GPU' "$NNC" summary "$model" --gemm=cublaslt
+expect 2 '--precision=tf32 is for a GPU' "$NNC" graph "$model" --precision=tf32
 expect 2 '--cuda-graph is on or off, not `maybe`' "$NNC" "$model" -o a.cu --cuda-graph=maybe
 expect 2 'CUDA code and --target=c99 do not go together' "$NNC" "$model" -o a.cu --target=c99
 expect 2 'exe, obj and lib do not go with it' "$NNC" "$model" --target=cuda --emit=obj

@@ -46,3 +46,12 @@ for precision in tf32 bf16; do
 done
 # shellcheck disable=SC2086
 nvcc_takes $codes -c "$SOURCE_DIR/bench/ceilings.cu" -o ceilings.o
+# Products by cuBLASLt: the text needs no header of the library, and says of it what its header says.
+"$NNC" "$SOURCE_DIR/tests/cuda/gemm.nn" -o gemm.cu --gemm=cublaslt
+nvcc_takes -arch="sm_$last" -DNN_INDEX=int32_t -c gemm.cu -o gemm.o
+spills_little gemm
+if printf '#include <cublasLt.h>\n' | "$nvcc" -x cu -E -o /dev/null - 2>/dev/null; then
+    nvcc_takes -arch="sm_$last" -I"$SOURCE_DIR/templates" -c "$SOURCE_DIR/tests/cuda/gemm_header.cpp" -x cu -o gemm_header.o
+else
+    echo "not tested: there is no cublasLt.h"
+fi

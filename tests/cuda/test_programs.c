@@ -1,7 +1,8 @@
 /* The examples on a GPU without one: every entry of fashion_mnist, lenet and custom, on the shim
- * and compiled for the CPU, is within the bound of the typed interpreter (numeric/bound.h), element
- * by element, results and cells; on the shim it is the same to the bit under 8 schedules. */
-#include "cuda/shim.h"
+ * (with products of our own, and by cuBLASLt) and compiled for the CPU, is within the bound of the
+ * typed interpreter (numeric/bound.h), element by element, results and cells; on the shim it is the
+ * same to the bit under 8 schedules. */
+#include "cuda/gemm.h"
 #include "lower/lower.h"
 #include "numeric/bound.h"
 
@@ -27,23 +28,30 @@ static Program *lower_root(Arena *arena, const char *example, int root) {
     return program;
 }
 
+typedef enum CandidateKind { CANDIDATE_C, CANDIDATE_CUDA, CANDIDATE_LIBRARY } CandidateKind;
+static const char *const candidate_names[] = {"C", "CUDA", "cuBLASLt"};
+
 typedef struct Candidate {
     const char *name;
     Compiled compiled;
     nnc_context context;
 } Candidate;
 
-static Candidate open_candidate(Arena *arena, const char *example, int root, bool cuda) {
-    Candidate c = {.name = cuda ? "CUDA" : "C", .compiled = {.arena = arena}};
+static Candidate open_candidate(Arena *arena, const char *example, int root, CandidateKind kind) {
+    Candidate c = {.name = candidate_names[kind], .compiled = {.arena = arena}};
     c.compiled.reference = lower_root(arena, example, root);
     Program *program = lower_root(arena, example, root);
     simplify_program(program);
     const char *name = program->roots.data[0]->name->text;
-    char *folder =
-        program_folder(arena, arena_printf(arena, "%s_%s_%d", cuda ? "cuda" : "c", example, root));
-    if (cuda) {
-        c.compiled.plan = emit_shim_program(arena, program, &(KernelOptions){.gpu = true}, folder);
-        open_program(&c.compiled, folder, model_command(arena, name, "-DSCHEDULES=8"));
+    char *folder = program_folder(arena, arena_printf(arena, "%s_%s_%d", c.name, example, root));
+    if (kind != CANDIDATE_C) {
+        const bool library = kind == CANDIDATE_LIBRARY;
+        const KernelOptions kernels = {.gpu = true, .gemm = library ? GEMM_CUBLASLT : GEMM_OWN};
+        const char *flags =
+            library ? arena_printf(arena, "-DSCHEDULES=2 -DNN_INDEX=int32_t %s", gemm_flag(arena))
+                    : "-DSCHEDULES=8";
+        c.compiled.plan = emit_shim_program(arena, program, &kernels, folder);
+        open_program(&c.compiled, folder, model_command(arena, name, flags));
     } else {
         EmitOptions options = {.header_name = "model.h",
                                .file_name = "model.c",
@@ -212,8 +220,8 @@ static void test_example(void **state) {
             arena_free(arena);
             return;
         }
-        for (int cuda = 0; cuda < 2; cuda++) {
-            Candidate c = open_candidate(arena, *state, root, cuda);
+        for (CandidateKind kind = CANDIDATE_C; kind <= CANDIDATE_LIBRARY; kind++) {
+            Candidate c = open_candidate(arena, *state, root, kind);
             const Root *r = c.compiled.reference->roots.data[0];
             for (int i = 0; i < r->entries.count; i++)
                 if (r->entries.data[i]->kind == ENTRY_INIT) call_init(&c, r, r->entries.data[i]);

@@ -22,6 +22,13 @@ void cuda_write_launches(SourceWriter *w);
 /* ---- source.c ---- */
 /* Sets the widths of nn_call, on which it depends what fits into a launch. */
 void cuda_find_widths(SourceWriter *w);
+bool cuda_has_library(const Plan *plan);
+
+/* ---- library.c: calls of cuBLASLt ---- */
+void cuda_library_call(EntryWriter *e, const Step *s, int indent);
+/* nn_products_<symbol>: asks what the library may not be asked while the entry's steps are
+ * captured; false: it has no products of its, and nothing was written. */
+bool cuda_library_questions(EntryWriter *e, const char *symbol, const char *parameters);
 
 /* ---- entry.c: what is called ---- */
 void cuda_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *entry, int number);

@@ -17,6 +17,7 @@ typedef struct CudaEntry {
     int next;         /* the launch that is open or comes next */
     int written;      /* its steps that are written */
     const char *wide; /* when they need indices of 64 bits; NULL: never, so far */
+    bool asks;        /* a library, before its steps are captured */
 } CudaEntry;
 
 static const char *prefix_of(EntryWriter *e) {
@@ -67,7 +68,11 @@ static void write_places(EntryWriter *e, const char *symbol) {
     source_line(w, 0, "static int64_t nn_places_%s(%sint64_t *at) {", symbol,
                 dim_count(e) ? entry_format(e, "%s, ", dims_text(e, "int64_t ", "")) : "");
     for (int i = 0; i < dim_count(e); i++) source_line(w, 1, "(void)%s;", dim_name(e, i));
-    source_line(w, 1, "int64_t nn_end = %s;", entry_dim(e, e->plan->arena_bytes, true));
+    /* A library is told how its matrices are aligned; kernels of ours take them as they come. */
+    source_line(w, 1,
+                cuda_has_library(w->plan) ? "int64_t nn_end = nn_round_size(%s);"
+                                          : "int64_t nn_end = %s;",
+                entry_dim(e, e->plan->arena_bytes, true));
     source_line(w, 1, "(void)at;");
     for (int i = 0; i < arguments + results; i++) {
         const TensorType *t = i < arguments ? argument_type(e, i) : result_type(e, i - arguments);
@@ -130,6 +135,11 @@ static void write_call(EntryWriter *e, const Step *s, int indent) {
     SourceWriter *w = e->w;
     CudaEntry *c = e->backend;
     const Launch *launch = &c->launches.data[c->next];
+    if (s->kernel->library) {
+        cuda_library_call(e, s, indent);
+        c->next++;
+        return;
+    }
     if (!c->written) {
         source_line(w, indent, "{");
         source_line(w, indent + 1, "const nn_calls<%d> nn_c = {{", launch->count);
@@ -193,6 +203,8 @@ static void write_steps(EntryWriter *e, const char *symbol) {
     e->checked = k->checks.count;
     entry_steps(e, k->steps.data, k->steps.count, 1);
     source_line(w, 0, "}\n");
+    CudaEntry *c = e->backend;
+    c->asks = cuda_library_questions(e, symbol, dims_text(e, "[[maybe_unused]] int64_t ", ", "));
 }
 
 /* ---- the public functions ---- */
@@ -267,7 +279,9 @@ static void write_places_call(EntryWriter *e, const char *symbol) {
 
 static void write_run(EntryWriter *e, const char *symbol) {
     SourceWriter *w = e->w;
+    const CudaEntry *c = e->backend;
     int dims = dim_count(e);
+    if (c->asks) source_line(w, 1, "nn_products_%s(ctx%s);", symbol, dims_text(e, "", ", "));
     source_line(w, 1, "const int64_t nn_key[%d] = {%s};", dims ? dims : 1,
                 dims ? dims_text(e, "", "") : "0");
     source_line(w, 1, "nn_run(ctx, nn_key, %d, [&]() { nn_steps_%s(ctx%s, nn_at); });", dims,
@@ -351,7 +365,7 @@ void cuda_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *plan, in
     EntryWriter writer = entry_writer(w, root, plan), *e = &writer;
     e->number = number;
     e->write_call = write_call;
-    CudaEntry launches = {cuda_launches(w, plan), 0, 0, NULL};
+    CudaEntry launches = {.launches = cuda_launches(w, plan)};
     e->backend = &launches;
     place_buffers(e);
     if (entry->kind == ENTRY_INIT) {
@@ -413,5 +427,6 @@ void cuda_root(SourceWriter *w, const RootPlan *root) {
     source_line(w, 0, "}");
     source_line(w, 0, "void %s_close(nnc_cuda_context *ctx) {", prefix);
     source_line(w, 1, "if (ctx) nn_close(ctx);");
+    if (cuda_has_library(w->plan)) source_line(w, 1, "if (ctx) nn_close_library(ctx);");
     source_line(w, 0, "}\n");
 }

@@ -2,7 +2,8 @@
  *
  * Input: steps in order, and how far back what they need lies (EntryPlan.after).  Output: for each
  * combination of kernels a __global__ function, which entry.c launches.  Invariant: a step joins
- * the open launch only when all that it needs was launched before. */
+ * the open launch only when all that it needs was launched before; a library's call is a launch by
+ * itself. */
 #include "emit/cuda/cuda.h"
 
 enum {
@@ -64,9 +65,10 @@ static void find_launches(SourceWriter *w, LaunchList *list, const EntryPlan *pl
             continue;
         }
         int64_t bytes = shared_bytes(w, s->kernel);
-        bool joins =
-            open.count && open.count < calls_max(w) && plan->after.data[*calls] > open.count &&
-            open.kernels[0]->threads == s->kernel->threads && open.shared + bytes <= SHARED_MAX;
+        bool joins = open.count && !open.kernels[0]->library && !s->kernel->library &&
+                     open.count < calls_max(w) && plan->after.data[*calls] > open.count &&
+                     open.kernels[0]->threads == s->kernel->threads &&
+                     open.shared + bytes <= SHARED_MAX;
         if (!joins && open.count) {
             vector_push(w->arena, list, open);
             open.count = 0;
@@ -91,6 +93,7 @@ LaunchList cuda_launches(SourceWriter *w, const EntryPlan *plan) {
 
 const char *cuda_launch_name(SourceWriter *w, const Launch *launch) {
     Text t = text_new(w->arena);
+    if (launch->kernels[0]->library) return "cublasLtMatmul";
     text_append(&t, "nn_launch");
     for (int i = 0; i < launch->count; i++) text_printf(&t, "_%d", launch->kernels[i]->id);
     return t.data;
@@ -143,6 +146,7 @@ void cuda_write_launches(SourceWriter *w) {
             LaunchList list = cuda_launches(w, w->plan->roots.data[r]->entries.data[e]);
             for (int i = 0; i < list.count; i++) {
                 int at = 0;
+                if (list.data[i].kernels[0]->library) continue;
                 while (at < known.count && !same_launch(&known.data[at], &list.data[i])) at++;
                 if (at < known.count) continue;
                 vector_push(w->arena, &known, list.data[i]);

@@ -20,6 +20,7 @@ void cuda_find_widths(SourceWriter *w) {
     int buffers = 1, dims = 1, sites = 0;
     for (int i = 0; i < w->plan->kernel_plans.count; i++) {
         const KernelPlan *p = w->plan->kernel_plans.data[i];
+        if (p->kernel->library) continue;
         if (p->kernel->parameter_count > buffers) buffers = p->kernel->parameter_count;
         if (p->symbols.count > dims) dims = p->symbols.count;
         if (p->kernel->sites.count > sites) sites = p->kernel->sites.count;
@@ -61,6 +62,12 @@ static unsigned all_kinds(const Plan *plan) {
     return kinds;
 }
 
+bool cuda_has_library(const Plan *plan) {
+    for (int i = 0; i < plan->kernel_plans.count; i++)
+        if (plan->kernel_plans.data[i]->kernel->library) return true;
+    return false;
+}
+
 static void write_templates(SourceWriter *w) {
     text_append(w->out, "\n/* ---- templates ---- */\n\n");
     text_append(w->out, "#define NN_CUDA 1\n");
@@ -77,6 +84,10 @@ static void write_templates(SourceWriter *w) {
     if (kinds & 1u << STMT_TILE_PRODUCT) emit_template(w->out, "cuda_mma.h");
     if (w->sites) text_append(w->out, drawing);
     emit_template(w->out, "cuda_host.h");
+    if (cuda_has_library(w->plan)) {
+        text_printf(w->out, "#define NN_LIBRARY_ALIGNMENT %d\n", LIBRARY_ALIGNMENT);
+        emit_template(w->out, "cuda_gemm.h");
+    }
     text_append(w->out, "\n");
     text_append(w->out, source_size_code);
     cuda_write_folds(w->out, w->plan);
@@ -96,9 +107,11 @@ void emit_cuda(const Plan *plan, const EmitOptions *asked, Text *source) {
     source_constants(w, "static __device__ const");
     text_append(source, "/* ---- kernels ---- */\n\n");
     source_kernel_names(w);
-    for (int i = 0; i < plan->kernel_plans.count; i++)
+    for (int i = 0; i < plan->kernel_plans.count; i++) {
+        if (plan->kernel_plans.data[i]->kernel->library) continue;
         emit_kernel_function(source, plan->kernel_plans.data[i], plan->kernels->indices,
                              w->kernel_names[i], true);
+    }
     text_append(source, "/* ---- launches ---- */\n\n");
     cuda_write_launches(w);
     for (int i = 0; i < plan->roots.count; i++) {

@@ -23,6 +23,7 @@
 #if !defined(__x86_64__)
 #include <ucontext.h>
 #endif
+#include "library.h"
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
 #endif
@@ -354,6 +355,8 @@ struct Launch {
     std::vector<Exact> buffers;
     dim3 grid, block;
     std::function<void()> body;
+    std::function<void()> whole; /* of a library, which has no threads here */
+    std::vector<LibraryRange> ranges;
 };
 
 inline void run_launch(Launch &launch) {
@@ -658,6 +661,38 @@ inline cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
     }
     return cudaSuccess;
 }
+/* ---- libraries ---- */
+
+namespace shim {
+
+inline void enqueue_library(void *stream, const char *call, std::function<void()> run,
+                            std::vector<LibraryRange> ranges) {
+    Stream *s = need_stream(call, (Stream *)stream);
+    if (host.captures && !s->capture) broken(call, "another stream is captured");
+    auto launch = std::make_shared<Launch>();
+    launch->whole = std::move(run);
+    launch->ranges = std::move(ranges);
+    check_buffers(call, *launch);
+    record("%s %s", call, name_of(stream).c_str());
+    if (s->capture)
+        s->capture->launches.push_back(launch);
+    else
+        launch_now(call, s, *launch);
+}
+
+inline void *open_library(const char *name, int mode) {
+    static const LibraryHooks hooks = {[]() { return host.captures > 0; }, enqueue_library};
+    void *library = dlopen(name, mode);
+    void (*connect)(const LibraryHooks *) = nullptr;
+    if (library) *(void **)&connect = dlsym(library, "shim_connect");
+    if (connect) connect(&hooks);
+    return library;
+}
+
+} // namespace shim
+
+#define dlopen shim::open_library
+
 template <class A>
 inline cudaError_t cudaLaunchKernel(void (*kernel)(A), dim3 grid, dim3 block, void **arguments,
                                     size_t, cudaStream_t stream) {

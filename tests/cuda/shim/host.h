@@ -234,6 +234,11 @@ inline void complete(const char *call, Stream *stream, uint64_t number) {
 }
 
 inline void check_buffers(const char *call, const Launch &launch) {
+    for (const LibraryRange &r : launch.ranges) {
+        const Allocation *m = need_memory(call, r.at, r.bytes);
+        if (!m || m->kind == PINNED)
+            broken(call, "a matrix of %zu bytes is no memory of the device", r.bytes);
+    }
     for (const Exact &b : launch.buffers) {
         if (!b.bytes) continue;
         const Allocation *m = need_memory(call, b.real, b.bytes);
@@ -244,7 +249,12 @@ inline void check_buffers(const char *call, const Launch &launch) {
 
 inline void launch_now(const char *call, Stream *stream, Launch &launch) {
     std::vector<Range> ranges;
-    run_launch(launch);
+    if (launch.whole)
+        launch.whole();
+    else
+        run_launch(launch);
+    for (const LibraryRange &r : launch.ranges)
+        ranges.push_back(range_of(r.at, r.bytes, r.written));
     for (const Exact &b : launch.buffers)
         if (b.bytes)
             ranges.push_back(
