@@ -182,6 +182,7 @@ typedef struct Command {
     char buffer[4096];
     const char *words[WORD_LIMIT + FLAG_LIMIT];
     int word_count, count; /* count: with the flags */
+    bool answers;          /* to --version, as compilers do */
 } Command;
 
 static bool read_command(const JitCompiler *compiler, Command *out, NncError *error) {
@@ -225,19 +226,20 @@ static int compile(const char *folder, const JitFile *files, int count, const Co
         result = after_failure(3);
     } else if (status != 0) {
         const char *said = output.data ? output.data : "";
-        if (compiler->is_probe)
+        bool blames_us = command->answers && !compiler->is_probe;
+        if (!blames_us)
             nnc_fail(error, "%s does not compile (status %d):\n%.3000s", argv[0], status, said);
         else
             nnc_fail(error,
                      "%s refuses the emitted %s (status %d), which is a mistake in nnc:\n%.3000s",
                      argv[0], languages[compiler->language].code, status, said);
-        result = after_failure(compiler->is_probe ? 3 : 70);
+        result = after_failure(blames_us ? 70 : 3);
     }
     nnc_text_free(&output);
     return result;
 }
 
-static int hash_everything(const JitFile *files, int count, const Command *command, Hash *hash,
+static int hash_everything(const JitFile *files, int count, Command *command, Hash *hash,
                            NncError *error) {
     const char *argv[WORD_LIMIT + 2];
     NncText version = {0};
@@ -251,6 +253,7 @@ static int hash_everything(const JitFile *files, int count, const Command *comma
         nnc_text_free(&version);
         return after_failure(3);
     }
+    command->answers = status == 0;
     if (version.data) hash_text(hash, version.data);
     nnc_text_free(&version);
     for (int i = 0; i < command->count; ++i) hash_text(hash, command->words[i]);

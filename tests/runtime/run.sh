@@ -20,6 +20,7 @@ done
 # No C compiler: a message that says what to do, and the interpreter still works.
 expect 3 "apt install gcc" env PATH=/nonexistent XDG_CACHE_HOME=$work/empty "$NNC" run $model:classifier --input x=d/x.npy
 expect 3 "apt install gcc" "$NNC" run $model:classifier --input x=d/x.npy --cc $work/no-such-cc
+expect 3 "/bin/false does not compile" "$NNC" run $model:classifier --input x=d/x.npy --cc /bin/false
 expect 0 "label" env PATH=/nonexistent "$NNC" run $model:classifier --input x=d/x.npy --engine=interp
 # Mistakes.
 expect 2 "needs input 'x'" "$NNC" run $model:classifier
