@@ -209,29 +209,6 @@ static Value prim_broadcast(Lowerer *lw, const CallArguments *args, Span span) {
     return value_tuple(lw->arena, out, 2);
 }
 
-static Value prim_unsqueeze(Lowerer *lw, const CallArguments *args, Span span) {
-    Value v[2];
-    Node *x;
-    int axis;
-    if (!read(lw, args, "x, axis", span, v, &x) ||
-        !value_as_axis(lw, &v[1], x->type.shape.rank + 1, span, &axis))
-        return value_error();
-    return value_of_node(lw, node_insert_axes(lw, x, 1u << axis), &v[0]);
-}
-
-/* Drops the given axes (None: all) that have extent 1. */
-static Value prim_squeeze(Lowerer *lw, const CallArguments *args, Span span) {
-    Value v[2];
-    Node *x;
-    uint32_t axes;
-    if (!read(lw, args, "x, axes=None", span, v, &x) ||
-        !value_as_axes(lw, &v[1], x->type.shape.rank, span, &axes))
-        return value_error();
-    for (int i = 0; i < x->type.shape.rank; i++)
-        if (!dim_is(x->type.shape.dims[i], 1)) axes &= ~(1u << i);
-    return value_of_node(lw, node_drop_axes(lw, x, axes), &v[0]);
-}
-
 /* The part [start, start + extent) of an axis: what split and chunk need. */
 static Value prim_narrow(Lowerer *lw, const CallArguments *args, Span span) {
     Value v[4];
@@ -527,8 +504,6 @@ const Builtin prim_builtins[] = {
     {"permute", prim_permute},
     {"expand", prim_expand},
     {"broadcast", prim_broadcast},
-    {"unsqueeze", prim_unsqueeze},
-    {"squeeze", prim_squeeze},
     {"narrow", prim_narrow},
     {"flip", prim_flip},
     {"pad", prim_pad},

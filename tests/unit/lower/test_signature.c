@@ -76,6 +76,13 @@ static void independent_names_do_not_meet(void **state) {
     lowered_free(&r);
 }
 
+/* Only axes of extent 1 go, whatever is asked for. */
+static void squeeze_keeps_what_is_longer(void **state) {
+    expect_good(
+        "", "x: f32[2, 1, 3, 1]) -> (f32[2, 3], f32[2, 1, 3], f32[2, 3, 1], f32[2, 1, 3, 1])",
+        "return x.squeeze(), x.squeeze(3), x.squeeze((1, 2)), x.squeeze(0)", "f32[2, 3] = reshape");
+}
+
 static void results_are_checked_and_named(void **state) {
     expect_error("", "x: f32[N, 3]) -> f32[N, 4]", "return x", "NN0202");
     expect_error("", "x: f32[N, 3]) -> (f32[N, 3], f32)", "return x",
@@ -99,6 +106,7 @@ int main(void) {
         cmocka_unit_test(where_states_facts),
         cmocka_unit_test(what_algebra_cannot_decide_is_checked_once),
         cmocka_unit_test(independent_names_do_not_meet),
+        cmocka_unit_test(squeeze_keeps_what_is_longer),
         cmocka_unit_test(results_are_checked_and_named),
         cmocka_unit_test(members_of_a_call_keep_the_declared_dims),
     };
