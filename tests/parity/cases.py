@@ -179,6 +179,55 @@ layer("nn.LSTMCell", "N 4", "4, 3", "4, 2, bias=False", ("2, 3", {"inputs": "N 2
 layer("nn.GRUCell", "N 4", "4, 3", "4, 2, bias=False", ("2, 3", {"inputs": "N 2; N 3", "call": "m(x0, x1)"}))
 layer("nn.RNNCell", "N 4", "4, 3", "4, 2, bias=False, nonlinearity='relu'", ("2, 3", {"inputs": "N 2; N 3", "call": "m(x0, x1)"}))
 
+# ---- attention, resizing ----
+
+layer("nn.MultiheadAttention", "T N 4; T N 4", "4, 2", ("6, 3, 0.0, False, batch_first=True", {"inputs": "N T 6; N 3 6"}),
+      ("4, 2, kdim=3, vdim=5", {"inputs": "T N 4; M N 3; M N 5", "call": "m(x0, x1, x2, average_attn_weights=False)"}),
+      ("4, 1", {"inputs": "T N 4; M N 4; T M", "call": "m(x0, x1, x1, attn_mask=x2, need_weights=False)[0]"}),
+      ("4, 2, batch_first=True", {"inputs": "N T 4; N T 4", "call": "m(x0, x1, x1, key_padding_mask=torch.arange(5) > 3 + 0 * torch.arange(3).unsqueeze(-1))"}),
+      ("4, 2", {"inputs": "T 4; M 4"}), ("4, 2, dropout=0.5", {"train": False}), call="m(x0, x1, x1)", vary=False)
+layer("nn.TransformerEncoderLayer", "T N 4", "4, 2, 5, 0.0", "4, 2, 5, 0.0, 'gelu', 0.1, False, True, False",
+      ("6, 3, dim_feedforward=7, dropout=0.0, batch_first=True", {"inputs": "N T 6"}), ("4, 1, 5, 0.0, F.silu", {"inputs": "T N 4; T T", "call": "m(x0, x1)"}),
+      vary=False)
+layer("nn.TransformerDecoderLayer", "T N 4; M N 4", "4, 2, 5, 0.0", "4, 2, 5, 0.0, 'gelu', 0.1, False, True, False",
+      ("6, 3, dim_feedforward=7, dropout=0.0, batch_first=True", {"inputs": "N T 6; N M 6"}), call="m(x0, x1)", vary=False)
+function("F.interpolate", "M 3 5 4", "x0, size=(7, 3)", "x0, scale_factor=2.0", "x0, 3, mode='nearest-exact'", "x0, (7, 9), mode='bilinear'",
+         "x0, (3, 6), mode='bilinear', align_corners=True", "x0, scale_factor=(1.5, 2.0), mode='bicubic'",
+         "x0, (7, 3), None, 'bicubic', True", ("x0, 7, mode='linear'", {"inputs": "M 3 5"}),
+         ("x0, scale_factor=2, mode='trilinear'", {"inputs": "M 2 2 3 2"}), vary=False)
+layer("nn.Upsample", "M 3 5 4", "(7, 3)", "scale_factor=2, mode='bilinear'", "None, 1.5, 'bilinear', True", "scale_factor=3, mode='bicubic', align_corners=True",
+      vary=False)
+
+# ---- functions of tensors ----
+
+function("torch.kron", "N 3; M 4", "x0, x1", ("x0, x1", {"inputs": "5; 2"}), ("x0, x0 * 1", {"inputs": "3 2"}))
+function("torch.diagonal", "4 5 3", "x0", "x0, 1", "x0, -2, 1, 2", "x0, 0, dim1=-1, dim2=0")
+function("torch.diag", "4 5", "x0", "x0, -1", ("x0, 2", {"inputs": "3"}), ("x0", {"inputs": "N"}))
+function("torch.trace", "4 5", "x0", ("x0", {"inputs": "3 3"}))
+function("torch.heaviside", "d: N 5; d: N 5", "x0, x1", ("x0, x1", {"special": True}), ("x0, x1", {"inputs": "d: N 1; d: 4"}))
+function("torch.hypot", "N 5; N 5", "x0, x1", ("x0, x1", {"inputs": "N 1; 4"}))
+function("torch.logaddexp", "N 5; N 5", "x0, x1", ("x0, x1", {"inputs": "N 1; 4"}), "x0, x0 * 1")
+function("torch.logaddexp2", "N 5; N 5", "x0, x1", ("x0, x1", {"inputs": "N 1; 4"}))
+function("torch.nan_to_num", "N 5", "x0, 0.5, 3.0, -4.0", ("x0, nan=1.0, posinf=2.0, neginf=-3.0", {"special": True}), vary=False)
+function("torch.logit", "u: N 5", "x0", "x0, 0.2", "x0, eps=0.1")
+function("torch.xlogy", "N 5; p: N 5", "x0, x1", ("x0, x1", {"inputs": "N 1; p: 4"}))
+function("torch.sinc", "N 5", "x0", ("x0", {"inputs": "w: N"}))
+function("torch.copysign", "N 5; d: N 5", "x0, x1", ("x0, x1", {"inputs": "N 1; d: 4"}))
+function("torch.fmod", "N 5; dp: N 5", "x0, x1", ("x0, x1", {"inputs": "w: N 1; dp: 4"}))
+function("torch.var", "N 5 4", "x0, 1", "x0, (0, 2), correction=0", "x0, -1, keepdim=True, correction=2", "x0")
+function("torch.std", "N 5 4", "x0, 1", "x0, (0, 2), correction=0", "x0, -1, keepdim=True, correction=2", "x0")
+function("torch.var_mean", "N 5 4", "x0, 1", "x0, (0, 2), correction=0", "x0, -1, keepdim=True, correction=2")
+function("torch.cumsum", "N 5 4", "x0, 1", "x0, -1", "x0, 0", zero="N")
+function("torch.cumprod", "N 5 4", "x0, 1", "x0, -1")
+function("torch.logcumsumexp", "N 5 4", "x0, 1", "x0, -1")
+function("torch.diff", "N 5 4", "x0", "x0, 2, 1", "x0, n=0", vary=False)
+function("torch.meshgrid", "N; 4", "x0, x1, indexing='ij'", "x0, x1, indexing='xy'", vary=False)
+function("torch.rot90", "N 5 4", "x0", "x0, 2, (1, 2)", "x0, 3, (0, 2)", "x0, -1, [1, 2]", "x0, 4")
+function("torch.roll", "N 5 4", "x0, 2, 1", "x0, -3, 1", "x0, shifts=7, dims=2")
+function("torch.logsumexp", "N 5 4", "x0, 1", "x0, (0, 2)", "x0, -1, keepdim=True")
+function("torch.deg2rad", "N 5", "x0")
+function("torch.rad2deg", "N 5", "x0")
+
 # ---- optimizers ----
 
 optimizer("optim.SGD", "lr=0.1", "lr=0.1, momentum=0.9", "0.2, 0.5, 0.3, 0.1", "lr=0.1, momentum=0.9, nesterov=True",
