@@ -35,7 +35,8 @@ void nnc_device_close(NncDevice *device);
 /* The model's tables, for a session and its entries, which then runs on the engine. */
 const nnc_model *nnc_device_model(const NncDevice *device);
 const NncEngine *nnc_device_engine(const NncDevice *device);
-/* For callers that enqueue calls of the model themselves, after the session has made its regions. */
+/* For callers that enqueue calls of the model themselves, after the session has made its regions.
+ */
 nnc_cuda_context *nnc_device_context(NncDevice *device);
 
 /* A context that owns its regions. */

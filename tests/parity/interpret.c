@@ -87,8 +87,8 @@ static void open_root(Session *s, const char *name) {
     if (!s->root) stop("no root", name);
     s->environment = environment_new(s->arena, s->root, s->program->dims);
     s->environment->seed = 1;
-    const char *error = interpret_entry(s->environment, INTERPRET_VALUE, find_entry(s, "init"),
-                                        NULL, NULL, NULL);
+    const char *error =
+        interpret_entry(s->environment, INTERPRET_VALUE, find_entry(s, "init"), NULL, NULL, NULL);
     if (error) stop("init", error);
     for (int i = 0; i < s->root->cells.count; i++) {
         const Cell *cell = s->root->cells.data[i];
