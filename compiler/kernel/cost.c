@@ -72,9 +72,14 @@ static const Dim *smaller(DimTable *dims, const Dim *a, const Dim *b) {
 }
 
 static void touch(Counter *c, const Dim **elements, int slot, const Dim *count) {
-    if (slot >= c->kernel->parameter_count) return;
+    if (slot < c->kernel->parameter_count) elements[slot] = dim_add(c->dims, elements[slot], count);
+}
+
+/* At most the whole parameter; asked once, when all has been added up, since a sum of minima of
+ * symbols has no short form. */
+static const Dim *touched(const Counter *c, const Dim *const *elements, int slot) {
     const Dim *whole = shape_elements(c->dims, &c->kernel->slots.data[slot].shape);
-    elements[slot] = smaller(c->dims, dim_add(c->dims, elements[slot], count), whole);
+    return smaller(c->dims, elements[slot], whole);
 }
 
 /* Operations of the expression at one point; notes what it reads. */
@@ -240,7 +245,7 @@ KernelCost kernel_cost(const KernelProgram *program, const Kernel *kernel) {
     if (kernel->library) count_library(c, kernel->library);
     const Dim *bytes = dim_const(dims, 0);
     for (int i = 0; i < kernel->parameter_count; i++) {
-        const Dim *elements = dim_add(dims, c->read[i], c->written[i]);
+        const Dim *elements = dim_add(dims, touched(c, c->read, i), touched(c, c->written, i));
         int64_t size = (int64_t)dtype_bytes(kernel->slots.data[i].dtype);
         bytes = dim_add(dims, bytes, dim_mul(dims, elements, dim_const(dims, size)));
     }

@@ -1,5 +1,6 @@
 /* Operations and bytes of kernels whose numbers are known by hand. */
 #include <stdio.h>
+#include <string.h>
 
 #include "kernel_test.h"
 
@@ -90,6 +91,22 @@ static void test_gather(void **state) {
     assert_int_equal(sum_of(body, 4000).bytes, 4000 * 8 + 4 * 1000 * 32 + 4 * 4000 * 32);
 }
 
+/* Many reads of one parameter count soon, whatever their number, and at most as the whole. */
+static void test_many_reads(void **state) {
+    (void)state;
+    enum { READS = 40 };
+    char body[4000] = "%0: f32[5000] = input u\n%1: f32[N] = slice %0 begin=[0] step=[1]\n";
+    for (int i = 1; i < READS; i++) {
+        char *end = body + strlen(body);
+        snprintf(end, (size_t)(body + sizeof body - end),
+                 "%%%d: f32[N] = slice %%0 begin=[%d] step=[1]\n%%%d = add %%%d, %%%d\n", 2 * i, i,
+                 2 * i + 1, 2 * i - 1, 2 * i);
+    }
+    snprintf(body + strlen(body), sizeof body - strlen(body), "return y=%%%d", 2 * READS - 1);
+    assert_int_equal(sum_of(body, 10).bytes, 4 * (READS * 10 + 10));
+    assert_int_equal(sum_of(body, 1000).bytes, 4 * (5000 + 1000));
+}
+
 static void test_double_precision_shows(void **state) {
     (void)state;
     Sum s = sum_of("%0: f64[N] = input x\n %1 = mul %0, %0\n return y=%1", 100);
@@ -99,13 +116,10 @@ static void test_double_precision_shows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_product),
-        cmocka_unit_test(test_product_with_epilogue),
-        cmocka_unit_test(test_elementwise),
-        cmocka_unit_test(test_broadcast_counts_once),
-        cmocka_unit_test(test_reduction),
-        cmocka_unit_test(test_gather),
-        cmocka_unit_test(test_double_precision_shows),
+        cmocka_unit_test(test_product),     cmocka_unit_test(test_product_with_epilogue),
+        cmocka_unit_test(test_elementwise), cmocka_unit_test(test_broadcast_counts_once),
+        cmocka_unit_test(test_reduction),   cmocka_unit_test(test_gather),
+        cmocka_unit_test(test_many_reads),  cmocka_unit_test(test_double_precision_shows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
