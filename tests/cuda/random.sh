@@ -3,6 +3,6 @@
 set -eu
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-RANDOM_COUNT=${RANDOM_COUNT:-20} RANDOM_SEED=${RANDOM_SEED:-1} RANDOM_CONFIG="shim portable all" \
+RANDOM_COUNT=${RANDOM_COUNT:-10} RANDOM_SEED=${RANDOM_SEED:-1} RANDOM_CONFIG="shim portable all" \
     "$BINARY_DIR/tests/numeric_test_random" >"$log" 2>&1 || { cat "$log"; exit 1; }
 tail -n 1 "$log"
