@@ -68,10 +68,7 @@ static void write_places(EntryWriter *e, const char *symbol) {
     source_line(w, 0, "static int64_t nn_places_%s(%sint64_t *at) {", symbol,
                 dim_count(e) ? entry_format(e, "%s, ", dims_text(e, "int64_t ", "")) : "");
     for (int i = 0; i < dim_count(e); i++) source_line(w, 1, "(void)%s;", dim_name(e, i));
-    /* A library is told how its matrices are aligned; kernels of ours take them as they come. */
-    source_line(w, 1,
-                cuda_has_library(w->plan) ? "int64_t nn_end = nn_round_size(%s);"
-                                          : "int64_t nn_end = %s;",
+    source_line(w, 1, "int64_t nn_end = nn_round_size(%s);",
                 entry_dim(e, e->plan->arena_bytes, true));
     source_line(w, 1, "(void)at;");
     for (int i = 0; i < arguments + results; i++) {
