@@ -102,7 +102,7 @@ static void test_transposed(void **state) {
          " %y = permute %p axes=[1, 0]\n return y=%y",
          "f32", -2, 2, 5, 0, EQUAL, edges},
     };
-    run_table("transposed", "int64_t", cases, sizeof cases / sizeof *cases, " square0[");
+    run_table("transposed", "int64_t", cases, sizeof cases / sizeof *cases, "square0[");
 }
 
 int main(void) {

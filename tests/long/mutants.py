@@ -32,7 +32,7 @@ TREE = WORK + "/tree"
 BUILD = TREE + "/build/mutants"
 JOBS = int(os.environ.get("MUTANTS_JOBS", os.cpu_count() or 1))
 # Their subject is failing memory and files, broken bytes and the text of the tree itself, not a wrong compiler.
-# cuda_shim_bites looks for the text that it changes.
+# The subject of cuda_shim_bites is the shim.
 LEFT_OUT = re.compile(r"fuzz_|faults_|meta_(architecture|layers|names|style)|runtime_test_(crash|damage|mutations)|"
                       r"cuda_shim_bites")
 GPU = os.environ.get("MUTANTS_AREA") == "gpu"
