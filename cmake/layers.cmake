@@ -1,9 +1,11 @@
 # Functions that make the targets of this project from its folders.
 
-# nnc_embed(TARGET PREFIX p FILES globs...): a library whose p_files[] table holds the files' bytes.
+# nnc_embed(TARGET PREFIX p ROOT folder FILES globs...): a library whose p_files[] table holds the bytes of the files,
+# named by their paths below the folder.
 function(nnc_embed target)
-    cmake_parse_arguments(A "" "PREFIX" "FILES" ${ARGN})
-    list(TRANSFORM A_FILES PREPEND ${PROJECT_SOURCE_DIR}/)
+    cmake_parse_arguments(A "" "PREFIX;ROOT" "FILES" ${ARGN})
+    set(root ${PROJECT_SOURCE_DIR}/${A_ROOT})
+    list(TRANSFORM A_FILES PREPEND ${root}/)
     file(GLOB files CONFIGURE_DEPENDS ${A_FILES})
     list(SORT files)
     if(NOT TARGET nnc_embed_tool)
@@ -11,7 +13,7 @@ function(nnc_embed target)
     endif()
     set(out ${PROJECT_BINARY_DIR}/generated/${A_PREFIX}_files.c)
     add_custom_command(OUTPUT ${out}
-        COMMAND nnc_embed_tool ${A_PREFIX} ${out} ${files}
+        COMMAND nnc_embed_tool ${A_PREFIX} ${root} ${out} ${files}
         DEPENDS nnc_embed_tool ${files} VERBATIM)
     add_library(${target} STATIC ${out})
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/compiler)

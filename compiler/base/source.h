@@ -5,7 +5,7 @@
 #include "base/memory.h"
 
 typedef struct SourceFile {
-    const char *path; /* as the user gave it, or "<prelude>/nn.nn" */
+    const char *path; /* as the user gave it, or "<prelude>/nn/linear.nn" */
     const char *text; /* NUL-terminated, valid UTF-8 */
     size_t length;
     const uint32_t *line_starts; /* byte offsets, [line_count] */

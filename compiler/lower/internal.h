@@ -44,7 +44,8 @@ struct Lowerer {
     Namespace *main_file;
     VECTOR(Namespace *) files;
     Namespace *nn, *functional, *torch, *init, *optim, *math,
-        *prim; /* torch also holds the bare names */
+        *prim;                    /* torch also holds the bare names */
+    SourceFile **library_sources; /* by row of prelude_files; NULL until first asked for */
     /* budgets: steps of compile-time execution, bytes (lower_room) */
     int64_t steps, step_limit;
     size_t bytes_before; /* in the arena when lowering began */

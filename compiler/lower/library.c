@@ -16,14 +16,12 @@
 
 enum { IMPORT_LIMIT = 16 << 20 };
 
+/* Folders of the library, and what a program calls them. */
 typedef struct LibrarySpace {
-    const char *name, *file;
+    const char *name, *folder;
 } LibrarySpace;
-static const LibrarySpace library_spaces[] = {{"nn", "nn.nn"},
-                                              {"F", "functional.nn"},
-                                              {"torch", "tensor.nn"},
-                                              {"init", "init.nn"},
-                                              {"optim", "optim.nn"}};
+static const LibrarySpace library_spaces[] = {
+    {"nn", "nn"}, {"F", "functional"}, {"torch", "tensor"}, {"init", "init"}, {"optim", "optim"}};
 enum { SPACE_COUNT = sizeof library_spaces / sizeof *library_spaces };
 
 /* ---- definitions ---- */
@@ -135,32 +133,33 @@ void library_begin(Lowerer *lw, const SourceUnit *unit) {
 
 /* ---- the library ---- */
 
-static const EmbeddedFile *embedded_file(const char *name) {
-    const EmbeddedFile *f = prelude_files;
-    while (f->name && strcmp(f->name, name)) f++;
-    return f->name ? f : NULL;
+/* Row `file` of the library's files, read once. */
+static const SourceFile *library_source(Lowerer *lw, int file) {
+    if (!lw->library_sources)
+        lw->library_sources = NEW_ARRAY(lw->arena, (size_t)prelude_file_count, SourceFile *);
+    SourceFile **source = &lw->library_sources[file];
+    if (!*source) {
+        const EmbeddedFile *f = &prelude_files[file];
+        const char *path = arena_printf(lw->arena, "<prelude>/%s", f->name);
+        *source = source_of(lw->arena, path, f->text, f->length);
+        (*source)->is_prelude = true;
+    }
+    return *source;
 }
 
-static const SourceFile *embedded_source(Lowerer *lw, const EmbeddedFile *f) {
-    SourceFile *source =
-        source_of(lw->arena, arena_printf(lw->arena, "<prelude>/%s", f->name), f->text, f->length);
-    source->is_prelude = true;
-    return source;
-}
-
-static const char *space_file(const Namespace *space) {
+static const char *space_folder(const char *name) {
     for (int i = 0; i < SPACE_COUNT; i++)
-        if (!strcmp(library_spaces[i].name, space->name->text)) return library_spaces[i].file;
+        if (!strcmp(library_spaces[i].name, name)) return library_spaces[i].folder;
     return NULL;
 }
 
-/* The first part of a file that is not before this name. */
-static int part_position(const char *file, const char *name) {
+/* The first part of a folder that is not before this name. */
+static int part_position(const char *folder, const char *name) {
     int low = 0, high = prelude_part_count;
     while (low < high) {
         int middle = low + (high - low) / 2;
         const EmbeddedPart *p = &prelude_parts[middle];
-        int order = strcmp(p->file, file);
+        int order = strcmp(p->space, folder);
         if (!order) order = strcmp(p->name, name);
         if (order < 0)
             low = middle + 1;
@@ -172,14 +171,14 @@ static int part_position(const char *file, const char *name) {
 
 /* Parses the definition and its vjp. */
 static Value *define_part(Lowerer *lw, Namespace *space, Name name) {
-    const char *file = space_file(space);
     StmtList *list = NEW(lw->arena, StmtList);
     list->items = NEW_ARRAY(lw->arena, 2, Stmt *);
-    for (int i = part_position(file, name->text); i < prelude_part_count && list->count < 2; i++) {
+    for (int i = part_position(space->folder, name->text);
+         i < prelude_part_count && list->count < 2; i++) {
         const EmbeddedPart *p = &prelude_parts[i];
-        if (strcmp(p->file, file) || strcmp(p->name, name->text)) break;
+        if (strcmp(p->space, space->folder) || strcmp(p->name, name->text)) break;
         const SourceUnit *unit =
-            syntax_parse_part(lw->arena, space->source, p->begin, p->end, lw->sink);
+            syntax_parse_part(lw->arena, library_source(lw, p->file), p->begin, p->end, lw->sink);
         if (unit->top.count != 1) continue;
         list->items[list->count++] = unit->top.items[0];
         list->has_vjp = list->has_vjp || unit->top.has_vjp;
@@ -237,14 +236,14 @@ Namespace *library_namespace(Lowerer *lw, const char *name) {
         return *slot;
     }
     *slot = space_new(lw, name, NULL, true);
-    (*slot)->source = embedded_source(lw, embedded_file(space_file(*slot)));
+    (*slot)->folder = space_folder(name);
     return *slot;
 }
 
 Value *namespace_find(Lowerer *lw, Namespace *home, Name name) {
     for (int i = 0; i < home->scope->bindings.count; i++)
         if (home->scope->bindings.data[i].name == name) return &home->scope->bindings.data[i].value;
-    return home->source ? define_part(lw, home, name) : NULL;
+    return home->folder ? define_part(lw, home, name) : NULL;
 }
 
 static bool dtype_word(const char *word, DType *out) {
@@ -298,13 +297,13 @@ static bool nested_space(Lowerer *lw, const Namespace *space, const char *word, 
     return true;
 }
 
-/* The names that a library file defines, but for its own. */
-static void visit_parts(const char *file, const char *space, bool bare,
+/* The names that a folder of the library defines, but for its own. */
+static void visit_parts(const char *folder, const char *space, bool bare,
                         void (*visit)(void *user, const char *space, const char *name),
                         void *user) {
-    for (int i = part_position(file, ""); i < prelude_part_count; i++) {
+    for (int i = part_position(folder, ""); i < prelude_part_count; i++) {
         const EmbeddedPart *p = &prelude_parts[i];
-        if (strcmp(p->file, file)) break;
+        if (strcmp(p->space, folder)) break;
         if (p->is_vjp || p->name[0] == '_') continue;
         visit(user, space, p->name);
         if (bare) visit(user, "", p->name);
@@ -336,7 +335,7 @@ bool namespace_attribute(Lowerer *lw, Namespace *space, Name name, Span span, Va
         space->unit && !space->is_prelude ? space->unit->file->path : space->name->text;
     Diagnostic *d = lower_error(lw, NN_UNKNOWN_ATTRIBUTE, span, "%s has no `%s`", word, name->text);
     Suggestion s = {name->text, NULL, 0};
-    if (space->source) visit_parts(space_file(space), "", false, suggest_name, &s);
+    if (space->folder) visit_parts(space->folder, "", false, suggest_name, &s);
     for (int i = 0; i < space->scope->bindings.count; i++)
         suggestion_add(&s, space->scope->bindings.data[i].name->text);
     suggestion_tell(&s, d);
@@ -392,7 +391,7 @@ void lower_visit_library(void (*visit)(void *user, const char *namespace_, const
                          void *user) {
     for (int i = 0; i < SPACE_COUNT; i++) {
         const LibrarySpace *space = &library_spaces[i];
-        visit_parts(space->file, space->name, !strcmp(space->name, "torch"), visit, user);
+        visit_parts(space->folder, space->name, !strcmp(space->name, "torch"), visit, user);
         visit(user, "", library_spaces[i].name);
     }
     visit(user, "", "math");

@@ -122,9 +122,9 @@ typedef struct KnownName {
 } KnownName;
 typedef struct Namespace {
     Name name;
-    const SourceUnit *unit;   /* a user's file, else NULL */
-    const SourceFile *source; /* a file of the library, else NULL */
-    Scope *scope;             /* definitions; of the library: those that were asked for */
+    const SourceUnit *unit; /* a user's file, else NULL */
+    const char *folder;     /* of the library's files, else NULL */
+    Scope *scope;           /* definitions; of the library: those that were asked for */
     bool is_prelude;
     bool loading; /* its imports are being read: meeting it again is a cycle */
     /* Of the library: what library_lookup found lately, by the name's hash. */

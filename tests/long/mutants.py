@@ -39,7 +39,7 @@ GPU = os.environ.get("MUTANTS_AREA") == "gpu"
 SELECTED = re.compile(os.environ.get("MUTANTS_TESTS", "^(unit|diag|golden|structure|cuda)_" if GPU else ""))
 QUICK = re.compile(r"(unit|diag|golden|structure)_(?!adversarial)")
 RANDOM_PROGRAMS = os.environ.get("RANDOM_COUNT", "200")
-AREAS = (("compiler/**/*.c", 14), ("templates/*.h", 4), ("compiler/prelude/*.nn", 2))
+AREAS = (("compiler/**/*.c", 14), ("templates/*.h", 4), ("compiler/prelude/*/*.nn", 2))
 if GPU:
     AREAS = (("compiler/kernel/gpu_*.c", 12), ("compiler/emit/cuda/*.c", 4), ("templates/cuda_*.h", 4))
 # A compiler with a fault may ask for memory or write without end.

@@ -3,9 +3,9 @@
 set -u
 cd "$SOURCE_DIR" || exit 1
 failed=0
-modules=$(sed -n 's/^module \([A-Z][A-Za-z0-9]*\).*/\1/p' compiler/prelude/nn.nn)
-optimizers=$(sed -n 's/^optimizer \([A-Z][A-Za-z0-9]*\).*/\1/p' compiler/prelude/optim.nn)
-functions=$(sed -n 's/^def \([a-z][a-z0-9_]*\).*/\1/p' compiler/prelude/functional.nn)
+modules=$(sed -n 's/^module \([A-Z][A-Za-z0-9]*\).*/\1/p' compiler/prelude/nn/*.nn)
+optimizers=$(sed -n 's/^optimizer \([A-Z][A-Za-z0-9]*\).*/\1/p' compiler/prelude/optim/*.nn)
+functions=$(sed -n 's/^def \([a-z][a-z0-9_]*\).*/\1/p' compiler/prelude/functional/*.nn)
 [ "$(printf '%s\n' "$modules" | wc -l)" -gt 20 ] || { echo "the library's modules were not found"; exit 1; }
 # Words that are also ordinary ones of a compiler, values of options, or torch's containers and tensor methods that
 # the language itself has.
