@@ -9,83 +9,87 @@
 
 /* Words of C, C++ and the headers that generated files include. */
 static const char reserved_words[] =
-    " alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t "
-    "char16_t char32_t class co_await co_return co_yield compl concept const const_cast "
-    "consteval constexpr constinit continue decltype default delete do double dynamic_cast "
-    "else enum explicit export extern false float for friend goto if inline int long "
-    "mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected "
-    "public register reinterpret_cast requires restrict return short signed sizeof static "
-    "static_assert static_cast struct switch template this thread_local throw true try "
-    "typedef typeid typename typeof union unsigned using virtual void volatile wchar_t "
-    "while xor xor_eq nn nnc nns nnv NN NNC ctx seed main environ NULL EOF INFINITY NAN HUGE_VAL "
-    "SNAN BUFSIZ "
-    "CLOCKS_PER_SEC RAND_MAX MB_CUR_MAX I DOMAIN OVERFLOW UNDERFLOW PLOSS TLOSS SING linux "
-    "unix i386 errno stdin stdout stderr signgam assert offsetof va_list max_align_t "
-    "M_E M_LOG2E M_LOG10E M_LN2 M_LN10 M_PI M_PI_2 M_PI_4 M_1_PI M_2_PI M_2_SQRTPI "
-    "M_SQRT2 M_SQRT1_2 MAXFLOAT SIZE_MAX PTRDIFF_MAX PTRDIFF_MIN SIG_ATOMIC_MAX "
-    "SIG_ATOMIC_MIN WCHAR_MAX WCHAR_MIN WINT_MAX WINT_MIN HUGE_VALF HUGE_VALL MATH_ERRNO "
-    "MATH_ERREXCEPT math_errhandling "
-    "nullptr_t div_t ldiv_t lldiv_t FILE size_t ssize_t ptrdiff_t wint_t intmax_t uintmax_t "
-    "intptr_t uintptr_t float_t double_t time_t clock_t off_t pid_t int16_t int32_t int64_t "
-    "int8_t int_fast16_t int_fast32_t int_fast64_t int_fast8_t int_least16_t int_least32_t "
-    "int_least64_t int_least8_t uint16_t uint32_t uint64_t uint8_t uint_fast16_t "
-    "uint_fast32_t uint_fast64_t uint_fast8_t uint_least16_t uint_least32_t uint_least64_t "
-    "uint_least8_t ";
+    " BUFSIZ CLOCKS_PER_SEC DOMAIN EOF FILE HUGE_VAL HUGE_VALF HUGE_VALL I INFINITY "
+    "MATH_ERREXCEPT MATH_ERRNO MAXFLOAT MB_CUR_MAX M_1_PI M_2_PI M_2_SQRTPI M_E M_LN10 M_LN2 "
+    "M_LOG10E M_LOG2E M_PI M_PI_2 M_PI_4 M_SQRT1_2 M_SQRT2 NAN NN NNC NULL OVERFLOW PLOSS "
+    "PTRDIFF_MAX PTRDIFF_MIN RAND_MAX SIG_ATOMIC_MAX SIG_ATOMIC_MIN SING SIZE_MAX SNAN TLOSS "
+    "UNDERFLOW WCHAR_MAX WCHAR_MIN WINT_MAX WINT_MIN alignas alignof and and_eq asm assert auto "
+    "bitand bitor bool break case catch char char16_t char32_t char8_t class clock_t co_await "
+    "co_return co_yield compl concept const const_cast consteval constexpr constinit continue "
+    "ctx decltype default delete div_t do double double_t dynamic_cast else enum environ errno "
+    "explicit export extern false float float_t for friend goto i386 if inline int int16_t "
+    "int32_t int64_t int8_t int_fast16_t int_fast32_t int_fast64_t int_fast8_t int_least16_t "
+    "int_least32_t int_least64_t int_least8_t intmax_t intptr_t ldiv_t linux lldiv_t long main "
+    "math_errhandling max_align_t mutable namespace new nn nnc nns nnv noexcept not not_eq "
+    "nullptr nullptr_t off_t offsetof operator or or_eq pid_t private protected ptrdiff_t "
+    "public register reinterpret_cast requires restrict return seed short signed signgam size_t "
+    "sizeof ssize_t static static_assert static_cast stderr stdin stdout struct switch template "
+    "this thread_local throw time_t true try typedef typeid typename typeof uint16_t uint32_t "
+    "uint64_t uint8_t uint_fast16_t uint_fast32_t uint_fast64_t uint_fast8_t uint_least16_t "
+    "uint_least32_t uint_least64_t uint_least8_t uintmax_t uintptr_t union unix unsigned using "
+    "va_list virtual void volatile wchar_t while wint_t xor xor_eq ";
 
 /* Mathematical functions, which exist with f and l at the end too. */
 static const char math_functions[] =
-    " acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh drem erf erfc exp "
-    "exp10 exp2 expm1 fabs fdim finite floor fma fmax fmin fmod frexp gamma hypot ilogb "
-    "isinf isnan j0 j1 jn ldexp lgamma llrint llround log log10 log1p log2 logb lrint "
-    "lround modf nan nearbyint nextafter nexttoward pow pow10 remainder remquo rint round "
-    "scalb scalbln scalbn significand sin sincos sinh sqrt tan tanh tgamma trunc y0 y1 yn "
-    "cabs cacos cacosh carg casin casinh catan catanh ccos ccosh cexp cimag clog conj cpow "
-    "cproj creal csin csinh csqrt ctan ctanh ";
+    " acos acosh asin asinh atan atan2 atanh cabs cacos cacosh carg casin casinh catan catanh "
+    "cbrt ccos ccosh ceil cexp cimag clog conj copysign cos cosh cpow cproj creal csin csinh "
+    "csqrt ctan ctanh drem erf erfc exp exp10 exp2 expm1 fabs fdim finite floor fma fmax fmin "
+    "fmod frexp gamma hypot ilogb isinf isnan j0 j1 jn ldexp lgamma llrint llround log log10 "
+    "log1p log2 logb lrint lround modf nan nearbyint nextafter nexttoward pow pow10 remainder "
+    "remquo rint round scalb scalbln scalbn significand sin sincos sinh sqrt tan tanh tgamma "
+    "trunc y0 y1 yn ";
 
 /* Other functions of C and the most common ones of POSIX, for which an entry must not be taken; and
  * the parameters of the functions that call entries. */
 static const char library_functions[] =
-    " dims arguments results fpclassify isfinite isgreater isgreaterequal isless islessequal "
-    "islessgreater isnormal "
-    "isunordered signbit math_errhandling abort abs accept access acct aligned_alloc alarm "
-    "alloca asctime asprintf at_quick_exit atexit atof atoi atol atoll basename bcmp bcopy "
-    "bind brk bsearch bzero calloc chdir chmod chown clearerr clock close closedir clone "
-    "confstr connect creat ctime daemon difftime dirname div dprintf dup dup2 execl execle "
-    "execlp execv execve execvp exit fclose fcntl feof ferror fflush ffs fgetc fgetpos "
-    "fgets fgetwc fgetws fileno fork fprintf fputc fputs fputwc fputws fread free freopen "
-    "fscanf fseek fsetpos fstat fsync ftell ftruncate ftw fwide fwprintf fwrite fwscanf "
-    "getc getchar getcwd getenv getline getopt getpid gets getwc getwchar glob gmtime htonl "
-    "htons iconv imaxabs imaxdiv index ioctl isalnum isalpha isascii isatty isblank iscntrl "
-    "isdigit isgraph islower isprint ispunct isspace isupper iswalnum iswalpha iswblank "
-    "iswcntrl iswctype iswdigit iswgraph iswlower iswprint iswpunct iswspace iswupper "
-    "iswxdigit isxdigit kill labs ldiv link listen llabs lldiv localeconv localtime lockf "
-    "longjmp lseek malloc mblen mbrlen mbrtowc mbsinit mbsrtowcs mbstowcs mbtowc memccpy "
-    "memchr memcmp memcpy memmem memmove mempcpy memset mkdir mkstemp mktime mmap mount "
-    "munmap nanosleep nice ntohl ntohs open opendir pause perror pipe poll popen "
-    "posix_memalign printf ptrace putc putchar putenv puts putwc putwchar qsort quick_exit "
-    "raise rand random read readdir readlink realloc recv remove rename rewind rindex rmdir "
-    "scanf select send setbuf setenv setjmp setlocale setvbuf shutdown sigaction signal "
-    "sleep snprintf socket sprintf srand srandom sscanf stat statx stpcpy strcasecmp strcat "
-    "strchr strcmp strcoll strcpy strcspn strdup strerror strfmon strftime strlen strncat "
-    "strncmp strncpy strndup strpbrk strrchr strspn strstr strtod strtof strtoimax strtok "
-    "strtol strtold strtoll strtoul strtoull strtoumax strxfrm swprintf swscanf sync "
-    "syscall sysconf syslog system telldir time times tmpfile tmpnam tolower toupper "
-    "towctrans towlower towupper truncate tsearch umask umount uname ungetc ungetwc unlink "
-    "usleep utime va_arg va_copy va_end va_start vfork vfprintf vfscanf vfwprintf vfwscanf "
-    "vprintf vscanf vsnprintf vsprintf vsscanf vswprintf vswscanf vwprintf vwscanf wait "
-    "waitpid wcrtomb wcscat wcschr wcscmp wcscoll wcscpy wcscspn wcsftime wcslen wcsncat "
-    "wcsncmp wcsncpy wcspbrk wcsrchr wcsrtombs wcsspn wcsstr wcstod wcstof wcstoimax wcstok "
-    "wcstol wcstold wcstoll wcstombs wcstoul wcstoull wcstoumax wcsxfrm wctob wctomb "
+    " abort abs accept access acct alarm aligned_alloc alloca arguments asctime asprintf "
+    "at_quick_exit atexit atof atoi atol atoll basename bcmp bcopy bind brk bsearch bzero "
+    "calloc chdir chmod chown clearerr clock clone close closedir confstr connect creat ctime "
+    "daemon difftime dims dirname div dprintf dup dup2 execl execle execlp execv execve execvp "
+    "exit fclose fcntl feof ferror fflush ffs fgetc fgetpos fgets fgetwc fgetws fileno fork "
+    "fpclassify fprintf fputc fputs fputwc fputws fread free freopen fscanf fseek fsetpos fstat "
+    "fsync ftell ftruncate ftw fwide fwprintf fwrite fwscanf getc getchar getcwd getenv getline "
+    "getopt getpid gets getwc getwchar glob gmtime htonl htons iconv imaxabs imaxdiv index "
+    "ioctl isalnum isalpha isascii isatty isblank iscntrl isdigit isfinite isgraph isgreater "
+    "isgreaterequal isless islessequal islessgreater islower isnormal isprint ispunct isspace "
+    "isunordered isupper iswalnum iswalpha iswblank iswcntrl iswctype iswdigit iswgraph "
+    "iswlower iswprint iswpunct iswspace iswupper iswxdigit isxdigit kill labs ldiv link listen "
+    "llabs lldiv localeconv localtime lockf longjmp lseek malloc math_errhandling mblen mbrlen "
+    "mbrtowc mbsinit mbsrtowcs mbstowcs mbtowc memccpy memchr memcmp memcpy memmem memmove "
+    "mempcpy memset mkdir mkstemp mktime mmap mount munmap nanosleep nice ntohl ntohs open "
+    "opendir pause perror pipe poll popen posix_memalign printf ptrace putc putchar putenv puts "
+    "putwc putwchar qsort quick_exit raise rand random read readdir readlink realloc recv "
+    "remove rename results rewind rindex rmdir scanf select send setbuf setenv setjmp setlocale "
+    "setvbuf shutdown sigaction signal signbit sleep snprintf socket sprintf srand srandom "
+    "sscanf stat statx stpcpy strcasecmp strcat strchr strcmp strcoll strcpy strcspn strdup "
+    "strerror strfmon strftime strlen strncat strncmp strncpy strndup strpbrk strrchr strspn "
+    "strstr strtod strtof strtoimax strtok strtol strtold strtoll strtoul strtoull strtoumax "
+    "strxfrm swprintf swscanf sync syscall sysconf syslog system telldir time times tmpfile "
+    "tmpnam tolower toupper towctrans towlower towupper truncate tsearch umask umount uname "
+    "ungetc ungetwc unlink usleep utime va_arg va_copy va_end va_start vfork vfprintf vfscanf "
+    "vfwprintf vfwscanf vprintf vscanf vsnprintf vsprintf vsscanf vswprintf vswscanf vwprintf "
+    "vwscanf wait waitpid wcrtomb wcscat wcschr wcscmp wcscoll wcscpy wcscspn wcsftime wcslen "
+    "wcsncat wcsncmp wcsncpy wcspbrk wcsrchr wcsrtombs wcsspn wcsstr wcstod wcstof wcstoimax "
+    "wcstok wcstol wcstold wcstoll wcstombs wcstoul wcstoull wcstoumax wcsxfrm wctob wctomb "
     "wctrans wctype wmemchr wmemcmp wmemcpy wmemmove wmemset wprintf write wscanf ";
 
-static bool is_word_of(const char *words, const char *text, size_t length) {
-    enum { LONGEST = 20 };
-    char wanted[LONGEST + 3] = " ";
-    if (length > LONGEST) return false;
-    memcpy(wanted + 1, text, length);
-    memcpy(wanted + 1 + length, " ", 2);
-    return strstr(words, wanted) != NULL;
+/* Whether the word stands in a list of sorted words with a blank around each. */
+static bool is_word_of(const char *words, size_t size, const char *text, size_t length) {
+    size_t low = 1, high = size; /* it begins in [low, high) */
+    while (low < high) {
+        size_t begin = low + (high - low) / 2;
+        while (words[begin - 1] != ' ') begin--;
+        size_t n = (size_t)(strchr(words + begin, ' ') - (words + begin));
+        int order = memcmp(words + begin, text, n < length ? n : length);
+        if (!order && n == length) return true;
+        if (order < 0 || (!order && n < length))
+            low = begin + n + 1;
+        else
+            high = begin;
+    }
+    return false;
 }
+#define IS_WORD_OF(words, text, length) is_word_of(words, sizeof words - 1, text, length)
 
 static bool ends_in(const char *text, size_t length, const char *end) {
     size_t tail = strlen(end);
@@ -105,12 +109,12 @@ static bool is_taken(const char *text, bool global) {
     bool integer = !strncmp(text, "INT", 3) || !strncmp(text, "UINT", 4);
     for (size_t i = 0; integer && i < sizeof ends / sizeof *ends; i++)
         if (ends_in(text, length, ends[i])) return true;
-    if (is_word_of(reserved_words, text, length)) return true;
+    if (IS_WORD_OF(reserved_words, text, length)) return true;
     char last = text[length - 1];
     return global &&
-           (is_word_of(library_functions, text, length) ||
-            is_word_of(math_functions, text, length) ||
-            ((last == 'f' || last == 'l') && is_word_of(math_functions, text, length - 1)));
+           (IS_WORD_OF(library_functions, text, length) ||
+            IS_WORD_OF(math_functions, text, length) ||
+            ((last == 'f' || last == 'l') && IS_WORD_OF(math_functions, text, length - 1)));
 }
 
 static const char *identifier(Arena *arena, const char *text, bool global) {

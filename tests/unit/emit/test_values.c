@@ -47,6 +47,25 @@ static void test_identifiers(void **state) {
     assert_string_equal(name_set_add(&set, "x"), "x_3");
 }
 
+/* Each word of the lists of names.c, which have to be sorted. */
+static void test_taken_words(void **state) {
+    FILE *in = fopen(SOURCE_DIR "/compiler/emit/common/names.c", "r");
+    assert_non_null(in);
+    char line[256];
+    int words = 0;
+    while (fgets(line, sizeof line, in)) {
+        if (strncmp(line, "    \"", 5)) continue;
+        for (char *word = strtok(line + 5, " \";\n"); word; word = strtok(NULL, " \";\n")) {
+            char taken[64];
+            snprintf(taken, sizeof taken, "%s_", word);
+            assert_string_equal(emit_symbol(arena, word), taken);
+            words++;
+        }
+    }
+    fclose(in);
+    assert_true(words > 500);
+}
+
 static void test_text_cannot_escape(void **state) {
     Text t = text_new(arena);
     emit_string(&t, "a\"b\\c\n?\?=\xc3\xa9");
@@ -144,8 +163,12 @@ static void test_dims(void **state) {
 
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-    const struct CMUnitTest tests[] = {TEST(test_identifiers),      TEST(test_text_cannot_escape),
-                                       TEST(test_floats_read_back), TEST(test_integers),
-                                       TEST(test_half_bits),        TEST(test_dims)};
+    const struct CMUnitTest tests[] = {TEST(test_identifiers),
+                                       TEST(test_taken_words),
+                                       TEST(test_text_cannot_escape),
+                                       TEST(test_floats_read_back),
+                                       TEST(test_integers),
+                                       TEST(test_half_bits),
+                                       TEST(test_dims)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
