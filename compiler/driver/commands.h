@@ -14,6 +14,7 @@ int only_operand(const CommandLine *line, const char *what, const char **out);
 int command_check(const CommandLine *line);
 int command_fmt(const CommandLine *line);
 int command_explain(const CommandLine *line);
+int command_library(const CommandLine *line);
 int command_summary(const CommandLine *line);
 int command_graph(const CommandLine *line);
 int command_compile(const CommandLine *line);

@@ -194,6 +194,7 @@ static int dispatch(const CommandLine *line, int argc) {
     case COMMAND_GRAPH: return command_graph(line);
     case COMMAND_FMT: return command_fmt(line);
     case COMMAND_EXPLAIN: return command_explain(line);
+    case COMMAND_LIBRARY: return command_library(line);
     case COMMAND_HELP: return dispatch_help(line);
     case COMMAND_MANUAL: usage_print_manual(stdout); return 0;
     case COMMAND_COMPLETION: {

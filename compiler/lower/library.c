@@ -16,13 +16,9 @@
 
 enum { IMPORT_LIMIT = 16 << 20 };
 
-/* Folders of the library, and what a program calls them. */
-typedef struct LibrarySpace {
-    const char *name, *folder;
-} LibrarySpace;
-static const LibrarySpace library_spaces[] = {
-    {"nn", "nn"}, {"F", "functional"}, {"torch", "tensor"}, {"init", "init"}, {"optim", "optim"}};
-enum { SPACE_COUNT = sizeof library_spaces / sizeof *library_spaces };
+const LibrarySpace library_spaces[] = {{"nn", "nn"},     {"F", "functional"}, {"torch", "tensor"},
+                                       {"init", "init"}, {"optim", "optim"},  {NULL, NULL}};
+enum { SPACE_COUNT = sizeof library_spaces / sizeof *library_spaces - 1 };
 
 /* ---- definitions ---- */
 

@@ -30,6 +30,12 @@ typedef struct LowerOptions {
 Program *lower_program(Arena *arena, const SourceUnit *unit, const LowerOptions *options,
                        DiagnosticSink *sink);
 
+/* The folders of the library, and what a program calls them; ends in NULL. */
+typedef struct LibrarySpace {
+    const char *name, *folder;
+} LibrarySpace;
+extern const LibrarySpace library_spaces[];
+
 /* Names known without import, for sema's did-you-mean: calls `visit` for each; namespace "" is
  * bare. */
 void lower_visit_library(void (*visit)(void *user, const char *namespace_, const char *name),

@@ -6,7 +6,7 @@ failed=0
 options=$(sed -n 's/^OPTION([A-Z_]*, "\([A-Za-z-]*\)".*/\1/p' compiler/driver/options.def | sort -u)
 [ "$(printf '%s\n' "$options" | wc -l)" -gt 40 ] || { echo "options.def was not read"; exit 1; }
 help=$("$NNC" --help
-for command in check run train bench summary graph fmt explain; do "$NNC" help $command; done)
+for command in check run train bench summary graph fmt explain library; do "$NNC" help $command; done)
 manual=$("$NNC" manual | sed 's/\\-/-/g')
 for shell in bash zsh fish; do "$NNC" completion $shell >/dev/null || { echo "no completion for $shell"; failed=1; }; done
 completion=$("$NNC" completion bash)
