@@ -268,6 +268,21 @@ static Value with_step(Lowerer *lw, Value result, const Value *callee, const Cal
     return value_with_story(lw, result.as.tensor, from, step_text(lw, e, args), e->left->span);
 }
 
+/* The bare name of a tensor function that is given only numbers: `1 / sqrt(C)`. */
+static void prefer_number_function(Lowerer *lw, const Expr *e, const CallArguments *args,
+                                   Value *callee) {
+    if (e->left->kind != EXPR_NAME || callee->kind != VALUE_FUNCTION || args->count == 0 ||
+        callee->as.closure->home != library_namespace(lw, "torch") ||
+        (lw->frame->home && lw->frame->home->is_prelude))
+        return;
+    for (int i = 0; i < args->count; i++)
+        if (args->keywords[i] ||
+            (args->values[i].kind != VALUE_INT && args->values[i].kind != VALUE_FLOAT))
+            return;
+    const Value *of_numbers = namespace_find(lw, library_namespace(lw, "math"), e->left->name);
+    if (of_numbers) *callee = *of_numbers;
+}
+
 static Value eval_call_expr(Lowerer *lw, const Expr *e) {
     Value callee = eval_expr(lw, e->left);
     VECTOR(Value) values = {0};
@@ -302,6 +317,7 @@ static Value eval_call_expr(Lowerer *lw, const Expr *e) {
     }
     if (failed) return value_error();
     CallArguments args = {values.count, values.data, keywords.data, spans.data};
+    prefer_number_function(lw, e, &args, &callee);
     /* The place of a call is the callee's text: `self.fc1`, not its arguments. */
     return with_step(lw, eval_call(lw, &callee, &args, e->left->span), &callee, &args, e);
 }

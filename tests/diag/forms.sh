@@ -20,7 +20,7 @@ expect 1 '   = shape of x' "$NNC" check lenet.nn
 expect 1 'help: change in_features to 400' "$NNC" check lenet.nn
 expect 1 'lenet.nn:5:23: error[NN0203]: ' "$NNC" check --diagnostics=short lenet.nn
 expect 1 '"code": "NN0203", "severity": "error"' "$NNC" check --diagnostics=json lenet.nn
-sed 's/return .*/return x[:, 0, 0, :1] * sqrt(7 \/\/ 2) * self.fc1.weight[:, 0]/' lenet.nn >number.nn
+sed 's/return .*/return x[:, 0, 0, :1] * torch.sqrt(7 \/\/ 2) * self.fc1.weight[:, 0]/' lenet.nn >number.nn
 expect 1 'help: of a number it is math.sqrt(...)' "$NNC" check number.nn
 if command -v python3 >/dev/null; then
     "$NNC" check --diagnostics=json lenet.nn 2>&1 | python3 -c 'import json, sys

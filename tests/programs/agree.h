@@ -164,11 +164,16 @@ static inline void interpreter_close(Machine *m) {
     (void)m;
 }
 
+/* What every symbolic dim is, those of `state` included. */
+enum { AGREE_BATCH = 6 };
+
 static inline Machine *interpreter_open(Arena *arena, const Program *program, const Root *root) {
     Environment *env = environment_new(arena, root, program->dims);
+    const Entry *init = agree_entry(root, "init");
+    int64_t *dims = NEW_ARRAY(arena, (size_t)init->dims.count + 1, int64_t);
+    for (int i = 0; i < init->dims.count; i++) dims[i] = AGREE_BATCH;
     env->seed = 1;
-    const char *error =
-        interpret_entry(env, INTERPRET_VALUE, agree_entry(root, "init"), NULL, NULL, NULL);
+    const char *error = interpret_entry(env, INTERPRET_VALUE, init, dims, NULL, NULL);
     if (error) fail_msg("init: %s", error);
     Machine *m = NEW(arena, Machine);
     *m = (Machine){arena,
@@ -229,7 +234,7 @@ static inline Tensor *agree_argument(Arena *arena, const Argument *argument, int
 static inline Tensor **agree_call(Machine *m, const Entry *entry, int step) {
     Tensor **arguments = NEW_ARRAY(m->arena, entry->arguments.count, Tensor *);
     for (int i = 0; i < entry->arguments.count; i++)
-        arguments[i] = agree_argument(m->arena, &entry->arguments.data[i], step, 6);
+        arguments[i] = agree_argument(m->arena, &entry->arguments.data[i], step, AGREE_BATCH);
     return m->call(m, entry, arguments);
 }
 
@@ -324,13 +329,18 @@ typedef struct AgreeProgram {
     Fixtures *fixtures;
 } AgreeProgram;
 
-static inline int agree_load(void **state, const char *name) {
+/* `folder`: tests/programs/agree, or examples for a program as it stands. */
+static inline int agree_load_from(void **state, const char *folder, const char *name) {
     AgreeProgram *l = calloc(1, sizeof *l);
     l->arena = arena_new();
-    l->program = agree_lower(l->arena, arena_printf(l->arena, "tests/programs/agree/%s.nn", name));
+    l->program = agree_lower(l->arena, arena_printf(l->arena, "%s/%s.nn", folder, name));
     l->fixtures = agree_read(l->arena, name);
     *state = l;
     return 0;
+}
+
+static inline int agree_load(void **state, const char *name) {
+    return agree_load_from(state, "tests/programs/agree", name);
 }
 
 static inline int agree_unload(void **state) {
@@ -352,6 +362,12 @@ static inline void agree_library(void **state) {
     AgreeProgram *l = *state;
     int compared = agree_entries(l->arena, l->program, l->fixtures, "Library");
     assert_int_equal(compared, l->fixtures->count);
+}
+
+/* The cell of char_lstm.nn is nn.LSTM: what it computes, and all its derivatives. */
+static inline void agree_cell(void **state) {
+    AgreeProgram *l = *state;
+    assert_int_equal(agree_entries(l->arena, l->program, l->fixtures, "CellGradients"), 8);
 }
 
 #endif

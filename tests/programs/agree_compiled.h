@@ -85,7 +85,12 @@ static inline Machine *compiled_open(Arena *arena, const Program *program, const
     c->pipeline = (Pipeline){.arena = arena, .program = (Program *)program, .file = "agree.nn"};
     if (model_open(&c->model, &c->pipeline, (Root *)root, root->entries.data[0], &options) != 0)
         fail_msg("%s does not compile", root->name->text);
-    if (!model_session(&c->model, NULL, 0, &c->session, &error)) fail_msg("%s", error.text);
+    const nnc_model *table = c->model.table;
+    NncBinding *bindings = NEW_ARRAY(arena, (size_t)table->init_dim_count + 1, NncBinding);
+    for (int i = 0; i < table->init_dim_count; i++)
+        bindings[i] = (NncBinding){table->init_dims[i], AGREE_BATCH};
+    if (!model_session(&c->model, bindings, table->init_dim_count, &c->session, &error))
+        fail_msg("%s", error.text);
     if (!nnc_session_init(&c->session, 1, &error)) fail_msg("%s", error.text);
     *m = (Machine){arena,        program,      root,          c,
                    compiled_set, compiled_get, compiled_call, compiled_close};

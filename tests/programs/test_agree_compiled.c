@@ -14,14 +14,18 @@ typedef struct Loaded {
     Fixtures *fixtures;
 } Loaded;
 
-static Loaded load(const char *name) {
+static Loaded load_from(const char *folder, const char *name) {
     agree_open = compiled_open;
     agree_tolerance = 1e-9;
     Loaded l = {.arena = arena_new()};
-    const char *path = arena_printf(l.arena, "tests/programs/agree/%s.nn", name);
+    const char *path = arena_printf(l.arena, "%s/%s.nn", folder, name);
     l.program = agree_lower_as(l.arena, path, DTYPE_F64);
     l.fixtures = agree_read(l.arena, name);
     return l;
+}
+
+static Loaded load(const char *name) {
+    return load_from("tests/programs/agree", name);
 }
 
 static const char *const no_extra[] = {NULL};
@@ -92,6 +96,25 @@ static void test_wgan(void **state) {
 static void test_frozen(void **state) {
     trajectory("models", "Frozen", NULL);
 }
+static void test_cell(void **state) {
+    Loaded l = load("recurrent");
+    assert_int_equal(agree_entries(l.arena, l.program, l.fixtures, "CellGradients"), 8);
+    arena_free(l.arena);
+}
+static void test_cell_adam(void **state) {
+    trajectory("recurrent", "CellAdam", NULL);
+}
+/* A minute of the C compiler: only with AGREE_LONG=1. */
+static void test_resnet(void **state) {
+    if (!getenv("AGREE_LONG")) skip();
+    trajectory("resnet", "Resnet", NULL);
+}
+/* 200 steps of the example as it stands. */
+static void test_wgan_gp(void **state) {
+    Loaded l = load_from("examples", "wgan_gp");
+    agree_trajectory(l.arena, l.program, l.fixtures, "WganGp", NULL);
+    arena_free(l.arena);
+}
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -103,7 +126,10 @@ int main(void) {
         cmocka_unit_test(test_residual),      cmocka_unit_test(test_recurrent),
         cmocka_unit_test(test_wgan),          cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_sgd),           cmocka_unit_test(test_fashion_adam),
-        cmocka_unit_test(test_clipped_adamw),
+        cmocka_unit_test(test_clipped_adamw), cmocka_unit_test(test_cell),
+        cmocka_unit_test(test_cell_adam),     cmocka_unit_test(test_wgan_gp),
+        cmocka_unit_test(test_resnet),
     };
+    cmocka_set_test_filter(getenv("CMOCKA_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -482,6 +482,23 @@ class CharModel(nn.Module):
         return self.head(self.lstm(self.embed(text))[0])
 
 
+class ResNet(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.layer1 = nn.Sequential(BasicBlock(64, 64))
+        self.layer2 = nn.Sequential(BasicBlock(64, 128, 2))
+        self.layer3 = nn.Sequential(BasicBlock(128, 256, 2))
+        self.layer4 = nn.Sequential(BasicBlock(256, 512, 2))
+        self.fc = nn.Linear(512, classes)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, stride=2, padding=1)
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))
+
+
 class Net(nn.Module):
     def __init__(self, *layers):
         super().__init__()
@@ -607,6 +624,132 @@ def models():
     return out
 
 
+def resnet():
+    """The whole of ResNet, one block a stage, on four images of 16 x 16."""
+    out = Writer()
+    r = nn.Module()
+    r.model = ResNet(5)
+    fill(r)
+    o = torch.optim.SGD(r.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
+    losses = []
+    for k in range(STEPS):
+        image, y = reals("image%d" % k, (4, 3, 16, 16)), 3 * reals("y%d" % k, (4, 5))
+        loss = F.cross_entropy(r.model(image), F.softmax(y, dim=1))
+        o.zero_grad()
+        loss.backward()
+        o.step()
+        losses.append(loss.item())
+    out.put("Resnet.loss", losses)
+    for key, p in r.state_dict().items():
+        out.tensor("Resnet." + key, p.double())
+    r.eval()
+    out.tensor("Resnet.eval.0", r.model(reals("image0", (4, 3, 16, 16))))
+    return out
+
+
+def recurrent():
+    """nn.LSTM for the cell of char_lstm.nn, whose one bias is the input's here."""
+    def lstm():
+        m = nn.Module()
+        m.cell = nn.Module()
+        m.cell.weight_ih, m.cell.weight_hh = nn.Parameter(torch.zeros(20, 4)), nn.Parameter(torch.zeros(20, 5))
+        m.cell.bias = nn.Parameter(torch.zeros(20))
+        fill(m)
+        torch_cell = nn.LSTM(4, 5)
+        with torch.no_grad():
+            torch_cell.weight_ih_l0.copy_(m.cell.weight_ih)
+            torch_cell.weight_hh_l0.copy_(m.cell.weight_hh)
+            torch_cell.bias_ih_l0.copy_(m.cell.bias)
+            torch_cell.bias_hh_l0.zero_().requires_grad_(False)
+        return torch_cell, [torch_cell.weight_ih_l0, torch_cell.weight_hh_l0, torch_cell.bias_ih_l0]
+
+    out = Writer()
+    cell, parameters = lstm()
+    x = reals("x0", (BATCH, BATCH, 4)).requires_grad_()
+    y, (h, c) = cell(x)
+    loss = (y * torch.cos(torch.arange(y.numel()) * 0.7).view(y.shape)).sum() + (h * h).sum() + (c * c * c).sum()
+    results = [loss.reshape(1), y, h[0], c[0]] + list(torch.autograd.grad(loss, [x] + parameters))
+    for k, t in enumerate(results):
+        out.tensor("step.%d" % k, t)
+
+    cell, parameters = lstm()
+    o = torch.optim.Adam(parameters, lr=1e-2)
+    losses = []
+    for k in range(STEPS):
+        _, (h, _) = cell(reals("x%d" % k, (BATCH, BATCH, 4)))
+        loss = F.mse_loss(h[0], 3 * reals("y%d" % k, (BATCH, 5)))
+        o.zero_grad()
+        loss.backward()
+        o.step()
+        losses.append(loss.item())
+    out.put("CellAdam.loss", losses)
+    for key, p in zip(["weight_ih", "weight_hh", "bias"], parameters):
+        out.tensor("CellAdam.cell." + key, p)
+    return out
+
+
+def philox(seed, site, step, blocks):
+    """Philox4x32-10: four words for each counter (block, 0, site, step)."""
+    mask = np.uint64(0xFFFFFFFF)
+    c = [np.arange(blocks, dtype=np.uint64), np.zeros(blocks, np.uint64),
+         np.full(blocks, site, np.uint64), np.full(blocks, step, np.uint64)]
+    k0, k1 = seed & 0xFFFFFFFF, seed >> 32
+    for _ in range(10):
+        p0, p1 = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
+        c = [(p1 >> np.uint64(32)) ^ c[1] ^ np.uint64(k0), p1 & mask,
+             (p0 >> np.uint64(32)) ^ c[3] ^ np.uint64(k1), p0 & mask]
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    return np.stack(c, axis=1)
+
+
+def draw(place, step, shape):
+    """The doubles that `prim.random` gives in call number `step` with seed 1: 53 bits of two words."""
+    count = int(np.prod(shape))
+    words = philox(1, fnv1a(place), step, (count + 1) // 2).reshape(-1, 2)[:count]
+    high, low = (words[:, 0] >> np.uint64(5)).astype(np.float64), (words[:, 1] >> np.uint64(6)).astype(np.float64)
+    return torch.from_numpy((high * 2.0**26 + low) * 2.0**-53).reshape(shape)
+
+
+def wgan_gp():
+    """200 steps of examples/wgan_gp.nn as it stands, with the very numbers that its randn and rand draw."""
+    out = Writer()
+    w = nn.Module()
+    w.G = Net(nn.Linear(32, 128), nn.ReLU(), nn.Linear(128, 2))
+    w.D = Net(nn.Linear(2, 128), nn.SiLU(), nn.Linear(128, 1))
+    fill(w)
+    og = torch.optim.Adam(w.G.parameters(), lr=1e-4, betas=(0.5, 0.9))
+    od = torch.optim.Adam(w.D.parameters(), lr=1e-4, betas=(0.5, 0.9))
+
+    def critic(x):
+        return w.D(x).squeeze(-1)
+
+    def normal(first, step, shape):
+        radius = torch.sqrt(-2 * torch.log(1 - draw("#%d" % first, step, shape)))
+        return radius * torch.cos(2 * np.pi * draw("#%d" % (first + 1), step, shape))
+
+    losses = []
+    for k in range(200):
+        real = reals("real%d" % k, (BATCH, 2))
+        fake = w.G(normal(0, k, (BATCH, 32))).detach()
+        eps = draw("#2", k, (BATCH, 1))
+        x_hat = (eps * real + (1 - eps) * fake).requires_grad_()
+        g, = torch.autograd.grad(critic(x_hat).sum(), x_hat, create_graph=True)
+        d_loss = critic(fake).mean() - critic(real).mean() + 10.0 * ((g.norm(dim=1) - 1) ** 2).mean()
+        od.zero_grad()
+        d_loss.backward()
+        od.step()
+        g_loss = -critic(w.G(normal(3, k, (BATCH, 32)))).mean()
+        og.zero_grad()
+        g_loss.backward()
+        og.step()
+        losses.append((d_loss.item(), g_loss.item()))
+    out.put("WganGp.loss", [d for d, _ in losses])
+    out.put("WganGp.1", [g for _, g in losses])
+    for key, p in w.named_parameters():
+        out.tensor("WganGp." + key, p)
+    return out
+
+
 def updates():
     """One update of a matrix in f32, from gradients that are given: every element, and the loss."""
     out = Writer()
@@ -665,7 +808,8 @@ def main():
     check = "--check" in sys.argv[1:]
     failed = False
     for name, make in [("fashion_mnist", fashion), ("lenet", lenet), ("custom", custom), ("library", library),
-                       ("models", models), ("updates", updates), ("empty", empty), ("modules", modules)]:
+                       ("models", models),
+                       ("recurrent", recurrent), ("resnet", resnet), ("wgan_gp", wgan_gp), ("updates", updates), ("empty", empty), ("modules", modules)]:
         lines = make().lines
         path = os.path.join(HERE, "fixtures", name + ".txt")
         if check:

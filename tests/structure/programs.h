@@ -12,7 +12,8 @@
 /* In parse.h, whose tree has names that kernels use too. */
 SourceUnit *syntax_parse(Arena *arena, const SourceFile *file, DiagnosticSink *sink);
 
-static inline Plan *plan_of_text(Arena *arena, const char *path, const char *text) {
+static inline Plan *plan_of_text_with(Arena *arena, const char *path, const char *text,
+                                      const KernelOptions *kernels) {
     DiagnosticSink *sink = diagnostics_new(arena);
     const SourceUnit *unit = syntax_parse(arena, source_new(arena, path, text, strlen(text)), sink);
     LowerOptions options = {.default_dtype = DTYPE_F32};
@@ -22,7 +23,11 @@ static inline Plan *plan_of_text(Arena *arena, const char *path, const char *tex
         fail_msg("%s does not lower", path);
     }
     simplify_program(program);
-    return plan_build(arena, kernel_program_build(arena, program));
+    return plan_build(arena, kernel_program_build_with(arena, program, kernels));
+}
+
+static inline Plan *plan_of_text(Arena *arena, const char *path, const char *text) {
+    return plan_of_text_with(arena, path, text, &(KernelOptions){0});
 }
 
 static inline Plan *plan_of_example(Arena *arena, const char *name) {

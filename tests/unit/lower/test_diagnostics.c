@@ -40,7 +40,7 @@ static const struct {
     {MODULE("    a = 1 // 0"), "2:9: error[NN0407]", "division by zero"},
     {MODULE("    a = 1 + -9223372036854775808 - 2"), "2:9: error[NN0407]",
      "does not fit in 64 bits"},
-    {FORWARD("C = 8\n        return x / sqrt(C // 2)"), "4:25: error[NN0201]",
+    {FORWARD("C = 8\n        return x / torch.sqrt(C // 2)"), "4:31: error[NN0201]",
      "sqrt takes a tensor as `x` but receives an int"},
     {FORWARD("return x / softmax(x=N, dim=0)"), "3:30: error[NN0201]",
      "softmax takes a tensor as `x` but receives a dim"},
