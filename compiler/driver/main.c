@@ -123,6 +123,7 @@ static int dispatch_train(const CommandLine *line) {
                             .lr = options_list(line, OPTION_LR),
                             .args = options_list(line, OPTION_ARG),
                             .schedule = line->value[OPTION_SCHEDULE],
+                            .schedule_every = line->value[OPTION_SCHEDULE_EVERY],
                             .weights = line->value[OPTION_WEIGHTS],
                             .init_weights = line->value[OPTION_INIT_WEIGHTS],
                             .allow_missing = options_list(line, OPTION_ALLOW_MISSING),
@@ -142,6 +143,8 @@ static int dispatch_train(const CommandLine *line) {
     if (!status) status = options_integer(line, OPTION_SEED, 0, &seed);
     if (!status) status = options_count(line, OPTION_EPOCHS, 0, &options.epochs);
     if (!status) status = options_count(line, OPTION_BATCH, 0, &options.batch);
+    int every;
+    if (!status) status = options_choice(line, OPTION_SCHEDULE_EVERY, "epoch|batch", &every);
     if (!status) status = options_integer(line, OPTION_WARMUP, 0, &options.warmup);
     if (!status) status = options_count(line, OPTION_LIMIT, 0, &options.limit);
     if (!status)

@@ -100,11 +100,6 @@ static void list_arguments(const nnc_entry_info *entry, NncError *error) {
                       nnc_describe_tensor(shape, sizeof shape, entry, &entry->arguments[a]));
 }
 
-/* A step may take its learning rate as an argument: --lr and --schedule then mean it. */
-static bool is_rate_argument(const nnc_tensor_info *info) {
-    return info->rank == 0 && nnc_dtype_is_float(info->dtype) && strcmp(info->name, "lr") == 0;
-}
-
 /* An argument that is the same in every call: a number or a file. */
 static int read_fixed(Feed *feed, int argument, const char *text, NncError *error) {
     const nnc_tensor_info *info = &feed->entry->arguments[argument];
@@ -160,7 +155,7 @@ int feed_open(Feed *feed, Arena *arena, const TrainOptions *options, const nnc_e
             NamedText pair = named_text(arena, options->args[i]);
             if (pair.name && strcmp(pair.name, info->name) == 0) text = pair.value;
         }
-        if (!text && is_rate_argument(info))
+        if (!text && trainer_is_rate_argument(info))
             for (int i = 0; i < list_length(options->lr); ++i) {
                 NamedText pair = named_text(arena, options->lr[i]);
                 if (!pair.name || strcmp(pair.name, "lr") == 0) text = pair.value;
@@ -247,117 +242,6 @@ int64_t feed_next(Feed *feed, NncError *error) {
     return count;
 }
 
-/* --- learning rates ------------------------------------------------------------------------ */
-
-static bool is_rate(const nnc_cell_info *cell) {
-    const char *dot = strrchr(cell->name, '.');
-    return cell->role == NNC_SCALAR && cell->rank == 0 &&
-           strcmp(dot ? dot + 1 : cell->name, "lr") == 0;
-}
-
-/* "optimizer", "optimizer.lr" or the cell's last member before .lr. */
-static bool rate_is_named(const char *cell, const char *name) {
-    size_t length = strlen(name);
-    if (strcmp(cell, name) == 0) return true;
-    const char *at = cell;
-    for (;;) {
-        if (strncmp(at, name, length) == 0 && strcmp(at + length, ".lr") == 0) return true;
-        at = strchr(at, '.');
-        if (!at) return false;
-        ++at;
-    }
-}
-
-static int find_rates(Trainer *trainer, NncError *error) {
-    const nnc_model *table = trainer->model->table;
-    const TrainOptions *options = trainer->options;
-    trainer->rates = NEW_ARRAY(trainer->arena, (size_t)table->cell_count + 1, Rate);
-    for (int a = 0; a < trainer->feed.entry->argument_count; ++a) {
-        if (!is_rate_argument(&trainer->feed.entry->arguments[a])) continue;
-        double value =
-            nnc_element_get(trainer->feed.fixed[a].dtype, trainer->feed.fixed[a].data, 0);
-        trainer->rates[trainer->rate_count++] =
-            (Rate){.cell = -1,
-                   .argument = a,
-                   .name = trainer->feed.entry->arguments[a].name,
-                   .base = value,
-                   .now = value};
-    }
-    for (int c = 0; c < table->cell_count; ++c) {
-        if (!is_rate(&table->cells[c])) continue;
-        Rate *rate = &trainer->rates[trainer->rate_count++];
-        *rate = (Rate){.cell = c, .name = table->cells[c].name};
-        NncArray value;
-        bool none;
-        if (!nnc_session_get(&trainer->session, c, &value, &none, error)) return 3;
-        rate->base = rate->now = nnc_element_get(value.dtype, value.data, 0);
-        nnc_array_free(&value);
-    }
-    for (int i = 0; i < list_length(options->lr); ++i) {
-        NamedText pair = named_text(trainer->arena, options->lr[i]);
-        double value;
-        bool used = false;
-        if (!parse_number(pair.value, &value) || !isfinite(value)) {
-            nnc_fail(error, "--lr wants a number or OPTIMIZER=NUMBER, not '%s'", options->lr[i]);
-            return 2;
-        }
-        for (int r = 0; r < trainer->rate_count; ++r) {
-            if (pair.name && !rate_is_named(trainer->rates[r].name, pair.name)) continue;
-            trainer->rates[r].base = value;
-            trainer->rates[r].given = used = true;
-        }
-        if (!used) {
-            nnc_fail(error, "--lr %s: '%s' has no such run-time learning rate", options->lr[i],
-                     table->name);
-            for (int r = 0; r < trainer->rate_count; ++r)
-                nnc_error_add(error, "\n  it has %s", trainer->rates[r].name);
-            return 2;
-        }
-    }
-    trainer->sets_rates = options->schedule || options->warmup > 0 || list_length(options->lr) > 0;
-    if (trainer->rate_count == 0 && trainer->sets_rates) {
-        nnc_fail(
-            error,
-            "--schedule and --warmup need a run-time learning rate (`lr: f32` of an optimizer)");
-        return 2;
-    }
-    return 0;
-}
-
-static const char *const schedules[] = {"constant", "linear", "cosine", "step", "onecycle"};
-
-double schedule_factor(const char *schedule, int64_t warmup, int64_t step, int64_t total) {
-    const double pi = 3.14159265358979323846;
-    if (warmup > 0 && step < warmup) return (double)(step + 1) / (double)warmup;
-    double length = (double)(total > warmup ? total - warmup : 1);
-    double at = fmin((double)(step - (warmup > 0 ? warmup : 0)) / length, 1);
-    if (!schedule || strcmp(schedule, "constant") == 0) return 1;
-    if (strcmp(schedule, "linear") == 0) return 1 - at;
-    if (strcmp(schedule, "cosine") == 0) return 0.5 * (1 + cos(pi * at));
-    if (strcmp(schedule, "step") == 0) return at < 1.0 / 3 ? 1 : at < 2.0 / 3 ? 0.1 : 0.01;
-    /* onecycle: from 1/25 up to 1 in 30 % of the run, then down to 1/250,000, both by cosines. */
-    double top = 0.3, first = 1.0 / 25, last = first / 1e4;
-    double t = at < top ? at / top : (at - top) / (1 - top);
-    double from = at < top ? first : 1, to = at < top ? 1 : last;
-    return to + (from - to) * 0.5 * (1 + cos(pi * t));
-}
-
-static bool set_rates(Trainer *trainer, NncError *error) {
-    if (!trainer->sets_rates) return true;
-    double factor = schedule_factor(trainer->options->schedule, trainer->options->warmup,
-                                    trainer->step, trainer->epochs * trainer->batches);
-    for (int r = 0; r < trainer->rate_count; ++r) {
-        trainer->rates[r].now = trainer->rates[r].base * factor;
-        const Rate *rate = &trainer->rates[r];
-        NncArray *argument = rate->cell < 0 ? &trainer->feed.fixed[rate->argument] : NULL;
-        if (argument)
-            nnc_element_set(argument->dtype, argument->data, 0, rate->now);
-        else if (!nnc_session_set_number(&trainer->session, rate->cell, rate->now, error))
-            return false;
-    }
-    return true;
-}
-
 /* --- sums of
  * results --------------------------------------------------------------------------- */
 
@@ -365,7 +249,7 @@ bool is_metric(const nnc_tensor_info *info) {
     return info->rank == 0;
 }
 
-static int loss_index(const nnc_entry_info *entry) {
+int trainer_loss_index(const nnc_entry_info *entry) {
     int first = -1;
     for (int r = 0; r < entry->result_count; ++r) {
         const nnc_tensor_info *info = &entry->results[r];
@@ -450,6 +334,39 @@ static int leave(Trainer *trainer, int status, NncError *error) {
     return status;
 }
 
+/* The block's `epoch`: its one argument, if it has one, is the loss that the epoch is judged by. */
+static int call_epoch(Trainer *trainer, double loss, NncError *error) {
+    const nnc_entry_info *entry = trainer->epoch_entry;
+    if (!entry) return 0;
+    if (entry->argument_count)
+        nnc_element_set(entry->arguments[0].dtype, trainer->epoch_argument.data, 0, loss);
+    const void *in[1] = {trainer->epoch_argument.data};
+    void **out = NEW_ARRAY(trainer->arena, (size_t)entry->result_count, void *);
+    for (int r = 0; r < entry->result_count; ++r) out[r] = trainer->epoch_results[r].data;
+    if (nnc_session_call(&trainer->session, entry, NULL, in, out, error)) return 0;
+    return error->environment ? 3 : 1;
+}
+
+static int open_epoch(Trainer *trainer, NncError *error) {
+    const nnc_entry_info *entry = nnc_model_entry(trainer->model->table, "epoch");
+    if (!entry) return 0;
+    const nnc_tensor_info *loss = entry->arguments;
+    if (entry->argument_count > 1 ||
+        (entry->argument_count && (loss->rank || !nnc_dtype_is_float(loss->dtype)))) {
+        nnc_fail(error, "%s is called after each epoch: it takes nothing, or the loss as a scalar",
+                 entry->symbol);
+        return 2;
+    }
+    trainer->epoch_entry = entry;
+    trainer->epoch_results = NEW_ARRAY(trainer->arena, (size_t)entry->result_count, NncArray);
+    bool good = !entry->argument_count ||
+                nnc_array_create(&trainer->epoch_argument, loss->dtype, 0, NULL, error);
+    for (int r = 0; good && r < entry->result_count; ++r)
+        good = nnc_entry_array(entry, NULL, entry->argument_count + r, &trainer->epoch_results[r],
+                               error);
+    return good ? 0 : 3;
+}
+
 static int end_epoch(Trainer *trainer, double seconds, NncError *error) {
     Feed *feed = &trainer->feed;
     int status = trainer->has_test ? evaluate(trainer, error) : 0;
@@ -458,10 +375,11 @@ static int end_epoch(Trainer *trainer, double seconds, NncError *error) {
     }
     if (status != 0) return status;
     int64_t epoch = feed->loader.epoch + 1;
+    if (!trainer_read_rates(trainer, error)) return 3;
     trainer_report(trainer, epoch, seconds);
     const Sums *judge = trainer->has_test ? &trainer->test_sums : &trainer->train_sums;
     const nnc_entry_info *entry = trainer->has_test ? trainer->test.entry : feed->entry;
-    int loss = loss_index(entry);
+    int loss = trainer_loss_index(entry);
     double value = loss >= 0 && judge->count ? judge->sums[loss] / (double)judge->count : NAN;
     if (loss >= 0 && !isfinite(value)) {
         const char *name = entry->results[loss].name;
@@ -473,6 +391,9 @@ static int end_epoch(Trainer *trainer, double seconds, NncError *error) {
         trainer->best = value;
         trainer->has_best = true;
     }
+    status = call_epoch(trainer, value, error);
+    if (status != 0) return status;
+    trainer_observe(trainer, value);
     clear_sums(&trainer->train_sums, feed->entry);
     trainer->epoch_seconds = 0;
     if (!nnc_loader_seek(&feed->loader, epoch, 0, error)) return 3;
@@ -498,7 +419,7 @@ static int take_back(Trainer *trainer, const char *what, int64_t count, NncError
 static int run_epoch(Trainer *trainer, NncError *error) {
     const TrainOptions *options = trainer->options;
     Feed *feed = &trainer->feed;
-    int loss = loss_index(feed->entry);
+    int loss = trainer_loss_index(feed->entry);
     char label[64];
     NncProgress progress;
     snprintf(label, sizeof label, "epoch %" PRId64 "/%" PRId64, feed->loader.epoch + 1,
@@ -508,7 +429,7 @@ static int run_epoch(Trainer *trainer, NncError *error) {
     double start = nnc_now();
     int status = 0;
     for (int64_t count; status == 0 && (count = feed_next(feed, error)) != 0;) {
-        if (count < 0 || !set_rates(trainer, error) ||
+        if (count < 0 || !trainer_set_rates(trainer, error) ||
             (options->check_finite && !trainer_keep(trainer, error))) {
             status = 3;
             break;
@@ -557,14 +478,6 @@ static int run_epoch(Trainer *trainer, NncError *error) {
 }
 
 static int check_options(const TrainOptions *options, NncError *error) {
-    bool known = !options->schedule;
-    for (size_t i = 0; i < sizeof schedules / sizeof schedules[0] && !known; ++i)
-        known = strcmp(schedules[i], options->schedule) == 0;
-    if (!known) {
-        nnc_fail(error, "--schedule is one of constant, linear, cosine, step, onecycle, not '%s'",
-                 options->schedule);
-        return 2;
-    }
     if (options->epochs < 0 || options->batch < 0 || options->warmup < 0) {
         nnc_fail(error, "--epochs, --batch and --warmup want positive numbers");
         return 2;
@@ -650,9 +563,11 @@ static int prepare(Trainer *trainer, const NncTensorFile *checkpoint, NncError *
     }
     trainer->train_sums.sums =
         NEW_ARRAY(trainer->arena, (size_t)trainer->feed.entry->result_count, double);
-    status = load_state(trainer, checkpoint, error);
-    if (status == 0) status = find_rates(trainer, error);
+    status = open_epoch(trainer, error);
+    if (status == 0) status = load_state(trainer, checkpoint, error);
+    if (status == 0) status = trainer_find_rates(trainer, error);
     if (status == 0 && checkpoint && !trainer_continue(trainer, checkpoint, error)) status = 3;
+    if (status == 0) status = trainer_open_schedule(trainer, error);
     trainer->first_step = trainer->step;
     return status;
 }
@@ -688,6 +603,10 @@ void trainer_close(Trainer *trainer) {
     trainer_free_kept(trainer);
     feed_close(&trainer->feed);
     feed_close(&trainer->test);
+    nnc_array_free(&trainer->epoch_argument);
+    for (int r = 0; trainer->epoch_entry && r < trainer->epoch_entry->result_count; ++r)
+        nnc_array_free(&trainer->epoch_results[r]);
+    trainer_close_schedule(trainer);
     nnc_session_close(&trainer->session);
 }
 
@@ -706,6 +625,7 @@ static void train_target(void *user) {
     int status =
         pipeline_open(&pipeline, training->trainer.arena, options->target, &options->pipeline);
     if (status == 0) status = pipeline_choose(&pipeline, WISH_TRAIN, &root, &entry);
+    if (status == 0) training->trainer.root = root;
     if (status == 0)
         status = model_open(&training->model, &pipeline, root, entry, &options->engine);
     if (status == 0) status = train_model(&training->trainer);

@@ -1,5 +1,5 @@
-/* The state of a training run, shared by train.c (the loop) and train_state.c (reports,
- * checkpoints). */
+/* The state of a training run, shared by train.c (the loop), train_schedule.c (learning rates) and
+ * train_state.c (reports, checkpoints). */
 #ifndef NNC_DRIVER_TRAIN_INTERNAL_H
 #define NNC_DRIVER_TRAIN_INTERNAL_H
 
@@ -37,8 +37,12 @@ typedef struct Rate {
     int cell, argument;
     const char *name;
     double base, now;
-    bool given; /* by --lr */
+    bool given;       /* by --lr */
+    double scheduled; /* what the schedule says, without warm-up */
+    int64_t time;     /* of the schedule then */
 } Rate;
+
+typedef struct Schedule Schedule;
 
 /* Sums of the rank-0 results, each weighted by the batch's size. */
 typedef struct Sums {
@@ -58,7 +62,11 @@ typedef struct Trainer {
     int binding_count;
     Rate *rates;
     int rate_count;
-    bool sets_rates;
+    bool follows;       /* --schedule or --warmup: every step sets the rates */
+    Schedule *schedule; /* NULL: constant */
+    const Root *root;   /* what the model was made from; NULL in tests of a table alone */
+    const nnc_entry_info *epoch_entry; /* the block's `epoch`, or NULL */
+    NncArray epoch_argument, *epoch_results;
     int64_t epochs, batches, step, first_step;
     Sums train_sums, test_sums;
     double best;
@@ -74,8 +82,19 @@ typedef struct Trainer {
 } Trainer;
 
 bool is_metric(const nnc_tensor_info *info);
-/* Learning rate at `step` of `total` as a factor of the base rate. */
-double schedule_factor(const char *schedule, int64_t warmup, int64_t step, int64_t total);
+/* The result that a run is judged by: `loss`, else the first float of rank 0; -1 if there is none.
+ */
+int trainer_loss_index(const nnc_entry_info *entry);
+/* A step may take its learning rate as an argument: --lr and --schedule then mean it. */
+bool trainer_is_rate_argument(const nnc_tensor_info *info);
+/* The rates of the block and --lr; the schedule; the rates of the next step; an epoch's loss. */
+int trainer_find_rates(Trainer *trainer, NncError *error);
+int trainer_open_schedule(Trainer *trainer, NncError *error);
+bool trainer_set_rates(Trainer *trainer, NncError *error);
+/* What the rates are now, for reports. */
+bool trainer_read_rates(Trainer *trainer, NncError *error);
+void trainer_observe(Trainer *trainer, double loss);
+void trainer_close_schedule(Trainer *trainer);
 
 /* The loop on a model that is open; returns the exit status. */
 int train_model(Trainer *trainer);

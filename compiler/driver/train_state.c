@@ -13,14 +13,6 @@ static double mean_of(const Sums *sums, int result) {
     return sums->count ? sums->sums[result] / (double)sums->count : NAN;
 }
 
-static int first_metric(const nnc_entry_info *entry) {
-    for (int r = 0; r < entry->result_count; ++r)
-        if (is_metric(&entry->results[r]) && strcmp(entry->results[r].name, "loss") == 0) return r;
-    for (int r = 0; r < entry->result_count; ++r)
-        if (is_metric(&entry->results[r])) return r;
-    return -1;
-}
-
 /* JSON has no infinity and no NaN. */
 static void json_number(NncText *out, double value) {
     if (isfinite(value))
@@ -73,8 +65,8 @@ static void print_sums(const char *prefix, const nnc_entry_info *entry, const Su
 
 void trainer_report(Trainer *trainer, int64_t epoch, double seconds) {
     const nnc_entry_info *entry = trainer->feed.entry;
-    int train_loss = first_metric(entry),
-        test_loss = trainer->has_test ? first_metric(trainer->test.entry) : -1;
+    int train_loss = trainer_loss_index(entry),
+        test_loss = trainer->has_test ? trainer_loss_index(trainer->test.entry) : -1;
     remember(trainer, train_loss >= 0 ? mean_of(&trainer->train_sums, train_loss) : NAN,
              test_loss >= 0 ? mean_of(&trainer->test_sums, test_loss) : NAN);
     printf("epoch %*" PRId64 "/%" PRId64,
@@ -84,7 +76,7 @@ void trainer_report(Trainer *trainer, int64_t epoch, double seconds) {
            epoch, trainer->epochs);
     print_sums("", entry, &trainer->train_sums);
     if (trainer->has_test) print_sums("test ", trainer->test.entry, &trainer->test_sums);
-    if (trainer->rate_count && trainer->sets_rates) printf("  lr %.4g", trainer->rates[0].now);
+    if (trainer->rate_count) printf("  lr %.4g", trainer->rates[0].now);
     printf("  %.2f s\n", seconds);
     fflush(stdout);
     NncText *log = &trainer->log;

@@ -2,6 +2,7 @@
 #include <string.h>
 #include "driver/options.h"
 #include "driver/passes.h"
+#include "driver/train.h"
 
 static const char exit_text[] =
     "Exit status: 0 fine; 1 errors in the model; 2 wrong usage; 3 a file or the environment;\n"
@@ -44,6 +45,11 @@ void usage_print_command(FILE *out, CommandId command) {
                  row->letter ? row->letter : ' ', row->letter ? "," : " ", row->name,
                  row->argument[0] ? "=" : "", row->argument);
         fprintf(out, "  %-32s %s\n", left, row->help);
+    }
+    if (command == COMMAND_TRAIN) {
+        Arena *arena = arena_new();
+        fprintf(out, "\nSchedules\n  %s\n", schedule_names(arena));
+        arena_free(arena);
     }
     if (command != COMMAND_COMPILE) return;
     fputs("\nPasses\n", out);

@@ -365,6 +365,19 @@ static Value instance_step(Lowerer *lw, const CallArguments *args, Span span) {
     return value_none();
 }
 
+/* A function of the optimizer that every step() calls first. */
+static Value instance_register_step_pre_hook(Lowerer *lw, const CallArguments *args, Span span) {
+    Value v[2];
+    if (!args_get(lw, args, "self, hook", span, v)) return value_error();
+    if (lw->entry || v[1].kind != VALUE_FUNCTION) {
+        lower_error(lw, NN_OPTIMIZER, span,
+                    lw->entry ? "a hook is registered in a module's body" : "a hook is a function");
+        return value_error();
+    }
+    vector_push(lw->arena, &v[0].as.instance->hooks, v[1]);
+    return value_none();
+}
+
 static const Builtin module_methods[] = {
     {"parameters", instance_parameters},
     {"named_parameters", instance_named_parameters},
@@ -382,6 +395,7 @@ static const Builtin module_methods[] = {
 static const Builtin optimizer_methods[] = {
     {"zero_grad", instance_zero_grad},
     {"step", instance_step},
+    {"register_step_pre_hook", instance_register_step_pre_hook},
     {NULL, NULL},
 };
 
@@ -391,6 +405,10 @@ bool instance_attribute(Lowerer *lw, Instance *instance, Name name, Span span, V
     bool optimizer = instance->class_->kind == CLASS_KIND_OPTIMIZER;
     if (!optimizer && !strcmp(name->text, "training")) {
         *out = value_bool(instance_training(lw, instance));
+        return true;
+    }
+    if (optimizer && !strcmp(name->text, "param_groups")) {
+        *out = optimizer_group_list(lw, instance);
         return true;
     }
     for (const Builtin *m = optimizer ? optimizer_methods : module_methods; m->name; m++)
@@ -436,6 +454,21 @@ Value prim_member(Lowerer *lw, const CallArguments *args, Span span) {
     }
     Value *found = module_find_member(v[0].as.instance, name_of(v[1].as.text));
     return found ? *found : value_none();
+}
+
+/* prim.accepts(class, name): whether the header has a hyperparameter of that name. */
+Value prim_accepts(Lowerer *lw, const CallArguments *args, Span span) {
+    Value v[2];
+    if (!args_get(lw, args, "class, name", span, v)) return value_error();
+    if (v[0].kind != VALUE_CLASS || v[1].kind != VALUE_STR) {
+        lower_error(lw, NN_TENSOR_OPERAND, span, "prim.accepts takes a module's class and a name");
+        return value_error();
+    }
+    const Stmt *d = v[0].as.class_->declaration;
+    bool found = false;
+    for (int i = 0; i < d->param_count; i++)
+        found |= !strcmp(d->params[i].name->text, v[1].as.text);
+    return value_bool(found);
 }
 
 Value prim_children(Lowerer *lw, const CallArguments *args, Span span) {

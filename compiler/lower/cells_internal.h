@@ -56,10 +56,14 @@ CellList instance_cells(Lowerer *lw, Instance *instance, CellRole role);
 void optimizer_step(Lowerer *lw, Instance *optimizer, Span span);
 /* The parameters of all groups. */
 ValueList *optimizer_parameters(Lowerer *lw, Instance *optimizer);
+/* A dict for each group: "params", and every hyperparameter. */
+Value optimizer_group_list(Lowerer *lw, Instance *optimizer);
 
 Value prim_children(Lowerer *lw, const CallArguments *args, Span span);
 Value prim_add_module(Lowerer *lw, const CallArguments *args, Span span);
 Value prim_param(Lowerer *lw, const CallArguments *args, Span span);
 Value prim_member(Lowerer *lw, const CallArguments *args, Span span);
+Value prim_accepts(Lowerer *lw, const CallArguments *args, Span span);
+Value prim_runtime(Lowerer *lw, const CallArguments *args, Span span);
 
 #endif

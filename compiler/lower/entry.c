@@ -282,8 +282,9 @@ static void lower_export(Lowerer *lw, const Stmt *s) {
 
 /* ---- train blocks ---- */
 
-static bool has_arguments(const Function *f, int skip) {
-    return f->param_count > skip;
+/* A def with typed arguments, or without any but with a stated result. */
+static bool is_entry(const Function *f, int skip) {
+    return (f->param_count > skip || f->has_results) && signature_is_typed(f, skip, false);
 }
 
 static void lower_train(Lowerer *lw, const Stmt *s) {
@@ -307,8 +308,7 @@ static void lower_train(Lowerer *lw, const Stmt *s) {
         const Value *method = instance_method(self, def->function->name->text);
         if (!method || method->as.closure->function != def->function) continue;
         int skip = self_count(method->as.closure);
-        if (!has_arguments(def->function, skip) || !signature_is_typed(def->function, skip, false))
-            continue;
+        if (!is_entry(def->function, skip)) continue;
         Source source = {
             .callee = *method,
             .closure = method->as.closure,

@@ -60,7 +60,19 @@ static void assign_subscript(Lowerer *lw, const Expr *target, Value value) {
         ValueList *dict = object.as.list;
         for (int i = 0; i + 1 < dict->items.count; i += 2) {
             if (!value_equal(&dict->items.data[i], &key)) continue;
-            dict->items.data[i + 1] = value;
+            Value *now = &dict->items.data[i + 1];
+            if (dict->fixed && now->kind == VALUE_CELL)
+                cell_assign_hyperparameter(lw, now->as.cell, name_of(key.as.text), &value,
+                                           target->span);
+            else if (dict->fixed)
+                assign_error(lw, target->span,
+                             "only hyperparameters of type f32 are known at run time");
+            else
+                *now = value;
+            return;
+        }
+        if (dict->fixed) {
+            assign_error(lw, target->span, "the group has no hyperparameter of this name");
             return;
         }
         vector_push(lw->arena, &dict->items, key);

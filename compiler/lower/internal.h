@@ -43,7 +43,7 @@ struct Lowerer {
     Instance *instance; /* whose body or method is running; its path marks nodes */
     Namespace *main_file;
     VECTOR(Namespace *) files;
-    Namespace *nn, *functional, *torch, *init, *optim, *math,
+    Namespace *nn, *functional, *torch, *init, *optim, *lr_scheduler, *swa_utils, *math,
         *prim;                    /* torch also holds the bare names */
     SourceFile **library_sources; /* by row of prelude_files; NULL until first asked for */
     /* budgets: steps of compile-time execution, bytes (lower_room) */
@@ -138,6 +138,9 @@ Value cell_hyperparameter(Lowerer *lw, Instance *owner, Name name, DType dtype, 
                           Span span);
 /* self.optimizer.lr = value; false: `name` is not a run-time hyperparameter. */
 bool optimizer_assign(Lowerer *lw, Instance *self, Name name, const Value *value, Span span);
+/* Writes a run-time hyperparameter in an entry, or its first value where there is none. */
+void cell_assign_hyperparameter(Lowerer *lw, CellState *c, Name name, const Value *value,
+                                Span span);
 /* eval's STMT_DECLARE inside an optimizer's body: `state m = EXPR(p)` or `state t: i64 = 0`. */
 void optimizer_declare(Lowerer *lw, Instance *optimizer, const Stmt *declaration);
 /* After the root's instance is constructed and has its paths: names all cells ("net.conv1.weight",

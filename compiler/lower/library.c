@@ -16,8 +16,14 @@
 
 enum { IMPORT_LIMIT = 16 << 20 };
 
-const LibrarySpace library_spaces[] = {{"nn", "nn"},     {"F", "functional"}, {"torch", "tensor"},
-                                       {"init", "init"}, {"optim", "optim"},  {NULL, NULL}};
+const LibrarySpace library_spaces[] = {{"nn", "nn"},
+                                       {"F", "functional"},
+                                       {"torch", "tensor"},
+                                       {"init", "init"},
+                                       {"optim", "optim"},
+                                       {"lr_scheduler", "lr_scheduler"},
+                                       {"swa_utils", "swa_utils"},
+                                       {NULL, NULL}};
 enum { SPACE_COUNT = sizeof library_spaces / sizeof *library_spaces - 1 };
 
 /* ---- definitions ---- */
@@ -193,6 +199,8 @@ static Namespace **space_slot(Lowerer *lw, const char *name) {
     if (!strcmp(name, "torch")) return &lw->torch;
     if (!strcmp(name, "init")) return &lw->init;
     if (!strcmp(name, "optim")) return &lw->optim;
+    if (!strcmp(name, "lr_scheduler")) return &lw->lr_scheduler;
+    if (!strcmp(name, "swa_utils")) return &lw->swa_utils;
     if (!strcmp(name, "math")) return &lw->math;
     if (!strcmp(name, "prim")) return &lw->prim;
     return NULL;
@@ -268,7 +276,7 @@ static Value space_value(Namespace *space) {
     return (Value){.kind = VALUE_NAMESPACE, .as.namespace_ = space};
 }
 
-/* torch.nn, nn.functional, nn.init, nn.utils, torch.optim, torch.float32. */
+/* torch.nn, nn.functional, nn.init, nn.utils, torch.optim, optim.lr_scheduler, torch.float32. */
 static bool nested_space(Lowerer *lw, const Namespace *space, const char *word, Value *out) {
     const char *to = NULL;
     DType dtype;
@@ -287,6 +295,8 @@ static bool nested_space(Lowerer *lw, const Namespace *space, const char *word, 
         if (!strcmp(word, "functional")) to = "F";
         if (!strcmp(word, "init")) to = "init";
         if (!strcmp(word, "utils")) to = "torch";
+    } else if (space == lw->optim) {
+        if (!strcmp(word, "lr_scheduler") || !strcmp(word, "swa_utils")) to = word;
     }
     if (!to) return false;
     *out = space_value(library_namespace(lw, to));

@@ -221,18 +221,23 @@ Value cell_hyperparameter(Lowerer *lw, Instance *owner, Name name, DType dtype, 
     return value_cell(c);
 }
 
+void cell_assign_hyperparameter(Lowerer *lw, CellState *c, Name name, const Value *value,
+                                Span span) {
+    double number;
+    c = cell_resolve(c);
+    if (lw->entry) {
+        cell_write(lw, c, cell_convert(lw, c, value, "the hyperparameter", span), span);
+    } else if (value_as_float(lw, value, name->text, span, &number)) {
+        c->initialiser = *value;
+        c->cell->default_number = number;
+    }
+}
+
 static bool assign_one(Lowerer *lw, Instance *self, Name name, const Value *value, Span span) {
     for (int i = 0; i < self->hyperparameters.count; i++) {
         const Binding *b = &self->hyperparameters.data[i];
         if (b->name != name || b->value.kind != VALUE_CELL) continue;
-        CellState *c = cell_resolve(b->value.as.cell);
-        double number;
-        if (lw->entry) {
-            cell_write(lw, c, cell_convert(lw, c, value, "the hyperparameter", span), span);
-        } else if (value_as_float(lw, value, name->text, span, &number)) {
-            c->initialiser = *value;
-            c->cell->default_number = number;
-        }
+        cell_assign_hyperparameter(lw, b->value.as.cell, name, value, span);
         return true;
     }
     return false;
@@ -331,6 +336,11 @@ void optimizer_step(Lowerer *lw, Instance *optimizer, Span span) {
     }
     bool no_grad = lw->graph->no_grad, ok = true;
     lw->graph->no_grad = true;
+    for (int i = 0; i < optimizer->hooks.count && ok; i++) {
+        Value self = {.kind = VALUE_INSTANCE, .as.instance = optimizer};
+        Value result = eval_call_values(lw, &optimizer->hooks.data[i], &self, 1, span);
+        ok = result.kind != VALUE_ERROR;
+    }
     int groups = 1 + optimizer->groups.count;
     Node ***updated = NEW_ARRAY(lw->arena, groups, Node **);
     for (int k = 0; k < groups && ok; k++) {
@@ -357,4 +367,66 @@ ValueList *optimizer_parameters(Lowerer *lw, Instance *optimizer) {
             vector_push(lw->arena, &all->items, part->items.data[i]);
     }
     return all;
+}
+
+/* ---- what torch calls param_groups ---- */
+
+static Value group_dict(Lowerer *lw, const Instance *group) {
+    ValueList *dict = NEW(lw->arena, ValueList);
+    dict->fixed = true;
+    Value key = value_str("params"), list = {.kind = VALUE_LIST, .as.list = group->parameters};
+    vector_push(lw->arena, &dict->items, key);
+    vector_push(lw->arena, &dict->items, list);
+    for (int i = 0; i < group->hyperparameters.count; i++) {
+        key = value_str(group->hyperparameters.data[i].name->text);
+        vector_push(lw->arena, &dict->items, key);
+        vector_push(lw->arena, &dict->items, group->hyperparameters.data[i].value);
+    }
+    return (Value){.kind = VALUE_DICT, .as.list = dict};
+}
+
+Value optimizer_group_list(Lowerer *lw, Instance *optimizer) {
+    Value list = value_list(lw->arena, NULL, 0);
+    for (int k = 0; k <= optimizer->groups.count; k++) {
+        Value dict = group_dict(lw, k ? optimizer->groups.data[k - 1] : optimizer);
+        vector_push(lw->arena, &list.as.list->items, dict);
+    }
+    return list;
+}
+
+static Value make_cell(Lowerer *lw, Instance *group, Name name, Value *number, Span span) {
+    if (number->kind == VALUE_INT || number->kind == VALUE_FLOAT)
+        *number = cell_hyperparameter(lw, group, name, lw->options->default_dtype, number, span);
+    return *number;
+}
+
+static void make_hyperparameter_cell(Lowerer *lw, Instance *group, Name name, Span span) {
+    for (int i = 0; i < group->hyperparameters.count; i++) {
+        Binding *b = &group->hyperparameters.data[i];
+        if (b->name != name) continue;
+        if (b->value.kind == VALUE_TUPLE && b->value.as.list->items.count) {
+            const ValueList *old = b->value.as.list;
+            b->value = value_tuple(lw->arena, old->items.data, old->items.count);
+            make_cell(lw, group, name, &b->value.as.list->items.data[0], span);
+        } else {
+            make_cell(lw, group, name, &b->value, span);
+        }
+        scope_bind(lw, group->body_scope, name, b->value, b->span);
+    }
+}
+
+/* prim.runtime(optimizer, name): the number of that name, or the first of its tuple, is a cell from
+ * now on, in every group. */
+Value prim_runtime(Lowerer *lw, const CallArguments *args, Span span) {
+    Value v[2];
+    if (!args_get(lw, args, "optimizer, name", span, v)) return value_error();
+    if (v[0].kind != VALUE_INSTANCE || v[1].kind != VALUE_STR) {
+        lower_error(lw, NN_TENSOR_OPERAND, span, "prim.runtime takes an optimizer and a name");
+        return value_error();
+    }
+    Instance *optimizer = v[0].as.instance;
+    for (int k = 0; k <= optimizer->groups.count; k++)
+        make_hyperparameter_cell(lw, k ? optimizer->groups.data[k - 1] : optimizer,
+                                 name_of(v[1].as.text), span);
+    return value_none();
 }

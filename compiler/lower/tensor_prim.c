@@ -537,5 +537,7 @@ const Builtin prim_builtins[] = {
     {"add_module", prim_add_module},
     {"param", prim_param},
     {"member", prim_member},
+    {"runtime", prim_runtime},
+    {"accepts", prim_accepts},
     {NULL, NULL},
 };

@@ -45,6 +45,8 @@ typedef enum ValueKind {
 
 struct ValueList {
     VECTOR(Value) items;
+    bool
+        fixed; /* DICT whose keys and values stay, but for cells, which may be written through it */
     const Function
         *declared; /* TUPLE that a function with named results returned: r.values, r.indices */
 };
@@ -174,8 +176,9 @@ struct Instance {
     ValueList *parameters; /* CELLs in order, when kind is OPTIMIZER */
     VECTOR(CellState *) optimizer_cells;
     VECTOR(Instance *)
-    groups;             /* parameter groups after the first, each with its own hyperparameters */
-    Instance *group_of; /* of such a group: the optimizer */
+    groups;              /* parameter groups after the first, each with its own hyperparameters */
+    Instance *group_of;  /* of such a group: the optimizer */
+    VECTOR(Value) hooks; /* functions that step() calls first, with the optimizer */
     /* recorded by calls, for summary: types of the first call's input and output */
     bool called;
     TensorType input_type, output_type;

@@ -20,13 +20,14 @@ static void check_name(Sema *s, Name name, Span span) {
 
 /* nn.Linaer: an attribute of a namespace of the library that no definition hides. */
 static bool check_namespace(Sema *s, const Expr *e) {
-    static const char *const spaces[] = {"nn", "F", "init", "optim"};
+    static const char *const spaces[] = {"nn", "F", "init", "optim", "lr_scheduler", "swa_utils"};
     if (e->left->kind != EXPR_NAME) return false;
     for (NameScope *scope = s->scope; scope; scope = scope->parent)
         if (scope_lookup(scope, e->left->name)) return false;
     for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++) {
         if (strcmp(e->left->name->text, spaces[i]) || !library_has_space(s, spaces[i])) continue;
-        static const char *const nested[] = {"functional", "init", "utils", "Module", "Parameter"};
+        static const char *const nested[] = {"functional", "init",         "utils",    "Module",
+                                             "Parameter",  "lr_scheduler", "swa_utils"};
         for (size_t k = 0; k < sizeof nested / sizeof *nested; k++)
             if (!strcmp(e->name->text, nested[k])) return true;
         if (!library_has(s, spaces[i], e->name))

@@ -5,6 +5,7 @@ cd "$SOURCE_DIR" || exit 1
 failed=0
 modules=$(sed -n 's/^module \([A-Z][A-Za-z0-9]*\).*/\1/p' compiler/prelude/nn/*.nn)
 optimizers=$(sed -n 's/^optimizer \([A-Z][A-Za-z0-9]*\).*/\1/p' compiler/prelude/optim/*.nn)
+schedules=$(sed -n 's/^module \([A-Z][A-Za-z0-9]*\).*/\1/p' compiler/prelude/lr_scheduler/*.nn)
 functions=$(sed -n 's/^def \([a-z][a-z0-9_]*\).*/\1/p' compiler/prelude/functional/*.nn)
 [ "$(printf '%s\n' "$modules" | wc -l)" -gt 20 ] || { echo "the library's modules were not found"; exit 1; }
 # Words that are also ordinary ones of a compiler, values of options, or torch's containers and tensor methods that
@@ -27,7 +28,7 @@ for file in $(find compiler -name '*.[ch]' ! -path '*/prelude/*' | sort); do
           gsub(/"[A-Za-z0-9_]*[^A-Za-z0-9_"][^"]*"/, "\"\"", out)
           print file ":" NR ": " out }' "$file"
 done >"$code"
-for name in $modules $optimizers $functions; do
+for name in $modules $optimizers $schedules $functions; do
     case "$exempt $primitives" in *" $name "*) continue ;; esac
     found=$(grep -w -- "$name" "$code")
     [ -z "$found" ] && continue
