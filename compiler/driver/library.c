@@ -85,7 +85,7 @@ static void put_markdown(Text *out, const char *text, size_t length) {
     bool code = false;
     for (size_t i = 0; i < length; i++) {
         code ^= text[i] == '`';
-        if (!code && strchr("*_<[|\\", text[i])) text_char(out, '\\');
+        if (!code && strchr("*_<[\\", text[i])) text_char(out, '\\');
         text_char(out, text[i]);
     }
 }

@@ -1,4 +1,4 @@
-# `nnc library`: every definition says what it is; names in all their forms; a name that is not there.
+# `nnc library`, which docs/library.md is: every definition says what it is; names in all their forms; a name that is not there.
 set -u
 failed=0
 complain() { echo "$*"; failed=1; }
@@ -18,4 +18,5 @@ said=$("$NNC" library nn.Conv2 2>&1)
 case $said in *"the library has no nn.Conv2; did you mean nn.Conv"*) ;; *) complain "$said" ;; esac
 said=$("$NNC" library nn.Whatever_it_is 2>&1)
 case $said in *"the library has no nn.Whatever_it_is; \`nnc library\` prints all of it"*) ;; *) complain "$said" ;; esac
+printf '%s\n' "$page" | cmp -s - "$SOURCE_DIR/docs/library.md" || complain "docs/library.md is old: nnc library >docs/library.md"
 exit $failed
