@@ -120,9 +120,7 @@ typedef struct NameList {
 
 static void visit_name(void *user, const char *space, const char *name) {
     NameList *list = user;
-    if (strcmp(space, "lr_scheduler") || !strcmp(name, "advance") || !strcmp(name, "unit") ||
-        !strcmp(name, "takes_total"))
-        return;
+    if (strcmp(space, "lr_scheduler")) return;
     text_printf(&list->text, "%s%s", list->text.length ? ", " : "", name);
     if (!list->wanted) return;
     list->found |= !strcmp(name, list->wanted);
@@ -171,7 +169,7 @@ static const char *schedule_source(Arena *arena, const char *name, const char *a
     if (!strstr(arguments, "total_steps") && !strstr(arguments, "epochs"))
         call = arena_printf(arena,
                             "lr_scheduler.%s(optimizer%s%s, total_steps=%" PRId64
-                            ") if lr_scheduler.takes_total(lr_scheduler.%s) else %s",
+                            ") if lr_scheduler._takes_total(lr_scheduler.%s) else %s",
                             name, comma, arguments, total, name, call);
     return arena_printf(
         arena,
@@ -180,7 +178,7 @@ static const char *schedule_source(Arena *arena, const char *name, const char *a
         "    self.optimizer = optim.SGD(self.p.parameters(), lr=1.0, momentum=0.9)\n"
         "    optimizer = self.optimizer\n"
         "    self.schedule = %s\n"
-        "    unit = lr_scheduler.unit(self.schedule)\n"
+        "    unit = lr_scheduler._unit(self.schedule)\n"
         "    def at(self, lr: f64, t: f64) -> (rate: f64, unit: i64) {\n"
         "        if unit == 2 { return lr, unit }\n"
         "        return self.schedule.rates(torch.stack([lr]), t)[0], unit\n"
@@ -190,7 +188,7 @@ static const char *schedule_source(Arena *arena, const char *name, const char *a
         "        return lr\n"
         "    }\n"
         "    def observe(self, loss: f64) -> (rate: f64) {\n"
-        "        if unit == 2 { lr_scheduler.advance(self.schedule, loss) }\n"
+        "        if unit == 2 { lr_scheduler._advance(self.schedule, loss) }\n"
         "        return self.optimizer.lr + 0 * loss\n"
         "    }\n"
         "}\n",

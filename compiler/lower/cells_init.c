@@ -25,9 +25,22 @@ static Value evaluate_state(Lowerer *lw, CellState *c) {
     return v;
 }
 
+static Node *initial_value(Lowerer *lw, CellState *c);
+
+/* A copy begins as its original, also where that comes later or never. */
+static Node *copied_value(Lowerer *lw, CellState *original) {
+    CellState *before = lw->init_cell;
+    lw->init_cell = original = cell_resolve(original);
+    cell_refresh(lw, original);
+    if (!original->current) original->current = initial_value(lw, original);
+    lw->init_cell = before;
+    return original->current;
+}
+
 static Node *initial_value(Lowerer *lw, CellState *c) {
     Span span = c->initialiser_span.file ? c->initialiser_span : c->cell->span;
     Value v = c->initialiser;
+    if (v.kind == VALUE_CELL) return copied_value(lw, v.as.cell);
     if (c->cell->role == CELL_GRADIENT)
         v = value_int(0);
     else if (c->parameter)
@@ -81,9 +94,9 @@ static void build(Lowerer *lw, Root *root, EntryKind kind, const char *name, boo
         add_dims(lw, entry, &c->cell->type.shape);
         CellState *before = lw->init_cell;
         lw->init_cell = c;
-        Node *node = initial_value(lw, c);
-        lw->init_cell = before;
         cell_refresh(lw, c);
+        Node *node = c->current ? c->current : initial_value(lw, c);
+        lw->init_cell = before;
         c->current = node;
         if (!node) continue;
         CellWrite write = {c->cell, node};

@@ -63,6 +63,7 @@ Value prim_children(Lowerer *lw, const CallArguments *args, Span span);
 Value prim_add_module(Lowerer *lw, const CallArguments *args, Span span);
 Value prim_param(Lowerer *lw, const CallArguments *args, Span span);
 Value prim_member(Lowerer *lw, const CallArguments *args, Span span);
+Value prim_copy(Lowerer *lw, const CallArguments *args, Span span);
 Value prim_accepts(Lowerer *lw, const CallArguments *args, Span span);
 Value prim_runtime(Lowerer *lw, const CallArguments *args, Span span);
 

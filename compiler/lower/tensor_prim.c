@@ -539,5 +539,6 @@ const Builtin prim_builtins[] = {
     {"member", prim_member},
     {"runtime", prim_runtime},
     {"accepts", prim_accepts},
+    {"copy", prim_copy},
     {NULL, NULL},
 };

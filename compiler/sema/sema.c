@@ -20,7 +20,7 @@ static void check_name(Sema *s, Name name, Span span) {
 
 /* nn.Linaer: an attribute of a namespace of the library that no definition hides. */
 static bool check_namespace(Sema *s, const Expr *e) {
-    static const char *const spaces[] = {"nn", "F", "init", "optim", "lr_scheduler", "swa_utils"};
+    static const char *const spaces[] = {"nn", "F", "init", "optim"};
     if (e->left->kind != EXPR_NAME) return false;
     for (NameScope *scope = s->scope; scope; scope = scope->parent)
         if (scope_lookup(scope, e->left->name)) return false;

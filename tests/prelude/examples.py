@@ -81,29 +81,38 @@ def results_of(text, names):
 TRAINING = """train E {{
     self.m = nn.Linear(4, 6)
     self.optimizer = {optimizer}
-
+{member}
     def step(self, x: f32[N, 4]) -> (loss: f32) {{
         loss = self.m(x).sum()
         self.optimizer.zero_grad()
         loss.backward()
 {line}        self.optimizer.step()
-        return loss
+{after}        return loss
     }}
 }}
 """
 
 
+def training(optimizer="optim.SGD(self.m.parameters(), lr=0.1, momentum=0.9)", member="", line="", after=""):
+    return TRAINING.format(optimizer=optimizer, member=member, line=line, after=after), "step", [("x", "f32[N, 4]")]
+
+
 def program_of(example):
     """(text, entry, names and types of its arguments)."""
-    x = [("x", "f32[N, 4]")]
+    if example.startswith("optim.lr_scheduler."):
+        own = re.sub(r"\boptimizer\b", "self.optimizer", example)
+        return training(member=f"    self.s = {own}\n", after=f"        self.s.step({'loss' if 'Plateau' in own else ''})\n")
+    if example.startswith("optim.swa_utils."):
+        own = re.sub(r"\bmodel\b", "self.m", example)
+        return training(member=f"    self.a = {own}\n", after="        self.a.update_parameters(self.m)\n")
     if example.startswith("optim."):
-        return TRAINING.format(optimizer=example, line=""), "step", x
+        return training(example)
     if example.startswith("nn.utils."):
-        return TRAINING.format(optimizer="optim.SGD(self.m.parameters(), lr=0.1)", line=f"        {example}\n"), "step", x
+        return training(line=f"        {example}\n")
     if example.startswith(("param ", "init.")):
         member = "" if example.startswith("param ") else "    self.m = nn.Linear(4, 6)\n"
         body = "    def forward(self, x: f32[N, 4]) -> f32[N, 4] { return x }\n"
-        return f"module E {{\n{member}    {example}\n{body}}}\n\nexport E() as e\n", "e", x
+        return f"module E {{\n{member}    {example}\n{body}}}\n\nexport E() as e\n", "e", [("x", "f32[N, 4]")]
     expression, _, types = example.partition("  # ")
     given, arrow, value = types.rpartition("-> ")
     if not arrow:
