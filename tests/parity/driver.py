@@ -2,6 +2,7 @@
 
     driver.py [--only TEXT] [--keep FOLDER] [--report FILE]   everything, against torch in f64 (needs torch)
     driver.py --interpret [--only TEXT]                       in the interpreter alone: seconds
+    driver.py --shim [--only TEXT]                            emitted CUDA, by the shim of tests/cuda, in f32
     driver.py --fixtures FILE                                 writes torch's results for the test below
     driver.py --check FILE                                    the fixtures' cases, without torch
 
@@ -35,6 +36,8 @@ VARIANTS = ("f64", "f32")
 # in f64 each: 512 units of 2^-24 and 4,096 of 2^-53.  A row whose condition is worse says by how much, and why.
 BOUNDS = {"f64": 4096 * 2.0**-53, "f32": 512 * 2.0**-24}
 BOUNDS["interpreted"] = BOUNDS["f64"]
+BOUNDS["shim"] = BOUNDS["f32"]
+SHIM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cuda", "shim")
 FILE_CASES = 60
 STEPS = 6
 EXTENTS = {"N": 3, "M": 2, "T": 5, "C": 4, "L": 7}
@@ -183,9 +186,27 @@ def compile_file(folder, name, texts, variant):
         run_command([os.environ.get("NNC_PARITY", "nnc_parity"), path + ".nn"])
         return path + ".nn"
     nnc, cc = os.environ.get("NNC", "nnc"), os.environ.get("CC", "gcc")
+    if variant == "shim":
+        return compile_for_shim(path, nnc)
     dtype = ["--default-dtype=f64"] if variant == "f64" else []
     run_command([nnc, path + ".nn", "-o", path + ".c"] + dtype)
     run_command([cc, "-O1", "-w", "-shared", "-fPIC", path + ".c", "-o", path + ".so", "-lm"])
+    return path + ".so"
+
+
+def compile_for_shim(path, nnc):
+    """CUDA C++ and the shim of tests/cuda; the blocks are seen through the tables of nnc_abi.h, one after the other."""
+    with open(path + ".nn") as f:
+        blocks = re.findall(r"^train (\w+)", f.read(), re.M)
+    run_command([nnc, path + ".nn", "-o", path + ".cu"])
+    with open(path + ".cpp", "w") as f:
+        f.write(f'#include "{path}.cu"\n#include <cstring>\n#include <utility>\n#include <vector>\n')
+        for block in blocks:
+            f.write(f"#undef MODEL\n#undef CUDA_MODEL\n#define MODEL {block}_model\n#define CUDA_MODEL {block}_cuda_model\n")
+            f.write(f'namespace seen_{block} {{\n#include "{SHIM}/adapter.cpp"\n}}\n')
+    flags = ["-std=c++17", "-O1", "-w", "-fno-strict-aliasing", "-fno-gnu-unique", "-fPIC", "-shared"]
+    own = ["-DSCHEDULES=2", "-DADAPTER_ENTRIES=1", "-I" + SHIM, "-I" + os.path.dirname(path)]
+    run_command([os.environ.get("CXX", "g++"), *flags, *own, path + ".cpp", "-o", path + ".so"])
     return path + ".so"
 
 
@@ -436,6 +457,7 @@ def main():
     parser.add_argument("--fixtures")
     parser.add_argument("--check")
     parser.add_argument("--interpret", action="store_true")
+    parser.add_argument("--shim", action="store_true")
     options = parser.parse_args()
     every = declared.all_cases()
     if options.check:
@@ -452,7 +474,7 @@ def main():
         return 0
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.keep or scratch
-        variants = ("interpreted",) if options.interpret else VARIANTS
+        variants = ("interpreted",) if options.interpret else ("shim",) if options.shim else VARIANTS
         found = run([case for case in selected if case.key in records], records, variants, folder)
     for key, text in failures.items():
         found[key]["torch"] = Failure(text)

@@ -13,7 +13,9 @@
 #ifndef SCHEDULES
 #define SCHEDULES 8
 #endif
-enum { ADAPTER_ENTRIES = 128 };
+#ifndef ADAPTER_ENTRIES
+#define ADAPTER_ENTRIES 128
+#endif
 
 extern "C" const nnc_model *MODEL(void);
 
