@@ -58,32 +58,72 @@ static bool read_column(const char *path, NncArray *out, NncError *error) {
     return good;
 }
 
-/* A stream of elements as samples of one bound length: [L] becomes [L / T, T], or [T, L / T] where
- * the batch lies along the second axis.  A rest shorter than T is left out. */
-static bool cut_stream(const nnc_entry_info *entry, const nnc_tensor_info *info, int axis,
-                       const NncBinding *bindings, int binding_count, NncArray *array,
-                       NncError *error) {
+/* How a text becomes samples: `count` streams, each a contiguous part of it, in `windows` windows
+ * of `length` elements; the rest of the text is left out.  Sample w * count + k is window w of
+ * stream k, so that a batch of `count` goes on where the one before ended. */
+typedef struct Streams {
+    int64_t count, windows, length;
+} Streams;
+
+/* The length of a window of input `info`, from --bind. */
+static int64_t window_length(const nnc_entry_info *entry, const nnc_tensor_info *info, int axis,
+                             const NncBinding *bindings, int binding_count, NncError *error) {
     int64_t length = info->dims[1 - axis];
     for (int b = 0; length < 0 && length != INT64_MIN && b < binding_count; ++b)
         if (strcmp(bindings[b].name, entry->dims[-1 - length]) == 0) length = bindings[b].value;
     if (length < 1)
-        return nnc_fail(
+        nnc_fail(
             error,
             "input '%s' is cut from a stream: give the length of a sample with --bind %s=NUMBER",
             info->name,
             info->dims[1 - axis] == INT64_MIN ? "DIM" : entry->dims[-1 - info->dims[1 - axis]]);
-    int64_t samples = array->dims[0] / length;
-    int64_t dims[2] = {axis == 0 ? samples : length, axis == 0 ? length : samples};
+    return length;
+}
+
+/* [L] becomes [samples, T], or [T, samples] where the batch lies along the second axis. */
+static bool cut_stream(const Streams *streams, int axis, NncArray *array, NncError *error) {
+    const int64_t length = streams->length, samples = streams->count * streams->windows;
+    const int64_t dims[2] = {axis == 0 ? samples : length, axis == 0 ? length : samples};
     NncArray cut;
     if (!nnc_array_create(&cut, array->dtype, 2, dims, error)) return false;
-    size_t width = nnc_dtype_bytes(array->dtype);
-    for (int64_t i = 0; i < samples; ++i)
+    const size_t width = nnc_dtype_bytes(array->dtype);
+    for (int64_t i = 0; i < samples; ++i) {
+        const int64_t from = (i % streams->count * streams->windows + i / streams->count) * length;
         for (int64_t t = 0; t < length; ++t)
             memcpy((char *)cut.data +
                        (size_t)(axis == 0 ? i * length + t : t * samples + i) * width,
-                   (const char *)array->data + (size_t)(i * length + t) * width, width);
+                   (const char *)array->data + (size_t)(from + t) * width, width);
+    }
     nnc_array_free(array);
     *array = cut;
+    return true;
+}
+
+/* Cuts every column that is one long stream, all in the same places.  *found: there is one. */
+static bool cut_streams(const nnc_entry_info *entry, const int *column_of, NncColumn *columns,
+                        int64_t batch, const NncBinding *bindings, int binding_count, bool *found,
+                        NncError *error) {
+    Streams streams = {0};
+    int64_t samples = INT64_MAX;
+    for (int pass = 0; pass < 2; ++pass) {
+        for (int a = 0; a < entry->argument_count; ++a) {
+            const nnc_tensor_info *info = &entry->arguments[a];
+            NncColumn *column = column_of[a] < 0 ? NULL : &columns[column_of[a]];
+            if (!column || column->array.rank != 1 || info->rank != 2) continue;
+            const int64_t length =
+                window_length(entry, info, column->axis, bindings, binding_count, error);
+            if (length < 1) return false;
+            streams.length = length;
+            if (pass == 0 && column->array.dims[0] / length < samples)
+                samples = column->array.dims[0] / length;
+            if (pass == 1 && !cut_stream(&streams, column->axis, &column->array, error))
+                return false;
+        }
+        if (samples == INT64_MAX) return true;
+        *found = true;
+        streams.count = batch < samples ? batch : samples;
+        streams.windows = streams.count ? samples / streams.count : 0;
+    }
     return true;
 }
 
@@ -174,13 +214,9 @@ int feed_open(Feed *feed, Arena *arena, const TrainOptions *options, const nnc_e
                 status = 3;
             } else {
                 NncArray *array = &columns[feed->column_count++].array;
-                if (array->rank == 1 && info->rank == 2 &&
-                    !cut_stream(entry, info, axis, bindings, binding_count, array, error)) {
-                    status = 3;
-                    continue;
-                }
+                const bool stream = array->rank == 1 && info->rank == 2;
                 /* Rank and dtype here; the other dims with the first batch. */
-                if (array->rank != info->rank || array->dtype != info->dtype) {
+                if ((array->rank != info->rank && !stream) || array->dtype != info->dtype) {
                     char given[256];
                     nnc_fail(error, "input '%s' of %s is %s, but %s holds %s", info->name,
                              entry->name, nnc_describe_tensor(shape, sizeof shape, entry, info),
@@ -193,11 +229,15 @@ int feed_open(Feed *feed, Arena *arena, const TrainOptions *options, const nnc_e
         }
     }
     int64_t batch = options->batch > 0 ? options->batch : 64;
+    bool streams = false;
+    if (status == 0 && !cut_streams(entry, feed->column_of, columns, batch, bindings, binding_count,
+                                    &streams, error))
+        status = 3;
     if (status != 0) return status;
     int column_count = feed->column_count;
     feed->column_count = 0;
-    return nnc_loader_open(&feed->loader, columns, column_count, batch, shuffle, drop_last, seed,
-                           options->limit, error)
+    return nnc_loader_open(&feed->loader, columns, column_count, batch, shuffle && !streams,
+                           drop_last, seed, options->limit, error)
                ? 0
                : 3;
 }
