@@ -173,12 +173,13 @@ static int engine_set(void *user, nnc_context *context, int cell, const void *da
 /* --- the
  * tables -------------------------------------------------------------------------------- */
 
-static void describe(nnc_tensor_info *out, const Entry *entry, Name name, const Node *node) {
+static void describe(nnc_tensor_info *out, const Entry *entry, Name name, DType dtype,
+                     const Shape *shape) {
     out->name = name->text;
-    out->dtype = (int)node->type.dtype; /* both lists have one order; checked below */
-    out->rank = node->type.shape.rank;
+    out->dtype = (int)dtype; /* both lists have one order; checked below */
+    out->rank = shape->rank;
     for (int i = 0; i < out->rank; ++i) {
-        const Dim *dim = node->type.shape.dims[i];
+        const Dim *dim = shape->dims[i];
         if (dim_is_const(dim, &out->dims[i])) continue;
         out->dims[i] = INT64_MIN;
         for (int k = 0; k < entry->dims.count; ++k)
@@ -235,11 +236,15 @@ static nnc_cell_info *describe_cells(Arena *arena, const Root *root) {
 static void describe_entry(Arena *arena, nnc_entry_info *out, const Entry *entry, int position) {
     nnc_tensor_info *arguments = NEW_ARRAY(arena, (size_t)entry->arguments.count, nnc_tensor_info);
     nnc_tensor_info *results = NEW_ARRAY(arena, (size_t)entry->results.count, nnc_tensor_info);
-    for (int a = 0; a < entry->arguments.count; ++a)
-        describe(&arguments[a], entry, entry->arguments.data[a].name,
-                 entry->arguments.data[a].node);
-    for (int r = 0; r < entry->results.count; ++r)
-        describe(&results[r], entry, entry->results.data[r].name, entry->results.data[r].node);
+    for (int a = 0; a < entry->arguments.count; ++a) {
+        const Argument *argument = &entry->arguments.data[a];
+        describe(&arguments[a], entry, argument->name, argument->node->type.dtype,
+                 &argument->shape);
+    }
+    for (int r = 0; r < entry->results.count; ++r) {
+        const TensorType *type = &entry->results.data[r].node->type;
+        describe(&results[r], entry, entry->results.data[r].name, type->dtype, &type->shape);
+    }
     *out = (nnc_entry_info){.name = entry->name->text,
                             .symbol = entry->symbol,
                             .kind = entry->kind == ENTRY_TRAIN,

@@ -368,15 +368,33 @@ static uint32_t fnv1a(const char *text) {
     return hash;
 }
 
-uint32_t random_site(Lowerer *lw, const char **where) {
+/* The path that a cell's initial value is drawn from: its own, or for a copy that of the original,
+ * which is the first copy's where the original is no cell of the root. */
+static const char *draw_path(CellState *c) {
+    CellState *original = c->drawn_as;
+    if (!original) return c->cell->name->text;
+    if (original->cell->index >= 0) return original->cell->name->text;
+    if (!original->draw_path) original->draw_path = c->cell->name->text;
+    return original->draw_path;
+}
+
+static PathDraws *draws_of(Lowerer *lw, const char *path) {
     CellWork *work = cell_work(lw);
-    const char *path = lw->init_cell                        ? lw->init_cell->cell->name->text
-                       : lw->instance && lw->instance->path ? lw->instance->path
-                                                            : "";
     uint32_t index = name_of(path)->index;
     while ((uint32_t)work->draws.count <= index)
         vector_push(lw->arena, &work->draws, ((PathDraws){0}));
-    PathDraws *draws = &work->draws.data[index];
+    return &work->draws.data[index];
+}
+
+void random_begin_cell(Lowerer *lw, CellState *c) {
+    if (c->drawn_as) *draws_of(lw, draw_path(c)) = (PathDraws){lw->entry_serial, 0};
+}
+
+uint32_t random_site(Lowerer *lw, const char **where) {
+    const char *path = lw->init_cell                        ? draw_path(lw->init_cell)
+                       : lw->instance && lw->instance->path ? lw->instance->path
+                                                            : "";
+    PathDraws *draws = draws_of(lw, path);
     if (draws->entry != lw->entry_serial) *draws = (PathDraws){lw->entry_serial, 0};
     uint32_t ordinal = draws->count++;
     if (lw->init_cell && ordinal == 0)

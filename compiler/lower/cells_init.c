@@ -94,6 +94,7 @@ static void build(Lowerer *lw, Root *root, EntryKind kind, const char *name, boo
         add_dims(lw, entry, &c->cell->type.shape);
         CellState *before = lw->init_cell;
         lw->init_cell = c;
+        random_begin_cell(lw, c);
         cell_refresh(lw, c);
         Node *node = c->current ? c->current : initial_value(lw, c);
         lw->init_cell = before;
@@ -143,6 +144,7 @@ Value prim_initialise(Lowerer *lw, const CallArguments *args, Span span) {
     closure->partial = partial;
     Value function = {.kind = VALUE_FUNCTION, .as.closure = closure};
     if (!lw->entry) {
+        c->drawn_as = NULL;
         c->initialiser = function;
         c->initialiser_span = lower_blame(lw, span);
         return args->values[0];

@@ -44,6 +44,8 @@ Node *node_detached(Lowerer *lw, Node *x);
 Node *cell_convert(Lowerer *lw, CellState *c, const Value *value, const char *what, Span span);
 /* Site of the next draw, from the running module's path (or the parameter's, in an initialiser). */
 uint32_t random_site(Lowerer *lw, const char **where);
+/* Before the initial value of a cell: a copy's draws are counted like its original's. */
+void random_begin_cell(Lowerer *lw, CellState *c);
 /* A method of `self` as a value that can be called. */
 Value method_value(Lowerer *lw, const Builtin *method, const Value *self);
 

@@ -198,8 +198,19 @@ bool host_attribute(Lowerer *lw, const Value *object, Name name, Span span, Valu
         *out = object->as.list->items.data[i];
         return true;
     }
-    if (object->kind == VALUE_CLASS && !strcmp(name->text, "__name__")) {
+    if (object->kind != VALUE_CLASS) return false;
+    if (!strcmp(name->text, "__name__")) {
         *out = value_str(object->as.class_->name->text);
+        return true;
+    }
+    /* a `def` without self needs no instance */
+    const StmtList *body = &object->as.class_->declaration->body;
+    for (int i = 0; i < body->count; i++) {
+        const Stmt *s = body->items[i];
+        if (s->kind != STMT_FUNCTION || s->function->is_vjp || s->function->name != name) continue;
+        const Function *f = s->function;
+        if (f->param_count && !strcmp(f->params[0].name->text, "self")) return false;
+        *out = definition_value(lw, body, s, object->as.class_->home, NULL, NULL);
         return true;
     }
     return false;

@@ -689,7 +689,7 @@ bool signature_entry(Lowerer *lw, const Function *f, int skip, Entry *entry, Val
         lower_mark(lw, p->span);
         Node *node = op_input(lw->graph, p->name, type);
         if (!node) return false;
-        Argument argument = {p->name, node, p->span};
+        Argument argument = {p->name, node, p->span, type.shape};
         vector_push(lw->arena, &entry->arguments, argument);
         values[entry->arguments.count - 1] =
             value_with_story(lw, node, NULL, p->name->text, p->span);

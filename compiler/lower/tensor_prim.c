@@ -386,6 +386,93 @@ static Value prim_full(Lowerer *lw, const CallArguments *args, Span span) {
     return value_of_node(lw, operand_node(lw, &fill, dtype, &shape, span), NULL);
 }
 
+/* Nested lists as a literal: the extents from the first of each level, then the numbers. */
+typedef struct Literal {
+    VECTOR(Value) numbers;
+    const Dim *dims[SHAPE_MAX_RANK];
+    int rank;
+} Literal;
+
+static bool is_sequence(const Value *v) {
+    return v->kind == VALUE_LIST || v->kind == VALUE_TUPLE;
+}
+
+static bool literal_read(Lowerer *lw, const Value *v, int level, Span span, Literal *out) {
+    if (v->kind == VALUE_ERROR) return false;
+    if (!is_sequence(v)) {
+        bool number = v->kind == VALUE_INT || v->kind == VALUE_FLOAT || v->kind == VALUE_BOOL;
+        if (number && level == out->rank) {
+            vector_push(lw->arena, &out->numbers, *v);
+            return true;
+        }
+        if (number)
+            lower_error(lw, NN_TENSOR_OPERAND, span, "the lists of a tensor are not equally deep");
+        else
+            lower_error(lw, NN_TENSOR_OPERAND, span, "a tensor is made of numbers, found %s",
+                        value_kind_name(v));
+        return false;
+    }
+    int count = v->as.list->items.count;
+    int64_t extent = -1;
+    if (level == SHAPE_MAX_RANK || (level == out->rank && out->numbers.count)) {
+        lower_error(lw, NN_TENSOR_OPERAND, span, "the lists of a tensor are not equally deep");
+        return false;
+    }
+    if (level == out->rank) out->dims[out->rank++] = dim_const(lw->dims, count);
+    if (!dim_is_const(out->dims[level], &extent) || extent != count) {
+        lower_error(lw, NN_TENSOR_OPERAND, span,
+                    "the lists of a tensor are not equally long: %lld and %d", (long long)extent,
+                    count);
+        return false;
+    }
+    for (int i = 0; i < count; i++)
+        if (!literal_read(lw, &v->as.list->items.data[i], level + 1, span, out)) return false;
+    return true;
+}
+
+/* prim.literal([[1, 2], [3, 4]]): numbers that are known while compiling. */
+static Value prim_literal(Lowerer *lw, const CallArguments *args, Span span) {
+    Value v[2];
+    DType dtype = DTYPE_BOOL;
+    Literal literal = {.rank = 0};
+    if (!read(lw, args, "data, dtype=None", span, v, NULL) || !need_graph(lw, span) ||
+        !literal_read(lw, &v[0], 0, span, &literal))
+        return value_error();
+    int count = literal.numbers.count;
+    if (!count) dtype = lw->options->default_dtype;
+    for (int i = 0; i < count; i++) {
+        ValueKind kind = literal.numbers.data[i].kind;
+        if (kind == VALUE_FLOAT) dtype = lw->options->default_dtype;
+        if (kind == VALUE_INT && !dtype_is_float(dtype)) dtype = DTYPE_I64;
+    }
+    if (!read_dtype(lw, &v[1], dtype, span, &dtype)) return value_error();
+    union {
+        int64_t integer;
+        double number;
+    } *data = arena_alloc(lw->arena, ((size_t)count + 1) * sizeof *data);
+    for (int i = 0; i < count; i++) {
+        const Value *n = &literal.numbers.data[i];
+        double number = n->kind == VALUE_FLOAT ? n->as.number
+                        : n->kind == VALUE_INT ? (double)n->as.integer
+                                               : n->as.boolean;
+        if (dtype_is_float(dtype))
+            data[i].number = number;
+        else if (dtype == DTYPE_BOOL)
+            data[i].integer = number != 0;
+        else if (n->kind != VALUE_FLOAT)
+            data[i].integer = n->kind == VALUE_INT ? n->as.integer : n->as.boolean;
+        else if (number > -0x1p63 && number < 0x1p63)
+            data[i].integer = (int64_t)number;
+        else {
+            lower_error(lw, NN_TENSOR_OPERAND, span, "%g is no %s", number, dtype_name(dtype));
+            return value_error();
+        }
+    }
+    lower_mark(lw, span);
+    TensorType type = {dtype, shape_of(literal.rank, literal.dims)};
+    return value_of_node(lw, op_const_data(lw->graph, data, type), NULL);
+}
+
 static Value prim_iota(Lowerer *lw, const CallArguments *args, Span span) {
     Value v[3];
     Shape shape;
@@ -521,6 +608,7 @@ const Builtin prim_builtins[] = {
     {"prefix", prim_prefix},
     {"argsort", prim_argsort},
     {"full", prim_full},
+    {"literal", prim_literal},
     {"iota", prim_iota},
     {"random", prim_random},
     {"cast", prim_cast},

@@ -134,6 +134,10 @@ bool tensor_check_range(Lowerer *lw, Node *ids, const Dim *low, const Dim *high,
         dim_at_most(lw->dims, low, dim_const(lw->dims, 0)) &&
         dim_at_most(lw->dims, range.high, high))
         return true;
+    /* Of numbers that are known the largest is one of them, so what is left to check is a dim. */
+    if (ids->op == OP_CONST && range.known && range.high && dim_is_const(low, &low_value) &&
+        range.low >= low_value && dim_less_equal(lw->dims, range.high, high) == DIM_UNKNOWN)
+        return dims_require_order(lw, range.high, high, span);
     /* Inside a scan, the sequence that the element is from is checked before the loop. */
     Node *whole = region_whole(lw, ids);
     if (whole) ids = whole;

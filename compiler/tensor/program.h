@@ -34,6 +34,7 @@ typedef struct Argument {
     Name name;
     Node *node;
     Span span;
+    Shape shape; /* as declared: where a check fixes a dim, the node has its number */
 } Argument;
 typedef struct Result {
     Name name;

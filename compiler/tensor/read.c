@@ -247,7 +247,9 @@ static Entry *read_entry(Reader *r) {
     for (int i = 0; i < entry->writes.count; i++)
         vector_push(r->arena, &g->results, entry->writes.data[i].node);
     for (int i = 0; i < g->inputs.count; i++) {
-        Argument argument = {.name = g->inputs.data[i]->attr.input.name, .node = g->inputs.data[i]};
+        Node *node = g->inputs.data[i];
+        Argument argument = {
+            .name = node->attr.input.name, .node = node, .shape = node->type.shape};
         vector_push(r->arena, &entry->arguments, argument);
     }
     close_graph(g);

@@ -166,6 +166,17 @@ function("F.huber_loss", "N 5; N 5; p: N 5", "x0, x1, weight=x2", "x0, x1, reduc
 function("F.multi_margin_loss", "N 5; i5: N; dp: 5", "x0, x1, weight=x2", "x0, x1, 2, 0.5, reduction='sum', weight=x2", "x0, x1, reduction='none'")
 function("F.multilabel_soft_margin_loss", "N 5; u: N 5; dp: 5", "x0, x1, weight=x2", "x0, x1, reduction='sum'", "x0, x1, reduction='none', weight=x2")
 
+# Lengths are lists or tensors; targets are padded, or stand one after the other.
+layer("nn.CTCLoss", "w: T N 5; i1..5: N 2", "", ("1, 'sum'", {"inputs": "w: T N 5; i2..5: N 2"}), "reduction='none', zero_infinity=True",
+      ("blank=4, reduction='none'", {"inputs": "w: T N 5; i4: N 3; i3..6: N; i3: N", "call": "m(torch.log_softmax(x0, 2), x1, x2, x3)"}),
+      ("zero_infinity=True", {"inputs": "w: T N 5; i4: N 3; i6: N; i4: N", "call": "m(torch.log_softmax(x0, 2), x1, x2, x3)"}),
+      ("reduction='sum', zero_infinity=True", {"inputs": "w: T N 5; i1..5: 6; i3..6: N", "call": "m(torch.log_softmax(x0, 2), x1, x2, torch.tensor([2, 3, 1]))"}),
+      ("", {"inputs": "w: T N 5; i1..5: 3", "call": "m(torch.log_softmax(x0, 2), x1, (5, 4, 3), (2, 0, 1))"}),
+      ("reduction='none'", {"inputs": "w: T 5; i1..5: 2", "call": "m(x0.log_softmax(1), x1, torch.tensor(5), torch.tensor(2))"}),
+      call="m(torch.log_softmax(x0, 2), x1, (5, 4, 4), (2, 1, 0))", condition=4)
+function("F.ctc_loss", "w: T N 5; i1..5: N 2", "x0.log_softmax(-1), x1, (5, 4, 4), (2, 1, 1)", "x0.log_softmax(-1), x1, (4, 4, 4), (2, 0, 1), 0, 'sum', True",
+         "x0.log_softmax(-1), x1 - 1, (5, 4, 5), (2, 1, 1), blank=4, reduction='none'", condition=4, vary=False)
+
 # ---- recurrent ----
 
 for row in ("nn.LSTM", "nn.GRU", "nn.RNN"):
@@ -191,6 +202,18 @@ layer("nn.TransformerEncoderLayer", "T N 4", "4, 2, 5, 0.0", "4, 2, 5, 0.0, 'gel
       vary=False)
 layer("nn.TransformerDecoderLayer", "T N 4; M N 4", "4, 2, 5, 0.0", "4, 2, 5, 0.0, 'gelu', 0.1, False, True, False",
       ("6, 3, dim_feedforward=7, dropout=0.0, batch_first=True", {"inputs": "N T 6; N M 6"}), call="m(x0, x1)", vary=False)
+layer("nn.TransformerEncoder", "T N 4", "nn.TransformerEncoderLayer(4, 2, 5, 0.0), 2",
+      "nn.TransformerEncoderLayer(4, 1, 3, 0.0, norm_first=True), 1, nn.LayerNorm(4)",
+      ("nn.TransformerEncoderLayer(4, 2, 5, 0.0, batch_first=True), 3, norm=None, enable_nested_tensor=False, mask_check=False",
+       {"inputs": "N T 4; T T", "call": "m(x0, mask=x1)"}))
+layer("nn.TransformerDecoder", "T N 4; M N 4", "nn.TransformerDecoderLayer(4, 2, 5, 0.0), 2",
+      ("nn.TransformerDecoderLayer(4, 1, 3, 0.0, norm_first=True), 1, norm=nn.LayerNorm(4)", {"inputs": "T N 4; M N 4; T T; T M", "call": "m(x0, x1, x2, x3)"}),
+      call="m(x0, x1)")
+layer("nn.Transformer", "T N 4; M N 4", "4, 2, 1, 1, 5, 0.0", "4, 1, 2, 1, 3, 0.0, 'gelu', None, None, 0.1, False, True, False",
+      ("6, 3, num_encoder_layers=1, num_decoder_layers=2, dim_feedforward=7, dropout=0.0, batch_first=True",
+       {"inputs": "N T 6; N M 6", "call": "m(x0, x1, src_mask=nn.Transformer.generate_square_subsequent_mask(5))"}),
+      ("d_model=4, nhead=2, custom_encoder=nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 3, 0.0), 1), "
+       "custom_decoder=nn.TransformerDecoder(nn.TransformerDecoderLayer(4, 2, 3, 0.0), 1)", {}), call="m(x0, x1)")
 function("F.interpolate", "M 3 5 4", "x0, size=(7, 3)", "x0, scale_factor=2.0", "x0, 3, mode='nearest-exact'", "x0, (7, 9), mode='bilinear'",
          "x0, (3, 6), mode='bilinear', align_corners=True", "x0, scale_factor=(1.5, 2.0), mode='bicubic'",
          "x0, (7, 3), None, 'bicubic', True", ("x0, 7, mode='linear'", {"inputs": "M 3 5"}),

@@ -156,8 +156,29 @@ static void test_noise(void **state) {
     assert_true(least == 3 && most == 6 && fabs(mean - 4.5) < 0.1);
 }
 
+static bool equal(const Tensor *a, const Tensor *b) {
+    for (int64_t i = 0; i < a->count; i++)
+        if (tensor_get(a, i) != tensor_get(b, i)) return false;
+    return a->count == b->count;
+}
+
+/* A copy begins with the values of the original, or of the other copies where that is no member. */
+static void test_copies(void **state) {
+    Environment *env = initialise(*state, "layers", 7);
+    assert_true(equal(cell(env, "copied.weight"), cell(env, "xavier.weight")));
+    assert_false(equal(cell(env, "twin.weight"), cell(env, "linear.weight")));
+    const Tensor *weight = cell(env, "stack.layers.0.self_attn.in_proj_weight");
+    assert_true(equal(weight, cell(env, "stack.layers.1.self_attn.in_proj_weight")));
+    assert_true(equal(weight, cell(env, "fresh.layers.0.self_attn.in_proj_weight")));
+    weight = cell(env, "stack.layers.0.linear1.weight");
+    assert_true(equal(weight, cell(env, "stack.layers.1.linear1.weight")));
+    assert_false(equal(weight, cell(env, "stack.layers.1.linear2.weight")));
+    assert_false(equal(weight, cell(env, "fresh.layers.1.linear1.weight")));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_copies, load, agree_unload),
         cmocka_unit_test_setup_teardown(test_distributions, load, agree_unload),
         cmocka_unit_test_setup_teardown(test_seeds, load, agree_unload),
         cmocka_unit_test_setup_teardown(test_dropout, load, agree_unload),

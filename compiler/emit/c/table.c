@@ -366,7 +366,7 @@ static void write_tensors(TableWriter *t, const char *name, bool results) {
         text_append(out, "    {");
         emit_string(out, (results ? e->results.data[i].name : e->arguments.data[i].name)->text);
         text_printf(out, ", %s, %d, ", emit_abi_dtype(type->dtype), type->shape.rank);
-        write_shape(t, &type->shape);
+        write_shape(t, results ? &type->shape : &e->arguments.data[i].shape);
         text_append(out, "},\n");
     }
     if (!count) text_append(out, "    {NULL, 0, 0, {0}},\n");

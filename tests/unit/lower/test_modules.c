@@ -235,6 +235,52 @@ static void default_dtype_maps_f32(void **state) {
     lowered_free(&r);
 }
 
+static void a_check_may_fix_a_dim(void **state) {
+    Lowered r = lower_good("module A {\n"
+                           "    def forward(self, x: f32[N, 4]) -> f32[N, 4] {\n"
+                           "        return x + torch.tensor([[1.0], [2.0], [3.0]])\n"
+                           "    }\n"
+                           "}\n"
+                           "export A() as a\n");
+    const Entry *entry = lowered_entry(&r, "a");
+    assert_int_equal(entry->checks.count, 1);
+    assert_int_equal(entry->dims.count, 1);
+    assert_ptr_equal(entry->arguments.data[0].shape.dims[0], entry->dims.data[0]);
+    lowered_free(&r);
+}
+
+/* Names, sharing and order of a copy are the original's, its cells are its own. */
+static void copies_are_modules_of_their_own(void **state) {
+    Lowered r = lower_good("module Tied {\n"
+                           "    self.a = nn.Linear(3, 3)\n"
+                           "    self.b = nn.Linear(3, 3, bias=False)\n"
+                           "    self.b.weight = self.a.weight\n"
+                           "    self.act = nn.Sequential(self.a, nn.Tanh())\n"
+                           "    buffer calls: i64 = 0\n"
+                           "    def forward(self, x) { return self._again(self.act(x)) }\n"
+                           "    def _again(self, x) { return self.b(x) }\n"
+                           "    def twice(x) { return 2 * x }\n"
+                           "}\n"
+                           "module Net {\n"
+                           "    self.first = Tied()\n"
+                           "    self.first.a.requires_grad_(False)\n"
+                           "    self.second = deepcopy(self.first)\n"
+                           "    self.second.a.bias = None\n"
+                           "    def forward(self, x: f32[N, 3]) -> f32[N, 3] {\n"
+                           "        return self.first(x) + Tied.twice(self.second.twice(x))\n"
+                           "    }\n"
+                           "}\n"
+                           "export Net() as net\n");
+    const Root *root = r.program->roots.data[0];
+    static const char *const names[] = {"first.calls", "first.a.weight", "first.a.bias",
+                                        "second.calls", "second.a.weight"};
+    assert_int_equal(root->cells.count, 5);
+    for (int i = 0; i < 5; i++) assert_string_equal(root->cells.data[i]->name->text, names[i]);
+    assert_int_equal(root->cells.data[4]->alias_count, 2);
+    assert_string_equal(root->cells.data[4]->aliases[0]->text, "second.b.weight");
+    lowered_free(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_follow_torch),
@@ -247,6 +293,8 @@ int main(void) {
         cmocka_unit_test(training_is_a_constant_of_the_entry),
         cmocka_unit_test(updates_by_hand_write_parameters),
         cmocka_unit_test(default_dtype_maps_f32),
+        cmocka_unit_test(a_check_may_fix_a_dim),
+        cmocka_unit_test(copies_are_modules_of_their_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
