@@ -94,6 +94,7 @@ bool nnc_entry_array(const nnc_entry_info *entry, const int64_t *dims, int which
 typedef struct NncLoadOptions {
     const char *const *allow_missing; /* NULL-terminated patterns with * and ?, or NULL */
     const char *const *allow_extra;
+    const char *prefix; /* what is taken off the file's keys, without its dot; NULL: what fits */
 } NncLoadOptions;
 
 /* Parameters and buffers.  The file has exactly the model's keys, or does so after exactly one
@@ -101,6 +102,7 @@ typedef struct NncLoadOptions {
  * failure. */
 bool nnc_weights_load(NncSession *session, const NncTensorFile *file, const NncLoadOptions *options,
                       NncError *error);
+/* `path` is FILE, or FILE:PREFIX where there is no file of that name. */
 bool nnc_weights_load_file(NncSession *session, const char *path, const NncLoadOptions *options,
                            NncError *error);
 /* Parameters and buffers, a tied tensor under every name. */

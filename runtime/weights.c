@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* How a file's keys are read: `take` is cut off the file's keys, `put` is set before them. */
 typedef struct Prefix {
@@ -76,6 +77,7 @@ static bool extra_is_fine(const NncTensorFile *file, const Prefix *prefix, const
                           const char *name, const NncLoadOptions *options) {
     if (options && matches_any(options->allow_extra, key)) return true;
     if (options && name && matches_any(options->allow_extra, name)) return true;
+    if (options && options->prefix && !name) return true;
     if (!nnc_tensor_file_is_ours(file)) return false;
     if (!name) return true;
     const char *kind = nnc_tensor_file_metadata(file, "nnc.kind");
@@ -182,6 +184,17 @@ static bool find_prefix(const nnc_model *model, const NncTensorFile *file,
                         const NncLoadOptions *options, Prefix *out, NncError *error) {
     Search search = {0};
     search.best_match.missing = 1 << 28;
+    if (options && options->prefix) {
+        char take[sizeof search.best.take];
+        int used = snprintf(take, sizeof take, "%s.", options->prefix);
+        if (used < 0 || (size_t)used >= sizeof take)
+            return nnc_fail(error, "the prefix of the keys is too long");
+        try_prefix(model, file, options, take, (size_t)used, "", 0, &search);
+        if (search.exact_count == 0)
+            return fail_match(model, file, &search.best, options, search.best_match, error);
+        *out = search.exact;
+        return true;
+    }
     try_prefix(model, file, options, "", 0, "", 0, &search);
     int first = 0;
     while (first < model->cell_count && !model->cells[first].saved) ++first;
@@ -201,7 +214,8 @@ static bool find_prefix(const nnc_model *model, const NncTensorFile *file,
     }
     if (search.exact_count > 1)
         return nnc_fail(
-            error, "the file fits the model under more than one prefix; load a file with one copy");
+            error,
+            "the file fits the model under more than one prefix; say which with FILE:PREFIX");
     if (search.exact_count == 0)
         return fail_match(model, file, &search.best, options, search.best_match, error);
     *out = search.exact;
@@ -285,11 +299,22 @@ bool nnc_weights_load(NncSession *session, const NncTensorFile *file, const NncL
 bool nnc_weights_load_file(NncSession *session, const char *path, const NncLoadOptions *options,
                            NncError *error) {
     NncTensorFile file;
-    if (!nnc_safetensors_read(path, &file, error)) return false;
-    bool good = (!nnc_tensor_file_is_ours(&file) || nnc_tensor_file_verify(&file, error)) &&
-                nnc_weights_load(session, &file, options, error);
-    nnc_tensor_file_free(&file);
-    return good || nnc_fail_in(error, path);
+    NncLoadOptions own = options ? *options : (NncLoadOptions){0};
+    const char *colon = strrchr(path, ':'), *slash = strrchr(path, '/');
+    bool named = colon && colon[1] && (!slash || slash < colon) && access(path, F_OK) != 0;
+    size_t length = named ? (size_t)(colon - path) : strlen(path);
+    char *plain = nnc_allocate(length + 1, error);
+    if (!plain) return false;
+    memcpy(plain, path, length);
+    plain[length] = 0;
+    if (named) own.prefix = colon + 1;
+    bool read = nnc_safetensors_read(plain, &file, error);
+    bool good = read && (!nnc_tensor_file_is_ours(&file) || nnc_tensor_file_verify(&file, error)) &&
+                nnc_weights_load(session, &file, options || named ? &own : NULL, error);
+    if (read) nnc_tensor_file_free(&file);
+    if (read && !good) nnc_fail_in(error, plain);
+    nnc_release(plain);
+    return good;
 }
 
 bool nnc_weights_save(const NncSession *session, const char *path, NncError *error) {

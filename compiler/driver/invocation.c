@@ -143,7 +143,7 @@ static int load_state(Invocation *run, NncError *error) {
     if (good && options->weights)
         good = nnc_weights_load_file(&run->session, options->weights, NULL, error);
     if (good && options->init_weights) {
-        NncLoadOptions load = {options->allow_missing, options->allow_extra};
+        NncLoadOptions load = {options->allow_missing, options->allow_extra, NULL};
         good = nnc_weights_load_file(&run->session, options->init_weights, &load, error);
     }
     if (!good) return STATUS_FILES;

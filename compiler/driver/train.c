@@ -542,7 +542,7 @@ static int load_state(Trainer *trainer, const NncTensorFile *checkpoint, NncErro
     if (good && options->weights)
         good = nnc_weights_load_file(&trainer->session, options->weights, NULL, error);
     if (good && options->init_weights) {
-        NncLoadOptions load = {options->allow_missing, options->allow_extra};
+        NncLoadOptions load = {options->allow_missing, options->allow_extra, NULL};
         good = nnc_weights_load_file(&trainer->session, options->init_weights, &load, error);
     }
     return good ? 0 : 3;

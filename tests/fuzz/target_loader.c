@@ -184,7 +184,7 @@ static void run_tensor_file(const uint8_t *data, size_t size, bool checkpoint) {
         !nnc_session_init(&session, 1, &error))
         fuzz_broken("%s", error.text);
     static const char *const any[] = {"*", NULL};
-    NncLoadOptions options = {any, any};
+    NncLoadOptions options = {any, any, NULL};
     error.text[0] = 0;
     bool good = checkpoint ? nnc_checkpoint_restore(&session, &file, &error)
                            : nnc_weights_load(&session, &file, NULL, &error);

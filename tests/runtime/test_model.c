@@ -151,7 +151,7 @@ static void test_weights_names(void **state) {
     assert_false(LOAD(false, NULL, "net.weight", "net.bias", "net.seen", "net.extra"));
     assert_non_null(strstr(error.text, "net.extra"));
     static const char *const missing[] = {"*.bias", NULL}, *const extra[] = {"net.e*", NULL};
-    NncLoadOptions options = {missing, extra};
+    NncLoadOptions options = {missing, extra, NULL};
     assert_true(LOAD(false, &options, "net.weight", "net.seen", "net.extra"));
     assert_false(LOAD(false, &options, "net.bias", "net.seen"));
 }
