@@ -303,6 +303,16 @@ static bool undecided(Lowerer *lw, Operator op, const Value *a, const Value *b, 
     return false;
 }
 
+/* What an assert says of dims becomes a check of the entry where it cannot be decided; false: it
+ * cannot be one, and nothing was reported. */
+static bool state_order(Lowerer *lw, Operator op, const Dim *a, const Dim *b, Span span) {
+    const Dim *one = dim_const(lw->dims, 1);
+    if (op == OPERATOR_LT) a = dim_add(lw->dims, a, one);
+    if (op == OPERATOR_GT) b = dim_add(lw->dims, b, one);
+    if (op == OPERATOR_LE || op == OPERATOR_LT) return dims_require_order(lw, a, b, span);
+    return (op == OPERATOR_GE || op == OPERATOR_GT) && dims_require_order(lw, b, a, span);
+}
+
 static bool compare_dims(Lowerer *lw, Operator op, const Value *va, const Value *vb, Span span,
                          bool *out) {
     const Dim *a = va->kind == VALUE_DIM ? va->as.dim : dim_const(lw->dims, integer_of(va));
@@ -314,9 +324,14 @@ static bool compare_dims(Lowerer *lw, Operator op, const Value *va, const Value 
         truth = dim_equal(lw->dims, a, b);
     else
         truth = swap ? dim_less_equal(lw->dims, b, a) : dim_less_equal(lw->dims, a, b);
-    if (truth == DIM_UNKNOWN) return undecided(lw, op, va, vb, span);
-    *out = (truth == DIM_YES) != negate;
-    return true;
+    if (truth != DIM_UNKNOWN) {
+        *out = (truth == DIM_YES) != negate;
+        return true;
+    }
+    bool stating = lw->stating && lw->entry;
+    if (stating && op == OPERATOR_EQ) return *out = dims_unify(lw, a, b, "assert", span);
+    *out = stating && state_order(lw, op, a, b, span);
+    return *out || undecided(lw, op, va, vb, span);
 }
 
 /* Lists may share parts, so that comparing takes exponential time, and hold themselves. */

@@ -222,7 +222,10 @@ static void eval_for(Lowerer *lw, const Stmt *s) {
 }
 
 static void eval_assert(Lowerer *lw, const Stmt *s) {
+    const Expr *outer = lw->asserted;
+    lw->asserted = s->value;
     Value condition = eval_expr(lw, s->value);
+    lw->asserted = outer;
     bool truth;
     if (!eval_truth(lw, &condition, s->value->span, &truth) || truth) return;
     const char *text = NULL;
@@ -237,6 +240,7 @@ static void eval_assert(Lowerer *lw, const Stmt *s) {
     Span blame = lower_blame(lw, s->value->span);
     Diagnostic *d = lower_error(lw, NN_ASSERTION, s->value->span, "%s",
                                 text ? text : "the assertion does not hold");
+    lower_tell_arguments(lw, d);
     if (lw->frame->call_span.file && !lw->frame->call_span.file->is_prelude &&
         (blame.file != lw->frame->call_span.file || blame.begin != lw->frame->call_span.begin))
         diagnostic_label(d, lw->frame->call_span,

@@ -52,6 +52,8 @@ struct Lowerer {
     int nodes_before;    /* of the graphs that are complete */
     bool lost;           /* an entry has no result: an error must be in the sink */
     int depth, depth_limit;
+    const Expr *asserted; /* the condition of the assert that is running; NULL */
+    bool stating;         /* it is being compared: what is undecided becomes an entry check */
     bool halted; /* budget spent or too many errors: everything is VALUE_ERROR from here on */
     /* the entry or init graph in construction; NULL while only compile-time values exist */
     Graph *graph;
@@ -85,6 +87,8 @@ Diagnostic *lower_error(Lowerer *lw, DiagnosticCode code, Span span, const char 
     __attribute__((format(printf, 4, 5)));
 /* Adds the story of a tensor's shape to a diagnostic. */
 void lower_tell_story(Lowerer *lw, Diagnostic *d, const char *what, const Value *tensor);
+/* The stories of the tensors that a user's call gave to the library, when that is running. */
+void lower_tell_arguments(Lowerer *lw, Diagnostic *d);
 
 /* A graph whose complaints become diagnostics at the user's line. */
 Graph *lower_graph_new(Lowerer *lw);
@@ -115,6 +119,9 @@ void lower_mark(Lowerer *lw, Span span);
 /* Two dims that must agree: true when algebra proves it or an entry check was added; false after an
  * error. */
 bool dims_unify(Lowerer *lw, const Dim *a, const Dim *b, const char *what, Span span);
+/* left <= right: proved, or checked at the entry; false where it is certainly wrong (nothing
+ * reported). */
+bool dims_require_order(Lowerer *lw, const Dim *left, const Dim *right, Span span);
 
 Value value_with_story(Lowerer *lw, Node *node, const Value *from, const char *step, Span span);
 

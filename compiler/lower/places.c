@@ -70,6 +70,20 @@ void lower_tell_story(Lowerer *lw, Diagnostic *d, const char *what, const Value 
     diagnostic_story(d, "%s", text.data);
 }
 
+void lower_tell_arguments(Lowerer *lw, Diagnostic *d) {
+    const Frame *call = NULL;
+    for (const Frame *frame = lw->frame; frame && frame->closure; frame = frame->caller) {
+        if (!frame->closure->home->is_prelude) break;
+        call = frame;
+    }
+    if (!call) return;
+    const Function *f = call->closure->function;
+    for (int i = 0; i < f->param_count; i++) {
+        const Binding *given = scope_find_binding(call->scope, f->params[i].name);
+        if (given) lower_tell_story(lw, d, f->params[i].name->text, &given->value);
+    }
+}
+
 static void graph_complains(void *user, const char *message) {
     Lowerer *lw = user;
     Span span = lw->graph ? lw->graph->span : (Span){0};

@@ -1,4 +1,4 @@
-/* prim.* for products, windows and data-dependent indexing: contract, einsum, unfold, fold, gather,
+/* prim.* for products, windows and data-dependent indexing: einsum, unfold, fold, gather,
  * scatter, dynamic slices, prefix scans, sorting, and the range checks of ids. */
 #include <string.h>
 
@@ -19,11 +19,12 @@ typedef struct Labels {
     int count;
 } Labels;
 
-/* Checks that equal labels have equal extents, promotes, and builds the node. */
-static Node *contract(Lowerer *lw, const char *what, Node *a, Node *b, const Labels *la,
+/* Checks that equal labels have equal extents, promotes, and builds the node; `values` are the two
+ * operands as the program has them, for the story of their shapes. */
+static Node *contract(Lowerer *lw, Node *a, Node *b, const Value *const values[2], const Labels *la,
                       const Labels *lb, const Labels *lout, Span span) {
     if (la->count != a->type.shape.rank || lb->count != b->type.shape.rank) {
-        lower_error(lw, NN_CONTRACTION, span, "%s: %d and %d labels for %s and %s", what, la->count,
+        lower_error(lw, NN_CONTRACTION, span, "%d and %d labels for %s and %s", la->count,
                     lb->count, type_text(lw, &a->type), type_text(lw, &b->type));
         return NULL;
     }
@@ -33,15 +34,15 @@ static Node *contract(Lowerer *lw, const char *what, Node *a, Node *b, const Lab
             const Dim *da = a->type.shape.dims[i], *db = b->type.shape.dims[k];
             DimTruth truth = dim_equal(lw->dims, da, db);
             if (truth == DIM_YES) continue;
-            if (truth == DIM_UNKNOWN && dims_unify(lw, da, db, what, span)) continue;
+            if (truth == DIM_UNKNOWN && dims_unify(lw, da, db, "product", span)) continue;
             if (truth == DIM_UNKNOWN) return NULL;
-            Diagnostic *d = lower_error(lw, NN_CONTRACTION, span,
-                                        "%s: axis %d of %s has %s, axis %d of %s has %s", what, i,
-                                        type_text(lw, &a->type), dim_text(lw, da), k,
-                                        type_text(lw, &b->type), dim_text(lw, db));
-            Value left = value_tensor(a), right = value_tensor(b);
-            lower_tell_story(lw, d, "the left operand", &left);
-            lower_tell_story(lw, d, "the right operand", &right);
+            Diagnostic *d = lower_error(
+                lw, NN_CONTRACTION, span,
+                "%s and %s do not multiply: axis %d of the first has %s, axis %d of the second %s",
+                type_text(lw, &a->type), type_text(lw, &b->type), i, dim_text(lw, da), k,
+                dim_text(lw, db));
+            lower_tell_story(lw, d, "the first operand", values[0]);
+            lower_tell_story(lw, d, "the second operand", values[1]);
             return NULL;
         }
     Operand operands[2] = {{.node = a}, {.node = b}};
@@ -80,7 +81,7 @@ static Node *contract(Lowerer *lw, const char *what, Node *a, Node *b, const Lab
         if (!kept) sorted[n] = order[k], dims[n++] = extent[k];
     }
     if (n > SHAPE_MAX_RANK) {
-        lower_error(lw, NN_AXIS, span, "%s: a tensor has at most %d axes", what, SHAPE_MAX_RANK);
+        lower_error(lw, NN_AXIS, span, "a tensor has at most %d axes", SHAPE_MAX_RANK);
         return NULL;
     }
     Shape shape = shape_of(n, dims);
@@ -98,35 +99,6 @@ static Node *contract(Lowerer *lw, const char *what, Node *a, Node *b, const Lab
     uint32_t summed = 0;
     for (int k = lout->count; k < n; k++) summed |= 1u << k;
     return summed ? op_reduce(lw->graph, REDUCE_SUM, product, summed) : product;
-}
-
-static bool read_labels(Lowerer *lw, const Value *v, Span span, Labels *out) {
-    int64_t numbers[SHAPE_MAX_RANK];
-    if (!value_as_ints(lw, v, "labels", span, numbers, SHAPE_MAX_RANK, &out->count)) return false;
-    for (int i = 0; i < out->count; i++) {
-        if (numbers[i] < 0 || numbers[i] >= CONTRACT_MAX_LABELS) {
-            lower_error(lw, NN_CONTRACTION, span, "labels are numbers from 0 to %d",
-                        CONTRACT_MAX_LABELS - 1);
-            return false;
-        }
-        out->of[i] = (int8_t)numbers[i];
-    }
-    return true;
-}
-
-Value prim_contract(Lowerer *lw, const CallArguments *args, Span span) {
-    Value v[6];
-    Node *a, *b;
-    Labels la, lb, lout;
-    if (!read(lw, args, "a, b, a_labels, b_labels, out_labels, what=None", span, v, &a))
-        return value_error();
-    b = value_node(lw, &v[1], span);
-    lower_mark(lw, span);
-    if (!b || !read_labels(lw, &v[2], span, &la) || !read_labels(lw, &v[3], span, &lb) ||
-        !read_labels(lw, &v[4], span, &lout))
-        return value_error();
-    const char *what = v[5].kind == VALUE_STR ? v[5].as.text : "matmul";
-    return value_of_node(lw, contract(lw, what, a, b, &la, &lb, &lout, span), &v[0]);
 }
 
 /* ---- einsum ---- */
@@ -304,7 +276,9 @@ Value prim_einsum(Lowerer *lw, const CallArguments *args, Span span) {
             }
         }
         if (i == e.count - 1) next = e.out;
-        x = contract(lw, "einsum", x, nodes[i], &labels, &e.operands[i], &next, span);
+        const Value product = value_tensor(x), *values[2] = {&product, &args->values[i + 1]};
+        if (i == 1) values[0] = &args->values[1];
+        x = contract(lw, x, nodes[i], values, &labels, &e.operands[i], &next, span);
         labels = next;
     }
     if (x && e.count == 1) x = einsum_single(lw, x, &labels, &e.out);

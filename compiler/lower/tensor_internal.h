@@ -34,10 +34,6 @@ Value value_of_node(Lowerer *lw, Node *node, const Value *from);
 /* The graph where cells and checks live: the entry's, also inside scan bodies. */
 Graph *entry_graph(Lowerer *lw);
 
-/* left <= right: proved, or checked at the entry; false where it is certainly wrong (nothing
- * reported). */
-bool dims_require_order(Lowerer *lw, const Dim *left, const Dim *right, Span span);
-
 /* A list of dims, ints or nested tuples; -1 stays as the constant -1. */
 bool value_flatten_dims(Lowerer *lw, const Value *v, const char *what, Span span, const Dim **out,
                         int max, int *count);
@@ -60,7 +56,6 @@ bool tensor_check_range(Lowerer *lw, Node *ids, const Dim *low, const Dim *high,
 #undef ELEMENTWISE
 Value prim_initialise(Lowerer *lw, const CallArguments *args, Span span);
 Value prim_einsum(Lowerer *lw, const CallArguments *args, Span span);
-Value prim_contract(Lowerer *lw, const CallArguments *args, Span span);
 Value prim_unfold(Lowerer *lw, const CallArguments *args, Span span);
 Value prim_fold(Lowerer *lw, const CallArguments *args, Span span);
 Value prim_gather(Lowerer *lw, const CallArguments *args, Span span);

@@ -113,7 +113,8 @@ Node *tensor_reshape(Lowerer *lw, Node *x, const Dim *const *dims, int count, Sp
         } else {
             shape.dims[hole] = rest;
         }
-    } else if (dim_equal(lw->dims, total, known) == DIM_NO) {
+    } else if (dim_equal(lw->dims, total, known) == DIM_NO ||
+               dim_equal_if_empty(lw->dims, total, known)) {
         d = lower_error(lw, NN_RESHAPE, span, "%s does not reshape to %s: %s elements are not %s",
                         type_text(lw, &x->type), shape_text(lw, &shape), dim_text(lw, total),
                         dim_text(lw, known));
@@ -598,7 +599,6 @@ const Builtin prim_builtins[] = {
     {"unfold", prim_unfold},
     {"fold", prim_fold},
     {"einsum", prim_einsum},
-    {"contract", prim_contract},
     {"gather", prim_gather},
     {"take", prim_take},
     {"scatter_add", prim_scatter_add},

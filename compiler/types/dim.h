@@ -58,6 +58,9 @@ const Dim *dim_refresh(DimTable *table, const Dim *d);
 
 typedef enum DimTruth { DIM_NO, DIM_YES, DIM_UNKNOWN } DimTruth;
 DimTruth dim_equal(DimTable *table, const Dim *a, const Dim *b); /* by algebra and bounds */
+/* Are they different multiples of one product of names, such as 10 N and 12 N?  Then they are equal
+ * where that is 0 only. */
+bool dim_equal_if_empty(DimTable *table, const Dim *a, const Dim *b);
 DimTruth dim_less_equal(DimTable *table, const Dim *a, const Dim *b);
 /* Is a <= b known?  For who does not ask whether the contrary is. */
 bool dim_at_most(DimTable *table, const Dim *a, const Dim *b);

@@ -270,6 +270,16 @@ DimTruth dim_equal(DimTable *table, const Dim *a, const Dim *b) {
     return known_zero(table, d) ? DIM_YES : DIM_UNKNOWN;
 }
 
+static bool is_one_product(const Dim *d) {
+    return d && d->term_count == 1 && d->terms[0].factor_count > 0;
+}
+
+bool dim_equal_if_empty(DimTable *table, const Dim *a, const Dim *b) {
+    a = dim_canonical(table, a);
+    b = dim_canonical(table, b);
+    return is_one_product(a) && is_one_product(b) && is_one_product(dim_sub(table, a, b));
+}
+
 bool dim_at_most(DimTable *table, const Dim *a, const Dim *b) {
     const Dim *d = dim_sub(table, b, a);
     int64_t value;

@@ -1,0 +1,57 @@
+# Mistakes in calls of the library: what is said has both extents, the axis, and where the shapes came from.  What
+# an assert says of dims that are not known becomes a check of the entry.
+. "$SOURCE_DIR/tests/expect.bash"
+# net MEMBER ARGUMENTS EXPRESSION RESULT
+net() {
+    printf 'module Net {\n    self.m = %s\n\n    def forward(self, %s) -> %s {\n        h = x\n        return %s\n    }\n}\n\nexport Net() as net\n' \
+        "$1" "$2" "$4" "$3" >net.nn
+}
+net 'nn.LSTM(5, 3)' 'x: f32[T, N, 4]' 'self.m(h)[0]' 'f32[T, N, 3]'
+expect 1 'a recurrent layer expects 5 input features but receives 4: (T, N, 4)' "$NNC" check net.nn
+expect 1 '= shape of input: x f32[T, N, 4] :4' "$NNC" check net.nn
+net 'nn.GRU(4, 3)' 'x: f32[T, N, 4], s: f32[2, N, 3]' 'self.m(h, s)[0]' 'f32[T, N, 3]'
+expect 1 'expects a state for 1 layers and directions but receives 2: (2, N, 3)' "$NNC" check net.nn
+expect 1 '= shape of hx: s f32[2, N, 3] :4' "$NNC" check net.nn
+net 'nn.GRU(4, 3)' 'x: f32[T, N, 4], s: f32[1, N, 2]' 'self.m(h, s)[0]' 'f32[T, N, 3]'
+expect 1 'expects a state of 3 features but receives 2: (1, N, 2)' "$NNC" check net.nn
+net 'nn.GRUCell(4, 3)' 'x: f32[N, 5]' 'self.m(h)' 'f32[N, 3]'
+expect 1 'a recurrent layer expects 4 input features but receives 5: (N, 5)' "$NNC" check net.nn
+net 'nn.Conv2d(3, 6, 3)' 'x: f32[N, 4, 8, 8]' 'self.m(h)' 'f32[N, 6, 6, 6]'
+expect 1 'conv2d expects 3 input channels but receives 4' "$NNC" check net.nn
+expect 1 '= shape of x: x f32[N, 4, 8, 8] :4' "$NNC" check net.nn
+net 'nn.MultiheadAttention(8, 2)' 'x: f32[T, N, 4]' 'self.m(h, h, h)[0]' 'f32[T, N, 8]'
+expect 1 'linear expects 8 input features but receives 4: (N, T, 4)' "$NNC" check net.nn
+expect 1 '= shape of value: x f32[T, N, 4] :4' "$NNC" check net.nn
+net 'nn.GLU()' 'x: f32[N, 5]' 'self.m(h)' 'f32[N, 2]'
+expect 1 'glu halves axis -1, which has 5 elements: (N, 5)' "$NNC" check net.nn
+net None 'x: f32[N, 4]' 'torch.topk(h, 5)[0]' 'f32[N, 5]'
+expect 1 'topk: k=5 is more than the 4 elements of axis -1: (N, 4)' "$NNC" check net.nn
+net None 'x: f32[N, 10], y: f32[M]' 'F.cross_entropy(h, y)' f32
+expect 1 'class probabilities have shape (M,) but the input has shape (N, 10)' "$NNC" check net.nn
+net None 'x: f32[N, 4], y: f32[5, 3]' 'h @ y' 'f32[N, 3]'
+expect 1 'f32[N, 4] and f32[5, 3] do not multiply: axis 1 of the first has 4, axis 0 of the second 5' "$NNC" check net.nn
+expect 1 '= shape of the second operand: y f32[5, 3] :4' "$NNC" check net.nn
+net None 'x: f32[N, 10]' 'h.view(N, 3, 4)' 'f32[N, 3, 4]'
+expect 1 'f32[N, 10] does not reshape to [N, 3, 4]: 10*N elements are not 12*N' "$NNC" check net.nn
+
+net 'nn.BatchNorm1d(3)' 'x: f32[N, C]' 'self.m(h)' 'f32[N, C]'
+"$NNC" check --Werror net.nn || failed=1
+expect 0 'output f32[2, 3]' "$NNC" run net.nn --engine=interp --input x=ones --bind N=2 --bind C=3
+expect 1 'dim C = 4 is outside 3..3' "$NNC" run net.nn --engine=interp --input x=ones --bind N=2 --bind C=4
+cat >net.nn <<'END'
+def pairs(x: f32[...S]) -> f32[...S] {
+    assert x.shape[0] < 4, "at most 3 rows"
+    assert x.shape[1] % 2 == 0, "pairs of columns"
+    return x
+}
+
+module Net {
+    def forward(self, x: f32[N, C]) -> f32[N, C] { return pairs(x) }
+}
+
+export Net() as net
+END
+expect 0 'output f32[3, 2]' "$NNC" run net.nn --engine=interp --input x=ones --bind N=3 --bind C=2
+expect 1 'N + 1 <= 4' "$NNC" run net.nn --engine=interp --input x=ones --bind N=4 --bind C=2
+expect 1 'C - 2*(C//2) == 0' "$NNC" run net.nn --engine=interp --input x=ones --bind N=3 --bind C=3
+exit $failed
