@@ -1,4 +1,5 @@
-/* File formats: safetensors (read and write), npy (read and write), IDX plain and gzip, PNG.
+/* File formats: safetensors (read and write), npy (read and write), IDX plain and gzip, CSV,
+ * PNG.
  * Readers validate before they allocate and refuse whatever the format forbids; a text form of each
  * refusal names the place.  The *_parse functions work on memory and are what tests feed. */
 #ifndef NNCRT_FILES_H
@@ -42,6 +43,11 @@ bool nnc_npy_write(const char *path, const NncArray *array, NncError *error);
 
 /* IDX (MNIST's format), plain or gzip. */
 bool nnc_idx_parse(const void *bytes, size_t length, NncArray *out, NncError *error);
+
+/* CSV as [rows, columns] of the dtype.  `columns`: NULL (all), names of the header, positions from 0,
+ * ranges of either, with commas ("label", "0..3,7", "pixel0.."). */
+bool nnc_csv_parse(const void *bytes, size_t length, char separator, const char *columns, int dtype,
+                   NncArray *out, NncError *error);
 
 /* PNG as u8 [H, W] (gray) or [3, H, W] (colour).  channels: 0 as in the file, 1 gray, 3 colour.
  * Palettes and fewer bits are expanded, 16 bits cut to 8, alpha dropped, gamma ignored. */

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "driver/data.h"
 #include "driver/process.h"
 
 static bool is_made_up(const char *spec) {
@@ -75,7 +76,8 @@ static int read_inputs(Invocation *run, NncError *error) {
             nnc_element_set(info->dtype, run->arguments[a].data, 0, number);
             continue;
         }
-        if (!nnc_array_read(run->specs[a], &run->arguments[a], error)) return STATUS_FILES;
+        if (!data_read(run->arena, run->specs[a], info, &run->arguments[a], error))
+            return STATUS_FILES;
     }
     return 0;
 }

@@ -146,6 +146,11 @@ static int dispatch_train(const CommandLine *line) {
     int every;
     if (!status) status = options_choice(line, OPTION_SCHEDULE_EVERY, "epoch|batch", &every);
     if (!status) status = options_integer(line, OPTION_WARMUP, 0, &options.warmup);
+    if (!status) status = options_count(line, OPTION_EARLY_STOP, 0, &options.early_stop);
+    const char *split = line->value[OPTION_SPLIT];
+    if (!status && split &&
+        (!parse_number(split, &options.split) || !(options.split > 0 && options.split < 1)))
+        return options_misuse(line, "--split wants a number between 0 and 1, not `%s`", split);
     if (!status) status = options_count(line, OPTION_LIMIT, 0, &options.limit);
     if (!status)
         status = options_count(line, OPTION_CHECKPOINT_EVERY, 0, &options.checkpoint_every);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "driver/data.h"
 #include "driver/process.h"
 #include "driver/train_internal.h"
 
@@ -35,7 +36,8 @@ static int find_batch_dim(const nnc_entry_info *entry, const char *wanted, NncEr
     return -1;
 }
 
-static bool read_column(const char *path, NncArray *out, NncError *error) {
+static bool read_column(Arena *arena, const char *path, const nnc_tensor_info *info, NncArray *out,
+                        NncError *error) {
     /* FILE:+k leaves the first k samples out: the next character of a text. */
     size_t length = strlen(path);
     const char *colon = strrchr(path, ':');
@@ -44,7 +46,7 @@ static bool read_column(const char *path, NncArray *out, NncError *error) {
     if (!plain) return false;
     memcpy(plain, path, length + 1);
     if (colon && colon[1] == '+' && parse_integer(colon + 2, &shift)) plain[colon - path] = 0;
-    bool good = nnc_array_read(plain, out, error);
+    bool good = data_read(arena, plain, info, out, error);
     if (good && shift > 0 && (out->rank < 1 || out->dims[0] < shift)) {
         good = nnc_fail(error, "%s: fewer than %" PRId64 " samples", plain, shift);
         nnc_array_free(out);
@@ -141,7 +143,7 @@ static void list_arguments(const nnc_entry_info *entry, NncError *error) {
 }
 
 /* An argument that is the same in every call: a number or a file. */
-static int read_fixed(Feed *feed, int argument, const char *text, NncError *error) {
+static int read_fixed(Arena *arena, Feed *feed, int argument, const char *text, NncError *error) {
     const nnc_tensor_info *info = &feed->entry->arguments[argument];
     NncArray *array = &feed->fixed[argument];
     double number;
@@ -151,12 +153,55 @@ static int read_fixed(Feed *feed, int argument, const char *text, NncError *erro
         nnc_element_set(info->dtype, array->data, 0, number);
         return 0;
     }
-    return nnc_array_read(text, array, error) ? 0 : 3;
+    return data_read(arena, text, info, array, error) ? 0 : 3;
+}
+
+/* One of the two parts that --split makes: which samples are held back depends on the seed and
+ * their number alone; the order of the samples stays. */
+static bool take_part(NncColumn *column, double share, uint64_t seed, FeedPart part,
+                      NncError *error) {
+    NncArray *array = &column->array;
+    int64_t count = array->dims[column->axis], held = (int64_t)(share * (double)count + 0.5);
+    if (held < 1 || held >= count)
+        return nnc_fail(error, "--split %g of %" PRId64 " samples leaves a part without any", share,
+                        count);
+    size_t bytes, outer = 1, inner = nnc_dtype_bytes(array->dtype);
+    if (!nnc_multiply((size_t)count, sizeof(int64_t), &bytes))
+        return nnc_fail(error, "too many samples");
+    int64_t *order = nnc_allocate(bytes, error);
+    bool *is_held = order ? nnc_allocate_zeroed((size_t)count, error) : NULL;
+    NncArray taken = {0};
+    int64_t dims[NNC_MAX_RANK];
+    for (int i = 0; i < array->rank; ++i) {
+        dims[i] = array->dims[i];
+        if (i < column->axis) outer *= (size_t)dims[i];
+        if (i > column->axis) inner *= (size_t)dims[i];
+    }
+    dims[column->axis] = part == PART_HELD ? held : count - held;
+    bool good = is_held && nnc_array_create(&taken, array->dtype, array->rank, dims, error);
+    if (good) {
+        /* No epoch has this number (nnc_loader_seek). */
+        nnc_permutation(seed, UINT32_MAX, count, order);
+        for (int64_t i = 0; i < held; ++i) is_held[order[i]] = true;
+        char *to = taken.data;
+        for (size_t o = 0; inner && o < outer; ++o)
+            for (int64_t i = 0; i < count; ++i) {
+                if (is_held[i] != (part == PART_HELD)) continue;
+                memcpy(to, (char *)array->data + (o * (size_t)count + (size_t)i) * inner, inner);
+                to += inner;
+            }
+        nnc_array_free(array);
+        *array = taken;
+    }
+    nnc_release(is_held);
+    nnc_release(order);
+    return good;
 }
 
 int feed_open(Feed *feed, Arena *arena, const TrainOptions *options, const nnc_entry_info *entry,
               const char *const *data, const char *option, bool shuffle, bool drop_last,
-              uint64_t seed, const NncBinding *bindings, int binding_count, NncError *error) {
+              uint64_t seed, FeedPart part, const NncBinding *bindings, int binding_count,
+              NncError *error) {
     char shape[256];
     *feed = (Feed){.entry = entry, .bindings = bindings, .binding_count = binding_count};
     size_t arguments = (size_t)entry->argument_count;
@@ -172,6 +217,7 @@ int feed_open(Feed *feed, Arena *arena, const TrainOptions *options, const nnc_e
     if (feed->batch_dim < 0) return 2;
     for (int i = 0; i < list_length(data); ++i) {
         NamedText pair = named_text(arena, data[i]);
+        if (part == PART_HELD && pair.name && find_argument(entry, pair.name) < 0) continue;
         if (!pair.name || find_argument(entry, pair.name) < 0) {
             nnc_fail(error, "%s has no input for '%s %s'; its inputs are:", entry->name, option,
                      data[i]);
@@ -189,7 +235,7 @@ int feed_open(Feed *feed, Arena *arena, const TrainOptions *options, const nnc_e
         feed->column_of[a] = -1;
         for (int i = 0; i < list_length(data); ++i) {
             NamedText pair = named_text(arena, data[i]);
-            if (strcmp(pair.name, info->name) == 0) text = pair.value;
+            if (pair.name && strcmp(pair.name, info->name) == 0) text = pair.value;
         }
         for (int i = 0; !batched && i < list_length(options->args); ++i) {
             NamedText pair = named_text(arena, options->args[i]);
@@ -206,11 +252,11 @@ int feed_open(Feed *feed, Arena *arena, const TrainOptions *options, const nnc_e
                      batched ? option : "--arg", info->name, info->rank ? "FILE" : "NUMBER");
             status = 2;
         } else if (!batched) {
-            status = read_fixed(feed, a, text, error);
+            status = read_fixed(arena, feed, a, text, error);
         } else {
             feed->column_of[a] = feed->column_count;
             columns[feed->column_count] = (NncColumn){.name = info->name, .axis = axis};
-            if (!read_column(text, &columns[feed->column_count].array, error)) {
+            if (!read_column(arena, text, info, &columns[feed->column_count].array, error)) {
                 status = 3;
             } else {
                 NncArray *array = &columns[feed->column_count++].array;
@@ -235,6 +281,8 @@ int feed_open(Feed *feed, Arena *arena, const TrainOptions *options, const nnc_e
         status = 3;
     if (status != 0) return status;
     int column_count = feed->column_count;
+    for (int c = 0; part != PART_ALL && c < column_count; ++c)
+        if (!take_part(&columns[c], options->split, seed, part, error)) return 3;
     feed->column_count = 0;
     return nnc_loader_open(&feed->loader, columns, column_count, batch, shuffle && !streams,
                            drop_last, seed, options->limit, error)
@@ -407,6 +455,11 @@ static int open_epoch(Trainer *trainer, NncError *error) {
     return good ? 0 : 3;
 }
 
+static bool stops_early(const Trainer *trainer) {
+    int64_t patience = trainer->options->early_stop;
+    return patience > 0 && trainer->stale >= patience;
+}
+
 static int end_epoch(Trainer *trainer, double seconds, NncError *error) {
     Feed *feed = &trainer->feed;
     int status = trainer->has_test ? evaluate(trainer, error) : 0;
@@ -427,10 +480,13 @@ static int end_epoch(Trainer *trainer, double seconds, NncError *error) {
         return stop_not_finite(trainer, name, trainer->step, error);
     }
     bool best = loss >= 0 && (!trainer->has_best || value < trainer->best);
+    ++trainer->stale;
     if (best) {
         trainer->best = value;
         trainer->has_best = true;
+        trainer->stale = 0;
     }
+    if (stops_early(trainer)) trainer->ended = true;
     status = call_epoch(trainer, value, error);
     if (status != 0) return status;
     trainer_observe(trainer, value);
@@ -522,6 +578,10 @@ static int check_options(const TrainOptions *options, NncError *error) {
         nnc_fail(error, "--epochs, --batch and --warmup want positive numbers");
         return 2;
     }
+    if (options->split > 0 && list_length(options->test) > 0) {
+        nnc_fail(error, "--split takes the samples for `eval` from --data: leave out --test");
+        return 2;
+    }
     if (options->keep_best && !options->save) {
         nnc_fail(error, "--keep-best needs --save FILE");
         return 2;
@@ -582,7 +642,8 @@ static int prepare(Trainer *trainer, const NncTensorFile *checkpoint, NncError *
     if (checkpoint && !trainer_checkpoint_seed(checkpoint, &seed, error)) return 3;
     status = feed_open(&trainer->feed, trainer->arena, options, trainer->model->entry,
                        options->data, "--data", !options->no_shuffle, options->drop_last, seed,
-                       trainer->bindings, trainer->binding_count, error);
+                       options->split > 0 ? PART_REST : PART_ALL, trainer->bindings,
+                       trainer->binding_count, error);
     if (status != 0) return status;
     trainer->batches = nnc_loader_batches(&trainer->feed.loader);
     if (trainer->batches == 0) {
@@ -590,13 +651,17 @@ static int prepare(Trainer *trainer, const NncTensorFile *checkpoint, NncError *
         return 3;
     }
     const nnc_entry_info *eval = nnc_model_entry(table, "eval");
-    if (list_length(options->test) > 0) {
+    bool split = options->split > 0;
+    if (list_length(options->test) > 0 || split) {
         if (!eval) {
-            nnc_fail(error, "--test needs an entry `eval` in the train block '%s'", table->name);
+            nnc_fail(error, "%s needs an entry `eval` in the train block '%s'",
+                     split ? "--split" : "--test", table->name);
             return 2;
         }
-        status = feed_open(&trainer->test, trainer->arena, options, eval, options->test, "--test",
-                           false, false, 0, trainer->bindings, trainer->binding_count, error);
+        status = feed_open(&trainer->test, trainer->arena, options, eval,
+                           split ? options->data : options->test, split ? "--data" : "--test",
+                           false, false, split ? seed : 0, split ? PART_HELD : PART_ALL,
+                           trainer->bindings, trainer->binding_count, error);
         if (status != 0) return status;
         trainer->has_test = true;
         trainer->test_sums.sums = NEW_ARRAY(trainer->arena, (size_t)eval->result_count, double);
@@ -621,7 +686,9 @@ int train_model(Trainer *trainer) {
         status = 3;
     if (status == 0)
         status = prepare(trainer, options->resume ? &trainer->checkpoint : NULL, &error);
-    while (status == 0 && !trainer->left && trainer->feed.loader.epoch < trainer->epochs)
+    trainer->ended = status == 0 && stops_early(trainer);
+    while (status == 0 && !trainer->left && !trainer->ended &&
+           trainer->feed.loader.epoch < trainer->epochs)
         status = trainer->feed.loader.position >= trainer->feed.loader.length
                      ? end_epoch(trainer, trainer->epoch_seconds, &error)
                      : run_epoch(trainer, &error);

@@ -23,6 +23,8 @@ typedef struct TrainOptions {
     const char *save, *checkpoint, *resume, *log;
     bool keep_best; /* --save gets the best epoch by the eval loss, not the last */
     bool no_shuffle, drop_last, quiet, check_finite;
+    double split;             /* share of the samples that `eval` gets; 0: none */
+    int64_t early_stop;       /* epochs without a smaller loss; 0: never */
     int64_t limit;            /* only the first samples */
     int64_t checkpoint_every; /* steps; 0: after each epoch */
     int64_t stop_after; /* steps of this run; 0: none.  Saves and exits 0, for tests of --resume */

@@ -25,9 +25,13 @@ typedef struct Feed {
     NncArray *results;
 } Feed;
 
+/* Of the samples: all, those that --split holds back for `eval`, or the others. */
+typedef enum FeedPart { PART_ALL, PART_HELD, PART_REST } FeedPart;
+
 int feed_open(Feed *feed, Arena *arena, const TrainOptions *options, const nnc_entry_info *entry,
               const char *const *data, const char *option, bool shuffle, bool drop_last,
-              uint64_t seed, const NncBinding *bindings, int binding_count, NncError *error);
+              uint64_t seed, FeedPart part, const NncBinding *bindings, int binding_count,
+              NncError *error);
 void feed_close(Feed *feed);
 /* Makes in, out and dims of the next batch; its size, 0 at the end of the epoch, -1 on failure. */
 int64_t feed_next(Feed *feed, NncError *error);
@@ -71,6 +75,8 @@ typedef struct Trainer {
     Sums train_sums, test_sums;
     double best;
     bool has_best;
+    int64_t stale; /* epochs since the best one */
+    bool ended;    /* by --early-stop */
     double recent; /* running mean of the loss, for the progress line */
     bool recent_set, left;
     double epoch_seconds;

@@ -100,6 +100,8 @@ void trainer_summary(const Trainer *trainer, double seconds) {
         nnc_curve_print(stdout, curves, trainer->has_test ? 2 : 1, 60, 12, "epoch");
     printf("%" PRId64 " steps in %.1f s, %s", trainer->step - trainer->first_step, seconds,
            trainer->model->place);
+    if (trainer->ended)
+        printf("; ended early: %" PRId64 " epochs without a smaller loss", trainer->stale);
     if (options->save) printf("; weights in %s", options->save);
     if (options->keep_best && trainer->has_best) printf(" (best loss %.4f)", trainer->best);
     printf("\n");
@@ -146,6 +148,7 @@ bool trainer_checkpoint(const Trainer *trainer, NncError *error) {
     pairs[count++] = (NncPair){"recent", hex(arena, trainer->recent)};
     pairs[count++] = (NncPair){"seconds", hex(arena, trainer->epoch_seconds)};
     if (trainer->has_best) pairs[count++] = (NncPair){"best", hex(arena, trainer->best)};
+    pairs[count++] = (NncPair){"stale", arena_printf(arena, "%" PRId64, trainer->stale)};
     pairs[count++] =
         (NncPair){"train_loss", hex_list(arena, trainer->history[0], trainer->history_count)};
     pairs[count++] =
@@ -230,6 +233,8 @@ bool trainer_continue(Trainer *trainer, const NncTensorFile *file, NncError *err
         (best && read_hex_list(best, &trainer->best, 1) != 1))
         return nnc_fail(error, "the checkpoint's sums do not fit this entry");
     trainer->has_best = best != NULL;
+    if (nnc_checkpoint_pair(file, "stale") && !read_integer(file, "stale", &trainer->stale, error))
+        return false;
     trainer->recent_set = true;
     if (log) nnc_text_add(&trainer->log, log);
     for (int r = 0; r < trainer->rate_count; ++r) {

@@ -60,6 +60,23 @@ static void run_idx(const uint8_t *data, size_t size) {
     run_array(nnc_idx_parse, data, size);
 }
 
+static const char *const csv_columns[] = {NULL, "0", "1..", "label", "a..b,0"};
+
+static void run_csv(const uint8_t *data, size_t size) {
+    static const int dtypes[] = {NNC_F64, NNC_I64, NNC_U8, NNC_F32, NNC_BOOL};
+    for (int i = 0; i < 5; i++) {
+        NncArray array;
+        NncError error = {0};
+        if (!nnc_csv_parse(data, size, i == 3 ? '\t' : ',', csv_columns[i], dtypes[i], &array,
+                           &error)) {
+            refused(&error);
+            continue;
+        }
+        check_array(&array);
+        nnc_array_free(&array);
+    }
+}
+
 static bool parse_png(const void *bytes, size_t length, NncArray *out, NncError *error) {
     return nnc_png_parse(bytes, length, 0, out, error);
 }
@@ -141,6 +158,9 @@ static size_t mend_png(uint8_t *data, size_t size, size_t capacity, uint64_t *ra
     return size;
 }
 
+static const char *const csv_words[] = {",",     "\t",    "\n", "\r\n",         "\"",
+                                        "\"\"",  "1e308", "-1", "0.5",          "nan",
+                                        "label", "a",     "b",  "\xef\xbb\xbf", NULL};
 static const char *const png_words[] = {"IHDR", "IDAT", "IEND", "PLTE", "tRNS", "gAMA",
                                         "sRGB", "iCCP", "bKGD", "acTL", "zTXt", "iTXt",
                                         "sBIT", "pCAL", "hIST", NULL};
@@ -321,6 +341,7 @@ static const Loader loaders[] = {
     {"npy", run_npy, NULL, npy_words},
     {"idx", run_idx, NULL, idx_words},
     {"gz", run_idx, mend_gzip, idx_words},
+    {"csv", run_csv, NULL, csv_words},
     {"png", run_png, mend_png, png_words},
     {"safetensors", run_safetensors, mend_tensor_file, tensor_words},
     {"checkpoint", run_checkpoint, mend_tensor_file, tensor_words},

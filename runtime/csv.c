@@ -1,0 +1,290 @@
+/* CSV: text in rows and columns, as an array of the dtype that is wanted.
+ * Fields are separated by commas (a file named .tsv: by tabs), may stand in "quotes" with "" for
+ * one, and lines end in \n or \r\n.  The first line is a header where one of its fields is no
+ * number. Invariants: the size of the array is known before it is allocated; every refusal of a
+ * value names line and column; the locale does not matter. */
+#include <ctype.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "nncrt_files.h"
+
+enum { COLUMN_LIMIT = 1 << 20, FIELD_LIMIT = 256 };
+
+typedef struct Csv {
+    const char *at, *end;
+    char separator;
+    int64_t line; /* of `at` */
+} Csv;
+
+/* The raw text of a field, quotes included. */
+typedef struct Field {
+    const char *text;
+    size_t length;
+    bool last; /* of its line */
+} Field;
+
+static bool next_field(Csv *csv, Field *out, NncError *error) {
+    const char *begin = csv->at;
+    bool quoted = false;
+    int64_t line = csv->line;
+    while (csv->at < csv->end && (quoted || (*csv->at != csv->separator && *csv->at != '\n'))) {
+        if (*csv->at == '"') quoted = !quoted;
+        if (*csv->at == '\n') ++csv->line;
+        ++csv->at;
+    }
+    if (quoted) return nnc_fail(error, "line %" PRId64 ": a quote is not closed", line);
+    *out = (Field){begin, (size_t)(csv->at - begin), csv->at == csv->end || *csv->at == '\n'};
+    if (csv->at < csv->end) {
+        if (*csv->at == '\n') ++csv->line;
+        ++csv->at;
+    }
+    if (out->last && out->length && begin[out->length - 1] == '\r') --out->length;
+    return true;
+}
+
+/* Lines without anything are no rows. */
+static void skip_empty(Csv *csv) {
+    for (;;) {
+        const char *at = csv->at;
+        if (at < csv->end && *at == '\r') ++at;
+        if (at == csv->end || *at != '\n') {
+            if (at == csv->end) csv->at = at;
+            return;
+        }
+        csv->at = at + 1;
+        ++csv->line;
+    }
+}
+
+/* Without blanks around it, and without its quotes; at most FIELD_LIMIT - 1 bytes. */
+static bool field_text(const Field *field, char *out) {
+    const char *from = field->text, *end = from + field->length;
+    while (from < end && (*from == ' ' || *from == '\t')) ++from;
+    while (end > from && (end[-1] == ' ' || end[-1] == '\t')) --end;
+    bool quoted = end - from >= 2 && *from == '"' && end[-1] == '"';
+    if (quoted) ++from, --end;
+    size_t length = 0;
+    for (; from < end; ++from) {
+        if (quoted && *from == '"' && from + 1 < end && from[1] == '"') ++from;
+        if (length + 1 >= FIELD_LIMIT || !*from) return false;
+        out[length++] = *from;
+    }
+    out[length] = 0;
+    return true;
+}
+
+/* A decimal number, with an exponent or without. */
+static bool field_number(const char *text, double *out) {
+    char copy[FIELD_LIMIT];
+    size_t length = strlen(text);
+    char probe[8];
+    snprintf(probe, sizeof probe, "%.1f", 0.5); /* the locale's point is its second byte */
+    char point = probe[1];
+    if (!length || length >= sizeof copy) return false;
+    for (size_t i = 0; i < length; ++i) {
+        if (!strchr("0123456789+-.eE", text[i])) return false;
+        copy[i] = text[i] == '.' ? point : text[i];
+    }
+    copy[length] = 0;
+    char *end;
+    *out = strtod(copy, &end);
+    return *end == 0 && isfinite(*out);
+}
+
+/* ---- which columns ---- */
+
+typedef struct Header {
+    char (*names)[FIELD_LIMIT]; /* NULL where the file has none */
+    int64_t count;
+    bool is_header;
+} Header;
+
+static bool read_header(Csv *csv, Header *out, NncError *error) {
+    Csv first = *csv;
+    Field field = {0};
+    *out = (Header){0};
+    while (!field.last) {
+        if (!next_field(&first, &field, error)) return false;
+        if (++out->count > COLUMN_LIMIT)
+            return nnc_fail(error, "more than %d columns", COLUMN_LIMIT);
+    }
+    size_t bytes;
+    if (!nnc_multiply((size_t)out->count, sizeof *out->names, &bytes) || bytes > (size_t)1 << 30)
+        return nnc_fail(error, "too many columns");
+    out->names = nnc_allocate(bytes, error);
+    if (!out->names) return false;
+    Csv again = *csv;
+    for (int64_t i = 0; i < out->count; ++i) {
+        double number;
+        next_field(&again, &field, error);
+        if (!field_text(&field, out->names[i]))
+            return nnc_fail(error, "line %" PRId64 ", column %" PRId64 ": the name is too long",
+                            csv->line, i);
+        if (out->names[i][0] && !field_number(out->names[i], &number)) out->is_header = true;
+    }
+    if (out->is_header) *csv = first;
+    return true;
+}
+
+/* A name of the header or a position; -1 after an error. */
+static int64_t find_column(const Header *header, const char *text, size_t length, NncError *error) {
+    int64_t found = -1, position = 0;
+    bool digits = length > 0 && length < 10;
+    for (size_t i = 0; i < length; ++i) {
+        digits = digits && isdigit((unsigned char)text[i]);
+        if (digits) position = 10 * position + (text[i] - '0');
+    }
+    for (int64_t i = 0; header->is_header && found < 0 && i < header->count; ++i)
+        if (strlen(header->names[i]) == length && memcmp(header->names[i], text, length) == 0)
+            found = i;
+    if (found >= 0) return found;
+    if (digits && position < header->count) return position;
+    nnc_fail(error, "there is no column '%.*s'", (int)(length < 80 ? length : 80), text);
+    if (digits)
+        nnc_error_add(error, "; the file has %" PRId64 ", counted from 0", header->count);
+    else if (!header->is_header)
+        nnc_error_add(error, "; the file has no header, so columns are numbers from 0");
+    for (int64_t i = 0; header->is_header && !digits && i < header->count && i < 12; ++i)
+        nnc_error_add(error, "%s%s", i ? ", " : "; the first are ", header->names[i]);
+    return -1;
+}
+
+/* "a,b", "0..3", "pixel0..", NULL: all.  Marks `chosen`, in the order of `order`. */
+static bool choose_columns(const Header *header, const char *columns, int64_t *order,
+                           int64_t *count, NncError *error) {
+    *count = 0;
+    if (!columns) {
+        for (; *count < header->count; ++*count) order[*count] = *count;
+        return true;
+    }
+    for (const char *at = columns;; ++at) {
+        size_t length = strcspn(at, ",");
+        const char *dots = NULL;
+        for (size_t i = 0; i + 1 < length && !dots; ++i)
+            if (at[i] == '.' && at[i + 1] == '.') dots = at + i;
+        size_t head = dots ? (size_t)(dots - at) : length, tail = dots ? length - head - 2 : 0;
+        int64_t first = find_column(header, at, head, error), last = first;
+        if (dots) last = tail ? find_column(header, dots + 2, tail, error) : header->count - 1;
+        if (first < 0 || last < 0) return false;
+        if (last < first)
+            return nnc_fail(error, "the columns '%.*s' run backwards", (int)length, at);
+        for (int64_t c = first; c <= last; ++c) {
+            if (*count == header->count)
+                return nnc_fail(error, "the columns '%s' are more than the file has", columns);
+            order[(*count)++] = c;
+        }
+        at += length;
+        if (!*at) return true;
+    }
+}
+
+/* ---- values ---- */
+
+static bool check_value(int dtype, double value) {
+    static const struct {
+        int dtype;
+        double low, high;
+    } ranges[] = {{NNC_BOOL, 0, 1},
+                  {NNC_U8, 0, 255},
+                  {NNC_I8, -128, 127},
+                  {NNC_I16, -32768, 32767},
+                  {NNC_I32, -0x1p31, 0x1p31 - 1},
+                  {NNC_I64, -0x1p53, 0x1p53}};
+    if (nnc_dtype_is_float(dtype)) return true;
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; ++i)
+        if (ranges[i].dtype == dtype)
+            return value == floor(value) && value >= ranges[i].low && value <= ranges[i].high;
+    return false;
+}
+
+static bool fail_value(const Header *header, int64_t line, int64_t column, const char *text,
+                       int dtype, bool is_number, NncError *error) {
+    nnc_fail(error, "line %" PRId64 ", column %" PRId64, line, column);
+    if (header->is_header) nnc_error_add(error, " (%s)", header->names[column]);
+    if (!*text) return nnc_error_add(error, ": there is no value"), false;
+    nnc_error_add(error, ": '%.60s' is not a number%s", text, is_number ? " of type " : "");
+    if (is_number) nnc_error_add(error, "%s", nnc_dtype_name(dtype));
+    return false;
+}
+
+/* One row into `row`, a number per column of the file; false at a mistake.  `wanted`: by column. */
+static bool read_row(Csv *csv, const Header *header, const bool *wanted, int dtype, double *row,
+                     NncError *error) {
+    Field field = {0};
+    int64_t line = csv->line, count = 0;
+    char text[FIELD_LIMIT];
+    while (!field.last) {
+        if (!next_field(csv, &field, error)) return false;
+        if (count == header->count)
+            return nnc_fail(error, "line %" PRId64 " has more than %" PRId64 " columns", line,
+                            count);
+        if (wanted[count]) {
+            bool fits = field_text(&field, text);
+            if (!fits) snprintf(text, sizeof text, "%.20s...", field.text);
+            bool is_number = fits && field_number(text, &row[count]);
+            if (!is_number || !check_value(dtype, row[count]))
+                return fail_value(header, line, count, text, dtype, is_number, error);
+        }
+        ++count;
+    }
+    if (count == header->count) return true;
+    return nnc_fail(error, "line %" PRId64 " has %" PRId64 " column%s, not %" PRId64, line, count,
+                    count == 1 ? "" : "s", header->count);
+}
+
+static int64_t count_rows(Csv csv) {
+    int64_t rows = 0;
+    for (skip_empty(&csv); csv.at < csv.end; skip_empty(&csv)) {
+        Field field = {0};
+        NncError ignored;
+        while (!field.last)
+            if (!next_field(&csv, &field, &ignored))
+                return rows + 1; /* found again as it is read */
+        ++rows;
+    }
+    return rows;
+}
+
+static bool read_rows(Csv csv, const Header *header, const int64_t *order, int64_t count,
+                      bool *wanted, double *row, NncArray *out, NncError *error) {
+    for (int64_t k = 0; k < count; ++k) wanted[order[k]] = true;
+    size_t element = 0;
+    for (skip_empty(&csv); csv.at < csv.end; skip_empty(&csv)) {
+        if (!read_row(&csv, header, wanted, out->dtype, row, error)) return false;
+        for (int64_t k = 0; k < count; ++k)
+            nnc_element_set(out->dtype, out->data, element++, row[order[k]]);
+    }
+    return true;
+}
+
+bool nnc_csv_parse(const void *bytes, size_t length, char separator, const char *columns, int dtype,
+                   NncArray *out, NncError *error) {
+    Csv csv = {bytes, (const char *)bytes + length, separator, 1};
+    *out = (NncArray){0};
+    if (length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) csv.at += 3;
+    skip_empty(&csv);
+    if (csv.at == csv.end) return nnc_fail(error, "the file has no rows");
+    Header header;
+    bool good = read_header(&csv, &header, error);
+    size_t room = (size_t)header.count + 1;
+    int64_t *order = good ? nnc_allocate(room * sizeof *order, error) : NULL, count = 0;
+    double *row = order ? nnc_allocate(room * sizeof *row, error) : NULL;
+    bool *wanted = row ? nnc_allocate_zeroed(room, error) : NULL;
+    good = wanted && choose_columns(&header, columns, order, &count, error);
+    if (good) {
+        int64_t dims[2] = {count_rows(csv), count};
+        good = nnc_array_create(out, dtype, 2, dims, error);
+    }
+    if (good && !read_rows(csv, &header, order, count, wanted, row, out, error)) {
+        nnc_array_free(out);
+        good = false;
+    }
+    nnc_release(wanted);
+    nnc_release(row);
+    nnc_release(order);
+    nnc_release(header.names);
+    return good;
+}

@@ -1,0 +1,143 @@
+# Data from CSV files and folders of images, --split, --early-stop.
+. "$SOURCE_DIR/tests/runtime/common.bash"
+cat >m.nn <<'NN'
+def rows(x: f32[N, C]) -> f32[N, C] { return x }
+export rows
+def ids(x: i64[N]) -> i64[N] { return x }
+export ids
+def pixels(x: u8[N, 2, 2]) -> u8[N, 2, 2] { return x }
+export pixels
+def gray(x: u8[N, H, W]) -> u8[N, H, W] { return x }
+export gray
+def color(x: u8[N, 3, 2, 2]) -> u8[N, 3, 2, 2] { return x }
+export color
+train T {
+    self.net = nn.Linear(2, 3)
+    self.optimizer = optim.SGD(self.net.parameters(), lr=0.1)
+    def step(self, x: f32[N, 2], y: i64[N]) -> (loss: f32) {
+        loss = F.cross_entropy(self.net(x), y)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss
+    }
+    def eval(self, x: f32[N, 2], y: i64[N]) -> (loss: f32, first: f32) {
+        return F.cross_entropy(self.net(x), y), x[:, 0].mean()
+    }
+}
+train Images {
+    self.net = nn.Linear(4, 2)
+    self.optimizer = optim.SGD(self.net.parameters(), lr=0.1)
+    def step(self, image: u8[N, 2, 2], label: u8[N]) -> (loss: f32) {
+        loss = F.cross_entropy(self.net(torch.flatten(image / 255, 1)), label)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss
+    }
+}
+NN
+run() { # run STATUS WORDS ENTRY SPEC
+    expect "$1" "$2" "$NNC" run --engine=interp "m.nn:$3" --input "x=$4"
+}
+# ---- CSV ----
+printf 'a,b,"the label"\n1,2.5,0\n-3,4e-1,2\n\n5, 6 ,1' >t.csv
+run 0 "f32[3, 3] =" rows t.csv
+run 0 "[[1, 2.5]," rows t.csv:a,b
+run 0 "[[2.5, 0]," rows t.csv:b..
+run 0 "[5, 6]]" rows t.csv:0..1
+run 0 "[2, -3]," rows t.csv:2,0
+run 0 "i64[3] = [0, 2, 1]" ids "t.csv:the label"
+printf '\xef\xbb\xbf1\t2\r\n3\t4\r\n' >t.tsv
+run 0 "[3, 4]]" rows t.tsv
+printf '1,2,3,4\n5,6,7,255\n' >p.csv
+run 0 "[7, 255]]]" pixels p.csv
+run 3 "t.csv: there is no column 'c'; the first are a, b, the label" rows t.csv:c
+run 3 "there is no column '7'; the file has 3, counted from 0" rows t.csv:7
+run 3 "there is no column 'a'; the file has no header" rows p.csv:a
+run 3 "run backwards" rows t.csv:b..a
+run 3 "are more than the file has" rows t.csv:a,b,a,b
+run 3 "line 2, column 1 (b): '2.5' is not a number of type i64" ids t.csv:b
+run 3 "takes 1 column, not 2" ids t.csv:2,2
+run 3 "takes 4 columns, not 3" pixels p.csv:0..2
+bad() { printf "$2" >q.csv; run 3 "q.csv: $1" rows q.csv; }
+bad "line 2, column 1: 'x' is not a number" '1,2\n3,x\n'
+bad "line 2, column 0: 'nan' is not a number" '1,2\nnan,1\n'
+bad "line 2, column 1: '0x1' is not a number" '1,2\n3,0x1\n'
+bad "line 4, column 1: there is no value" '1,2\n\n3,4\n5,\n'
+bad "line 2 has 1 column, not 2" '1,2\n3\n'
+bad "line 2 has more than 2 columns" '1,2\n3,4,5\n'
+bad "line 1: a quote is not closed" '1,"2\n3,4\n'
+bad "the file has no rows" ''
+printf '1,256,0,0\n' >q.csv
+run 3 "'256' is not a number of type u8" pixels q.csv
+
+# ---- folders of images ----
+if command -v python3 >/dev/null; then
+    python3 - <<'PY'
+import os, struct, zlib
+def png(path, rows, color=False):
+    chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    width = len(rows[0]) // (3 if color else 1)
+    head = struct.pack(">IIBBBBB", width, len(rows), 8, 2 if color else 0, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + bytes(r) for r in rows))
+    open(path, "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b""))
+for name, level in (("cat", 10), ("bird", 200)):
+    os.makedirs(f"set/{name}")
+    for i in range(3):
+        png(f"set/{name}/{i}.png", [[level + i, 1], [2, 3]])
+open("set/notes.txt", "w").write("not a class")
+open("set/bird/notes.txt", "w").write("not an image")
+os.makedirs("rgb/a")
+png("rgb/a/0.png", [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]], True)
+os.makedirs("odd/a")
+png("odd/a/0.png", [[1, 2], [3, 4]])
+png("odd/a/1.PNG", [[1, 2, 3], [4, 5, 6]])
+os.makedirs("jpg/a"); open("jpg/a/x.jpg", "w").write("x")
+os.makedirs("none/a")
+os.makedirs("empty")
+os.makedirs("bad/a"); open("bad/a/x.png", "w").write("x")
+PY
+    run 0 "u8[6, 2, 2] =" pixels set
+    run 0 "[[[200, 1]," pixels set
+    run 0 "[0, 0, 0, 1, 1, 1]" ids set
+    run 0 "[8, 11]]," color rgb
+    run 0 "u8[6, 3, 2, 2]" color set
+    run 3 "odd/a/1.PNG: the image has 2 x 3 pixels (rows x columns), not 2 x 2" gray odd
+    run 3 "jpg/a/x.jpg: only PNG images are read" pixels jpg
+    run 3 "none/a: the class has no PNG image" pixels none
+    run 3 "empty: there is no folder with PNG images" pixels empty
+    run 3 "bad/a/x.png: " pixels bad
+    run 3 "set is a folder: images are u8" rows set
+    expect 0 "weights in" "$NNC" train --engine=interp m.nn:Images --data image=set --data label=set --batch 2 --epochs 2 -q --save w.st
+fi
+
+# ---- --split and --early-stop ----
+awk 'BEGIN { print "x0,x1,y"; for (i = 0; i < 100; i++) printf "%d,%g,%d\n", i, i % 7 - 3, i % 3 }' >s.csv
+train="$NNC train --engine=interp m.nn:T --data x=s.csv:x0,x1 --data y=s.csv:y --batch 10 --lr 0 -q"
+first() { sed 's/.*"first":\([0-9.]*\).*/\1/' "$1"; }
+$train --split 0.2 --epochs 2 --seed 7 --log a.jsonl >/dev/null 2>err.txt || { cat err.txt; fail "--split"; }
+$train --split 0.2 --epochs 2 --seed 7 --log b.jsonl >/dev/null 2>&1
+$train --split 0.2 --epochs 2 --seed 8 --log c.jsonl >/dev/null 2>&1
+[ "$(first a.jsonl)" = "$(first b.jsonl)" ] || fail "another split with the same seed"
+[ "$(first a.jsonl)" != "$(first c.jsonl)" ] || fail "the same split with another seed"
+[ "$(first a.jsonl | uniq | wc -l)" = 1 ] || fail "another split in the second epoch"
+# Nothing is in both: 80 samples of 10 make 8 steps, and the means of both parts give the whole's.
+grep -q '"step":8,' a.jsonl || fail "not 80 samples to train on"
+sed '/^train T/,/^}/{ s/y: i64\[N\]) -> (loss: f32)/y: i64[N]) -> (loss: f32, first: f32)/; s/^        return loss$/        return loss, x[:, 0].mean()/ }' m.nn >n.nn
+${train/m.nn/n.nn} --split 0.2 --epochs 1 --seed 7 --log d.jsonl >/dev/null 2>err.txt || { cat err.txt; fail "both means"; }
+python3 - <<'PY' || fail "the parts are not one whole"
+import json
+d = json.loads(open("d.jsonl").readline())
+assert abs(0.8 * d["train"]["first"] + 0.2 * d["test"]["first"] - 49.5) < 1e-3, d
+PY
+expect 2 "leave out --test" $train --split 0.2 --test x=s.csv:x0,x1 --test y=s.csv:y
+expect 2 "between 0 and 1" $train --split 1.5
+expect 3 "leaves a part without any" $train --split 0.001
+expect 2 "needs an entry \`eval\`" "$NNC" train --engine=interp m.nn:Images --data image=p.csv --data label=p.csv:0 --split 0.5
+# The loss stays as it is with a rate of 0: two epochs after the first.
+expect 0 "ended early: 2 epochs without a smaller loss" $train --split 0.2 --epochs 50 --early-stop 2 --log e.jsonl --checkpoint c.st --save w.st
+[ "$(wc -l <e.jsonl)" = 3 ] || fail "$(wc -l <e.jsonl) epochs, not 3"
+expect 0 "ended early" $train --split 0.2 --epochs 50 --early-stop 2 --resume c.st
+expect 0 "30 steps" $train --split 0.25 --epochs 5 --early-stop 50 --limit 60
+expect 2 "--early-stop" $train --early-stop 0
