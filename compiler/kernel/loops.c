@@ -383,7 +383,9 @@ static double expr_score(Score *s, const Expr *e) {
             Motion m = index_motion(e->guard->tests[i].value, s->vector_axis, NULL);
             cost += m == MOTION_NONE ? 0 : m == MOTION_STRIDE ? 12 : 200;
         }
-    } else
+    } else if (e->kind == EXPR_INDEX)
+        cost = index_motion(e->index, s->vector_axis, NULL) == MOTION_OTHER ? 200 : 1;
+    else
         cost = 0.5;
     for (int i = 0; i < e->arg_count; i++) cost += expr_score(s, e->args[i]);
     return cost;
@@ -401,7 +403,14 @@ static double body_score(Score *s, const Stmt *stmt) {
 static double stmt_score(Score *s, const Stmt *stmt) {
     if (stmt->kind == STMT_BLOCK) return body_score(s, stmt);
     if (stmt->kind == STMT_LOOP) {
-        double extent = (double)dim_hint(s->b->kernel->axes.data[stmt->axis].extent);
+        const Kernel *k = s->b->kernel;
+        double extent = (double)dim_hint(k->axes.data[stmt->axis].extent);
+        /* A part of the axis: that of one tile, which was the last to be made. */
+        int64_t first;
+        if (k->tiles.count && !index_is_const(stmt->begin, &first)) {
+            double tiles = (double)dim_hint(k->tiles.data[k->tiles.count - 1].count);
+            extent = extent > tiles ? extent / tiles : 1;
+        }
         double trips = extent;
         int outer = s->vector_axis;
         if (stmt->binding == BIND_VECTOR) {
