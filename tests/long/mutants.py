@@ -49,7 +49,11 @@ BOUNDED_MEMORY = ["--as=%d" % (8 << 30)]
 SANITIZED = re.compile(r"numeric_test_random|cuda_api")
 WAITING = 1200  # seconds of a test that waits for ever; one that computes for ever meets its limit of processor time
 # Part of a file's name -> tests that soon notice what is wrong there.
-LIKELY = (("driver/", "runtime|compile|cuda_d"), ("cuda", "cuda_test"), ("gpu_", "cuda_test"), ("sema/", "programs|prelude"),
+LIKELY = (("driver/", "runtime|compile|cuda_d"), ("gpu_sort", "cuda_test_indexed"), ("gpu_scatter", "cuda_test_indexed"),
+          ("gpu_indexed", "cuda_test_indexed"), ("cuda_sort", "cuda_test_indexed"), ("gpu_library", "cuda_(test_)?gemm"),
+          ("cuda_gemm", "cuda_(test_)?gemm"), ("gpu_contract", "cuda_test_(loops|precision|gemm)"),
+          ("cuda_mma", "cuda_test_precision"), ("gpu_", "cuda_test_(loops|indexed)"), ("cuda_device", "cuda_test_(loops|indexed)"),
+          ("cuda", "cuda_(trace|launches|device|api|test_loops)"), ("sema/", "programs|prelude"),
           ("lower/", "programs|prelude"), ("prelude/", "programs|prelude"), ("", "numeric"))
 FLIPPED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 OFF = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
