@@ -1,6 +1,7 @@
 /* An entry, its inputs and a session, ready to be called: what run and bench share. */
 #include "driver/invocation.h"
 
+#include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,6 +185,35 @@ static int prepare(Invocation *run, NncError *error) {
     return status;
 }
 
+/* Every --dump names a module that the entry calls. */
+static int check_dumps(const Entry *entry, Arena *arena, const char *const *dumps,
+                       NncError *error) {
+    for (int i = 0; i < list_length(dumps); ++i) {
+        bool found = false;
+        const char *closest = NULL;
+        int best = 4;
+        for (int k = 0; k < entry->modules.count; ++k) {
+            const char *path = entry->modules.data[k], *last = strrchr(path, '.');
+            found = found || fnmatch(dumps[i], path, 0) == 0;
+            const char *forms[2] = {path, last ? arena_printf(arena, "*%s", last) : path};
+            for (int f = 0; f < 2; ++f) {
+                int distance = text_distance(dumps[i], forms[f], 3);
+                if (distance >= best) continue;
+                best = distance;
+                closest = forms[f];
+            }
+        }
+        if (found) continue;
+        nnc_fail(error, "--dump %s: %s calls no such module", dumps[i], entry->name->text);
+        if (closest) nnc_error_add(error, "; did you mean '%s'?", closest);
+        nnc_error_add(error, entry->modules.count ? "\nIt calls:" : "\nIt calls none.");
+        for (int k = 0; k < entry->modules.count && k < 40; ++k)
+            nnc_error_add(error, " %s", entry->modules.data[k]);
+        return STATUS_USAGE;
+    }
+    return 0;
+}
+
 int invocation_open(Invocation *run, const RunOptions *options) {
     *run = (Invocation){.options = options, .arena = arena_new()};
     Pipeline pipeline;
@@ -193,9 +223,15 @@ int invocation_open(Invocation *run, const RunOptions *options) {
     signals_install();
     int status = pipeline_open(&pipeline, run->arena, options->target, &options->pipeline);
     if (status == 0) status = pipeline_choose(&pipeline, WISH_RUN, &root, &entry);
+    if (status == 0) {
+        status = check_dumps(entry, run->arena, options->pipeline.dumps, &error);
+        if (status != 0) return driver_fail(status, &error);
+    }
     if (status == 0) status = model_open(&run->model, &pipeline, root, entry, &options->engine);
     if (status != 0) return status;
     run->source = entry;
+    run->root = root;
+    run->program = pipeline.program;
     run->symbols = pipeline.program->dims;
     status = prepare(run, &error);
     return status == 0 ? 0 : driver_fail(status, &error);

@@ -13,6 +13,8 @@ typedef struct Invocation {
     Arena *arena;
     Model model;
     const Entry *source; /* what model.entry was made from */
+    const Root *root;
+    const Program *program;
     const DimTable *symbols;
     NncSession session;
     NncTensorFile checkpoint;

@@ -83,6 +83,8 @@ static int dispatch_run(const CommandLine *line) {
     if (!status) status = options_integer(line, OPTION_SEED, 0, &seed);
     if (!status) status = options_count(line, OPTION_REPEAT, 1, &options.repeat);
     if (status) return status;
+    options.pipeline.dumps = options_list(line, OPTION_DUMP);
+    options.check_finite = line->given[OPTION_CHECK_FINITE];
     options.seed = (uint64_t)seed;
     return run_command(&options);
 }

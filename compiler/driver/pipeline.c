@@ -67,6 +67,7 @@ static void front_passes(Pipeline *pipeline, const SourceFile *file, DiagnosticS
                           .include_paths = pipeline->options.include_paths,
                           .only = module ? pipeline->name : NULL,
                           .instantiate_only = module,
+                          .dumps = pipeline->options.dumps,
                           .no_views = !pipeline->options.views,
                           .on_statement = pipeline->options.on_statement,
                           .user = pipeline->options.user};

@@ -24,6 +24,7 @@ typedef struct PipelineOptions {
     void (*on_statement)(void *user, Span statement, Name name, const TensorType *type);
     void *user;
     bool views;               /* the instance tree is asked for, and its extra_repr checked */
+    const char *const *dumps; /* patterns of modules whose outputs are results, too; NULL: none */
     bool modules;             /* the target's name may be a module's (summary) */
     const LineRange *no_fuse; /* lines of the file whose operators share no kernel with others */
     int no_fuse_count;

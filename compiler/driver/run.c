@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "driver/finite.h"
 #include "driver/process.h"
 
 enum { PRINT_LIMIT = 64 };
@@ -19,8 +20,32 @@ static int compare_doubles(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
+/* 1 after a message where a value of the coming call is not finite. */
+static int check_finite(Invocation *run, NncError *error) {
+    size_t count = (size_t)run->model.table->cell_count;
+    NncArray *cells = NEW_ARRAY(run->arena, count + 1, NncArray);
+    FiniteCall call = {run->program,
+                       run->root,
+                       run->source,
+                       run->model.entry,
+                       run->dims,
+                       run->in,
+                       cells,
+                       run->session.context.seed,
+                       run->session.context.step};
+    bool good = finite_cells(&run->session, cells, error);
+    const char *text = good ? finite_explain(run->arena, &call) : NULL;
+    for (size_t c = 0; c < count; ++c) nnc_array_free(&cells[c]);
+    if (text)
+        nnc_fail(error, "%s: the first value that is not finite is %s", run->model.entry->name,
+                 text);
+    return !good ? STATUS_FILES : text ? STATUS_INPUT : 0;
+}
+
 static int call_entry(Invocation *run, NncError *error) {
     const nnc_entry_info *entry = run->model.entry;
+    int status = run->options->check_finite ? check_finite(run, error) : 0;
+    if (status != 0) return status;
     int64_t repeat = run->options->repeat > 0 ? run->options->repeat : 1;
     double *times = NEW_ARRAY(run->arena, (size_t)repeat, double);
     for (int64_t k = 0; k < repeat; ++k) {
@@ -68,7 +93,8 @@ static int write_results(Invocation *run, NncError *error) {
         return STATUS_FILES;
     }
     for (int r = 0; r < entry->result_count; ++r) {
-        const char *name = entry->results[r].name;
+        const char *name = run->source->results.data[r].path;
+        if (!name) name = entry->results[r].name;
         print_result(&run->results[r], name);
         if (options->output_dir &&
             !nnc_npy_write(arena_printf(run->arena, "%s/%s.npy", options->output_dir, name),

@@ -17,8 +17,9 @@ typedef struct RunOptions {
     uint64_t seed;
     const char *output_dir; /* results as <name>.npy; NULL: none are written */
     const char *save, *checkpoint, *resume;
-    int64_t repeat; /* 0 counts as 1 */
-    bool makes_up;  /* inputs that are not given are random; ids are in the range that is checked */
+    bool check_finite; /* name the first value that is not finite, and do not call */
+    int64_t repeat;    /* 0 counts as 1 */
+    bool makes_up; /* inputs that are not given are random; ids are in the range that is checked */
 } RunOptions;
 
 /* Returns the exit status. */

@@ -501,11 +501,13 @@ static int end_epoch(Trainer *trainer, double seconds, NncError *error) {
 
 /* The step of `count` samples did not end well: as if it had not been. */
 static int take_back(Trainer *trainer, const char *what, int64_t count, NncError *error) {
+    const char *first = trainer_explain(trainer);
     if (!trainer_undo(trainer, error)) return 3;
     trainer->feed.loader.position -= count;
     int status = save_checkpoint(trainer, error);
     if (status != 0) return status;
     status = stop_not_finite(trainer, what, trainer->step + 1, error);
+    if (first) nnc_error_add(error, ".\nThe first value that is not finite is %s", first);
     nnc_error_add(error, ".\nThe step was taken back%s%s",
                   trainer->options->checkpoint ? "; the state before it is in " : "",
                   trainer->options->checkpoint ? trainer->options->checkpoint : "");
@@ -732,7 +734,11 @@ static void train_target(void *user) {
     int status =
         pipeline_open(&pipeline, training->trainer.arena, options->target, &options->pipeline);
     if (status == 0) status = pipeline_choose(&pipeline, WISH_TRAIN, &root, &entry);
-    if (status == 0) training->trainer.root = root;
+    if (status == 0) {
+        training->trainer.root = root;
+        training->trainer.entry = entry;
+        training->trainer.program = pipeline.program;
+    }
     if (status == 0)
         status = model_open(&training->model, &pipeline, root, entry, &options->engine);
     if (status == 0) status = train_model(&training->trainer);

@@ -1,6 +1,7 @@
 /* --check-finite: keeps the cells as they were before a step, finds what is not finite after it,
  * and takes the step back. Invariant: after trainer_undo the session is, bit for bit, what it was
  * at trainer_keep. */
+#include "driver/finite.h"
 #include "driver/train_internal.h"
 
 #include <math.h>
@@ -8,14 +9,18 @@
 bool trainer_keep(Trainer *trainer, NncError *error) {
     int count = trainer->model->table->cell_count;
     if (!trainer->kept) trainer->kept = NEW_ARRAY(trainer->arena, (size_t)count, NncArray);
-    for (int c = 0; c < count; ++c) {
-        bool none;
-        nnc_array_free(&trainer->kept[c]);
-        if (!nnc_session_get(&trainer->session, c, &trainer->kept[c], &none, error) && !none)
-            return false;
-    }
     trainer->kept_step = trainer->session.context.step;
-    return true;
+    return finite_cells(&trainer->session, trainer->kept, error);
+}
+
+const char *trainer_explain(const Trainer *trainer) {
+    const Feed *feed = &trainer->feed;
+    if (!trainer->root) return NULL;
+    FiniteCall call = {
+        trainer->program,  trainer->root, trainer->entry, feed->entry,
+        feed->dims,        feed->in,      trainer->kept,  trainer->session.context.seed,
+        trainer->kept_step};
+    return finite_explain(trainer->arena, &call);
 }
 
 bool trainer_undo(Trainer *trainer, NncError *error) {

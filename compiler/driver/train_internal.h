@@ -68,6 +68,8 @@ typedef struct Trainer {
     int rate_count;
     bool follows;       /* --schedule or --warmup: every step sets the rates */
     Schedule *schedule; /* NULL: constant */
+    const Program *program;
+    const Entry *entry; /* its `step` */
     const Root *root;   /* what the model was made from; NULL in tests of a table alone */
     const nnc_entry_info *epoch_entry; /* the block's `epoch`, or NULL */
     NncArray epoch_argument, *epoch_results;
@@ -117,6 +119,8 @@ bool trainer_continue(Trainer *trainer, const NncTensorFile *file, NncError *err
 /* --check-finite: remember the cells, go back to them, name the first that is not finite (gradients
  * come first; NULL if all are finite). */
 bool trainer_keep(Trainer *trainer, NncError *error);
+/* What the first value was that was not finite in the step after trainer_keep; NULL if unknown. */
+const char *trainer_explain(const Trainer *trainer);
 bool trainer_undo(Trainer *trainer, NncError *error);
 bool trainer_find_not_finite(const Trainer *trainer, const char **name, NncError *error);
 void trainer_free_kept(Trainer *trainer);

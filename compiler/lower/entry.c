@@ -5,6 +5,7 @@
  * nodes do not. */
 #include "lower/internal.h"
 
+#include <fnmatch.h>
 #include <string.h>
 
 /* ---- checks and dims ---- */
@@ -53,7 +54,7 @@ static void add_result(Lowerer *lw, Entry *entry, const char *name, Value v, Spa
     lower_mark(lw, span);
     Node *node = number ? tensor_of(lw, &v, NULL, span) : value_node(lw, &v, span);
     if (!node) return;
-    Result result = {name_of(name), node};
+    Result result = {name_of(name), node, NULL};
     vector_push(lw->arena, &entry->results, result);
 }
 
@@ -68,6 +69,41 @@ static void add_results(Lowerer *lw, Entry *entry, const Function *f, Value resu
         if (!name) name = count == 1 ? "output" : arena_printf(lw->arena, "output%d", i);
         add_result(lw, entry, name, several ? result.as.list->items.data[i] : result, span);
     }
+}
+
+/* ---- outputs of modules (nnc run --dump) ---- */
+
+static bool is_dumped(const Lowerer *lw, const char *path) {
+    for (const char *const *pattern = lw->options->dumps; *pattern; pattern++)
+        if (fnmatch(*pattern, path, 0) == 0) return true;
+    return false;
+}
+
+/* Later calls of one module are path@2, path@3; parts of a tuple path-0, path-1. */
+static void dump_value(Lowerer *lw, const char *path, const Value *v, Span span) {
+    if (v->kind == VALUE_TUPLE || v->kind == VALUE_LIST) {
+        for (int i = 0; i < v->as.list->items.count; i++)
+            dump_value(lw, arena_printf(lw->arena, "%s-%d", path, i), &v->as.list->items.data[i],
+                       span);
+        return;
+    }
+    if (!value_is_tensor(v)) return;
+    Node *node = value_node(lw, v, span);
+    if (!node) return;
+    Result result = {name_of(arena_printf(lw->arena, "dumped_%d", lw->dumped.count)), node, path};
+    vector_push(lw->arena, &lw->dumped, result);
+}
+
+void entry_dump_output(Lowerer *lw, const Instance *module, const Value *value, Span span) {
+    if (!lw->entry || lw->graph != lw->entry->graph || !module->path || !module->path[0]) return;
+    int times = 1;
+    for (int i = 0; i < lw->entry->modules.count; i++)
+        times += !strcmp(lw->entry->modules.data[i], module->path);
+    vector_push(lw->arena, &lw->entry->modules, module->path);
+    if (!is_dumped(lw, module->path)) return;
+    const char *path =
+        times == 1 ? module->path : arena_printf(lw->arena, "%s@%d", module->path, times);
+    dump_value(lw, path, value, span);
 }
 
 /* ---- one entry ---- */
@@ -100,6 +136,7 @@ static Entry *execute(Lowerer *lw, const Source *source, bool training, bool *fa
     lw->graph = entry->graph;
     lw->training = training;
     lw->trains = false;
+    lw->dumped.count = 0;
     cells_begin_entry(lw);
     Frame frame = {.caller = lw->frame,
                    .closure = closure,
@@ -123,6 +160,8 @@ static Entry *execute(Lowerer *lw, const Source *source, bool training, bool *fa
         CallArguments arguments = {count, values, keywords, spans};
         Value result = eval_call(lw, &source->callee, &arguments, f->name_span);
         add_results(lw, entry, f, result, f->name_span);
+        for (int i = 0; i < lw->dumped.count; i++)
+            vector_push(lw->arena, &entry->results, lw->dumped.data[i]);
         *failed = result.kind == VALUE_ERROR;
         lw->lost = lw->lost || *failed;
     }

@@ -48,9 +48,10 @@ struct Lowerer {
     SourceFile **library_sources; /* by row of prelude_files; NULL until first asked for */
     /* budgets: steps of compile-time execution, bytes (lower_room) */
     int64_t steps, step_limit;
-    size_t bytes_before; /* in the arena when lowering began */
-    int nodes_before;    /* of the graphs that are complete */
-    bool lost;           /* an entry has no result: an error must be in the sink */
+    size_t bytes_before;   /* in the arena when lowering began */
+    int nodes_before;      /* of the graphs that are complete */
+    VECTOR(Result) dumped; /* outputs of modules that the running entry gives besides its own */
+    bool lost;             /* an entry has no result: an error must be in the sink */
     int depth, depth_limit;
     const Expr *asserted; /* the condition of the assert that is running; NULL */
     bool stating;         /* it is being compared: what is undecided becomes an entry check */

@@ -18,9 +18,10 @@ typedef struct LowerOptions {
     DType default_dtype;              /* DTYPE_F32; F64 makes every f32 an f64, and .float() too */
     const char *const *include_paths; /* NULL-terminated, for imports; may be NULL */
     int64_t step_limit;               /* 0: default budget of compile-time steps */
-    const char *only;      /* NULL, or the one export / block / module to lower ("FILE:Module") */
-    bool no_views;         /* nobody asks for the instance tree */
-    bool instantiate_only; /* with `only` a module class: no entry needed (summary, graph) */
+    const char *only; /* NULL, or the one export / block / module to lower ("FILE:Module") */
+    const char *const *dumps; /* NULL-terminated patterns: outputs of these modules are results */
+    bool no_views;            /* nobody asks for the instance tree */
+    bool instantiate_only;    /* with `only` a module class: no entry needed (summary, graph) */
     /* check --shapes: called after each executed statement of a user's file that binds tensors; may
      * be NULL */
     void (*on_statement)(void *user, Span statement, Name name, const TensorType *type);

@@ -417,6 +417,7 @@ Value module_call(Lowerer *lw, Instance *self, const CallArguments *args, Span s
         return value_error();
     }
     Value result = eval_call(lw, forward, args, span);
+    if (lw->options->dumps) entry_dump_output(lw, self, &result, span);
     const TensorType *in = args->count ? first_tensor_type(&args->values[0]) : NULL;
     const TensorType *out = first_tensor_type(&result);
     if (!self->called && in && out) {

@@ -54,6 +54,8 @@ bool module_attribute(Lowerer *lw, Instance *instance, Name name, Span span, Val
 void entry_add_dim_check(Lowerer *lw, char relation, const Dim *left, const Dim *right,
                          const char *message, Span span);
 /* Symbols of the entry in order of first appearance: arguments, results, then cells' types. */
+/* The output of a module, as a result of the running entry, where its path is asked for. */
+void entry_dump_output(Lowerer *lw, const Instance *module, const Value *value, Span span);
 void entry_collect_dims(Lowerer *lw, Entry *entry);
 
 /* ---- signatures (signature.c) ---- */

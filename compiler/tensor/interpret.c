@@ -236,6 +236,18 @@ static void frame_open(Run *run, Frame *frame, const Graph *g, Tensor *const *in
     }
 }
 
+static void show(Run *run, const Frame *frame, const Node *node) {
+    Tensor **in = run_get(run, node->input_count + 1, sizeof *in);
+    const Watch *watch = run->how->watch;
+    for (int i = 0; i < node->input_count; i++) {
+        const Node *x = node->inputs[i];
+        in[i] = frame->values[x->id][0];
+    }
+    for (int i = 0; i < results_of(node); i++)
+        watch->see(watch->user, node, in, frame->values[node->id][i]);
+    run_free(in);
+}
+
 static void frame_run(Run *run, Frame *frame) {
     const Graph *g = frame->graph;
     for (int i = 0; i < g->nodes.count && !run->error; i++) {
@@ -243,6 +255,7 @@ static void frame_run(Run *run, Frame *frame) {
         if (frame->needed && !frame->needed[node->id]) continue;
         run_one(run, frame, node);
         if (run->error) break;
+        if (run->how->watch) show(run, frame, node);
         for (int j = 0; j < node->input_count; j++) drop_read(frame, node->inputs[j]->id);
         if (frame->uses[node->id] == 0) {
             frame->uses[node->id] = 1;
@@ -456,7 +469,7 @@ static void run_entry(void *user) {
     int count = dim_symbol_count(entry->graph->dims);
     int64_t *symbols = NEW_ARRAY(env->arena, (size_t)count, int64_t);
     for (int i = 0; i < count; i++) symbols[i] = i < env->symbol_count ? env->symbols[i] : -1;
-    job->how = (Interpretation){job->mode, symbols, env->cells, env->seed, env->step};
+    job->how = (Interpretation){job->mode, symbols, env->cells, env->seed, env->step, env->watch};
     run->how = &job->how;
     bind_dims(run, entry, job->dims, arguments, symbols);
     if (!run->error) check_facts(run, entry, symbols);

@@ -44,11 +44,18 @@ double half_value(uint16_t bits, DType dtype);
 
 typedef enum InterpretMode { INTERPRET_VALUE, INTERPRET_TYPED } InterpretMode;
 
+/* Sees every value of a graph and of the bodies in it, in the order of evaluation. */
+typedef struct Watch {
+    void (*see)(void *user, const Node *node, Tensor *const *inputs, const Tensor *value);
+    void *user;
+} Watch;
+
 typedef struct Interpretation {
     InterpretMode mode;
     const int64_t *symbols; /* value per DimSymbol.index; NULL if the graph has no symbols */
     Tensor *const *cells;   /* value per Cell.index; NULL if the graph reads none */
     uint64_t seed, step;    /* of OP_RANDOM; at_init nodes use step 0 */
+    const Watch *watch;     /* or NULL */
 } Interpretation;
 
 /* Fills results[i] (in the arena) for each result of the graph.  NULL, or what went
@@ -66,6 +73,7 @@ typedef struct Environment {
     int64_t *symbols; /* values that ENTRY_INIT has fixed for dims of state; -1: none */
     int symbol_count;
     uint64_t seed, step; /* step counts the calls of entries that draw random numbers */
+    const Watch *watch;  /* or NULL */
 } Environment;
 
 Environment *environment_new(Arena *arena, const Root *root, const DimTable *dims);

@@ -39,6 +39,7 @@ typedef struct Argument {
 typedef struct Result {
     Name name;
     Node *node;
+    const char *path; /* of the module that it is an output of, where it was asked for; else NULL */
 } Result;
 typedef struct CellWrite {
     const Cell *cell;
@@ -74,6 +75,8 @@ typedef struct Entry {
     VECTOR(const Dim *) dims; /* symbols in order of first appearance: the C dim arguments */
     VECTOR(Argument) arguments;
     VECTOR(Result) results;
+    VECTOR(const char *)
+    modules; /* the paths that were called, where outputs of some are asked for */
     VECTOR(CellWrite) writes;
     VECTOR(Check) checks;
     bool uses_random; /* advances the context's step counter */
