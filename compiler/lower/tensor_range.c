@@ -3,7 +3,7 @@
 #include "lower/region.h"
 #include "lower/tensor_internal.h"
 
-/* low <= every element < high (NULL: unknown). */
+/* low <= every element < high (NULL: unknown; a low that is unknown is INT64_MIN). */
 typedef struct Interval {
     bool known;
     int64_t low;
@@ -16,7 +16,39 @@ static Interval interval_unknown(void) {
 
 static Interval interval_join(Lowerer *lw, Interval a, Interval b) {
     if (!a.known || !b.known) return interval_unknown();
-    return (Interval){true, a.low < b.low ? a.low : b.low, dim_max(lw->dims, a.high, b.high)};
+    return (Interval){true, a.low < b.low ? a.low : b.low,
+                      a.high && b.high ? dim_max(lw->dims, a.high, b.high) : NULL};
+}
+
+static Interval interval_of(Lowerer *lw, const Node *n, int depth);
+
+/* Of maximum(a, b), or minimum: one of the two may be unknown. */
+static Interval interval_extreme(Lowerer *lw, const Node *a, const Node *b, bool maximum,
+                                 int depth) {
+    Interval x = interval_of(lw, a, depth), y = interval_of(lw, b, depth);
+    if (!x.known) x = (Interval){false, INT64_MIN, NULL};
+    if (!y.known) y = (Interval){false, INT64_MIN, NULL};
+    Interval out = {x.known || y.known, INT64_MIN, NULL};
+    if (maximum) {
+        out.low = x.low > y.low ? x.low : y.low;
+        if (x.high && y.high) out.high = dim_max(lw->dims, x.high, y.high);
+    } else {
+        out.low = x.low < y.low ? x.low : y.low;
+        out.high = x.high && (!y.high || dim_at_most(lw->dims, x.high, y.high)) ? x.high : y.high;
+    }
+    return out;
+}
+
+/* Whether two nodes are the same number everywhere. */
+static bool same_value(const Node *a, const Node *b) {
+    while (a->op == OP_EXPAND || a->op == OP_CAST) a = a->inputs[0];
+    while (b->op == OP_EXPAND || b->op == OP_CAST) b = b->inputs[0];
+    if (a == b) return true;
+    if (a->op != b->op) return false;
+    if (a->op == OP_DIM) return a->attr.dim == b->attr.dim;
+    return a->op == OP_CONST && !a->attr.constant.data && !b->attr.constant.data &&
+           !dtype_is_float(a->type.dtype) && !dtype_is_float(b->type.dtype) &&
+           a->attr.constant.integer == b->attr.constant.integer;
 }
 
 /* `depth` bounds the walk: a proof that needs more is not attempted. */
@@ -42,7 +74,11 @@ static Interval interval_of(Lowerer *lw, const Node *n, int depth) {
         return (Interval){true, low, dim_add(lw->dims, dim_const(lw->dims, high), one)};
     }
     case OP_IOTA: return (Interval){true, 0, n->type.shape.dims[n->attr.axis]};
-    case OP_DIM: return (Interval){true, 0, dim_add(lw->dims, n->attr.dim, one)};
+    case OP_DIM: {
+        int64_t value;
+        bool known = dim_is_const(n->attr.dim, &value);
+        return (Interval){true, known ? value : 0, dim_add(lw->dims, n->attr.dim, one)};
+    }
     case OP_ARGSORT: return (Interval){true, 0, n->type.shape.dims[n->attr.sort.axis]};
     case OP_REDUCE: {
         ReduceKind kind = n->attr.reduce.kind;
@@ -62,18 +98,28 @@ static Interval interval_of(Lowerer *lw, const Node *n, int depth) {
         Interval a = interval_of(lw, n->inputs[0], depth - 1),
                  b = interval_of(lw, n->inputs[1], depth - 1);
         int64_t low;
-        if (n->type.dtype != DTYPE_I64 || !a.known || !b.known || !checked_add(a.low, b.low, &low))
+        if (n->type.dtype != DTYPE_I64 || !a.known || !b.known || !a.high || !b.high ||
+            !checked_add(a.low, b.low, &low))
             break;
         return (Interval){true, low, dim_sub(lw->dims, dim_add(lw->dims, a.high, b.high), one)};
     }
     case OP_MOD: {
         Interval b = interval_of(lw, n->inputs[1], depth - 1);
-        if (b.known && b.low > 0) return (Interval){true, 0, dim_sub(lw->dims, b.high, one)};
+        if (b.known && b.low > 0 && b.high)
+            return (Interval){true, 0, dim_sub(lw->dims, b.high, one)};
         break;
     }
-    case OP_SELECT:
-        return interval_join(lw, interval_of(lw, n->inputs[1], depth - 1),
-                             interval_of(lw, n->inputs[2], depth - 1));
+    case OP_MAXIMUM:
+    case OP_MINIMUM:
+        return interval_extreme(lw, n->inputs[0], n->inputs[1], n->op == OP_MAXIMUM, depth - 1);
+    case OP_SELECT: {
+        /* clamp: x < low ? low : x, and x > high ? high : x */
+        const Node *is = n->inputs[0], *bound = n->inputs[1], *x = n->inputs[2];
+        if ((is->op == OP_LT || is->op == OP_GT) && same_value(is->inputs[0], x) &&
+            same_value(is->inputs[1], bound))
+            return interval_extreme(lw, bound, x, is->op == OP_LT, depth - 1);
+        return interval_join(lw, interval_of(lw, bound, depth - 1), interval_of(lw, x, depth - 1));
+    }
     case OP_IDENTITY:
     case OP_RESHAPE:
     case OP_PERMUTE:

@@ -21,8 +21,10 @@ IN = {"inputs": "N 4 7 6"}
 
 layer("nn.Linear", "N 5", "5, 3", ("4, 2, bias=False", {"inputs": "2 N 4"}), zero="N")
 layer("nn.Bilinear", "N 5; N 4", "5, 4, 3", ("2, 3, 4, bias=False", {"inputs": "M N 2; M N 3"}), call="m(x0, x1)", zero="N")
-layer("nn.Embedding", "i7: N T", "7, 3", "9, 4, padding_idx=2", "7, 3, padding_idx=-7", vary=False, zero="N")
-layer("nn.EmbeddingBag", "i7: N T", "7, 3", "9, 4, mode='sum', padding_idx=2", "7, 3, mode='max', padding_idx=-1",
+layer("nn.Embedding", "i7: N T", "7, 3", "9, 4, padding_idx=2", "7, 3, padding_idx=-7", "7, 3, 1, 0.5", "7, 3, None, 0.8, 1.0",
+      "7, 3, scale_grad_by_freq=True", "9, 3, max_norm=1.0, norm_type=3.0, scale_grad_by_freq=True, padding_idx=3", zero="N", vary=False)
+function("F.embedding", "i7: N T; 7 3", "x0, x1", "x0, x1, 2", "x0, x1, padding_idx=-3, scale_grad_by_freq=True", vary=False)
+layer("nn.EmbeddingBag", "i7: N T", "7, 3", "7, 3, 0.7, 1.0, mode='sum'", "7, 3, max_norm=0.5, scale_grad_by_freq=True", "9, 4, mode='sum', padding_idx=2", "7, 3, mode='max', padding_idx=-1",
       ("7, 3, mode='sum'", {"inputs": "i7: N T; N T", "call": "m(x0, per_sample_weights=x1)"}),
       ("7, 3", {"inputs": "i7: L", "call": "m(x0, torch.arange(3) * 2)"}),
       ("7, 3, mode='max', padding_idx=1", {"inputs": "i7: L", "call": "m(x0, torch.arange(3) * 2)"}),
@@ -66,7 +68,13 @@ layer("nn.Conv3d", "M 2 5 4 6", "2, 4, 3", "2, 2, (2, 3, 1), (2, 1, 1), (1, 0, 2
       ("4, 2, 2, padding=1, padding_mode='circular'", {"inputs": "M 4 3 2 3"}))
 for d, extent, window in ((1, "9", "(2,)"), (2, "9 8", "(2, 3)"), (3, "5 6 7", "(2, 3, 2)")):
     layer(f"nn.MaxPool{d}d", f"M 3 {extent}", "3", f"{window}, 2, 1", "3, stride=1, dilation=2, padding=1",
-          "2, stride=3, padding=1, ceil_mode=True", ("2", {"special": d == 2}), zero="M" if d == 2 else "", vary=False)
+          "2, stride=3, padding=1, ceil_mode=True", ("2", {"special": d == 2}), "(2,) * %d, 2, return_indices=True" % d,
+          "3, 2, 1, 2, True, True", ("2, return_indices=True", {"inputs": f"3 {extent}"}), zero="M" if d == 2 else "")
+    layer(f"nn.MaxUnpool{d}d", f"M 3 {extent}", ("2", {"call": f"m(*F.max_pool{d}d(x0, 2, return_indices=True), output_size=x0.shape)"}),
+          (f"{window}, 2, 1", {"call": f"m(*F.max_pool{d}d(x0, {window}, 2, 1, return_indices=True), output_size=x0.shape)"}),
+          (f"3, stride={(2,) * d}, padding=1", {"inputs": f"3 {extent}", "call": f"m(*F.max_pool{d}d(x0, 3, 2, 1, return_indices=True), output_size={tuple(map(int, extent.split()))})"}))
+    function(f"F.max_pool{d}d", f"M 3 {extent}", "x0, 2", f"x0, {window}, 2, 1, 2, True, True", f"x0, 3, stride=1, padding=1, dilation=1, return_indices=True")
+    function(f"F.max_unpool{d}d", f"M 3 {extent}", f"F.max_unpool{d}d(*F.max_pool{d}d(x0, 2, return_indices=True), 2, output_size=x0.shape)", vary=False)
     override = [", divisor_override=5"][: d > 1]
     layer(f"nn.AvgPool{d}d", f"M 3 {extent}", "3", f"{window}, 2, 1", "3, stride=2, padding=1, count_include_pad=False",
           "2, stride=3, padding=1, ceil_mode=True", "3, 2, 1, True, False", *("3, 2" + o for o in override))
@@ -75,9 +83,11 @@ CONV = {1: "9", 2: "5 6", 3: "3 4 3"}
 for d, extent in CONV.items():
     k = {1: "(2,)", 2: "(2, 3)", 3: "(2, 3, 1)"}[d]
     layer(f"nn.ConvTranspose{d}d", f"M 4 {extent}", "4, 3, 3", f"4, 6, {k}, 2, 1, 1, 2, False, 2", "4, 2, 2, stride=3, output_padding=2",
-          ("2, 3, 2", {"inputs": f"2 {extent}"}), vary=False)
+          ("2, 3, 2", {"inputs": f"2 {extent}"}), ("4, 3, 3, 3, 1", {"call": f"m(x0, output_size={tuple(3 * int(n) for n in extent.split())})"}),
+          ("2, 3, 2, stride=2", {"inputs": f"2 {extent}", "call": f"m(x0, {[2 * int(n) + 1 for n in extent.split()]})"}), vary=False)
     layer(f"nn.LPPool{d}d", f"p: M 3 {extent}", "2.0, 2", f"3.0, {k if d > 1 else 2}, 1", "1.0, 3, 2, ceil_mode=True")
-    layer(f"nn.AdaptiveMaxPool{d}d", f"M 3 {extent}", "2", "1", f"{tuple(range(2, 2 + d))}", vary=False)
+    layer(f"nn.AdaptiveMaxPool{d}d", f"M 3 {extent}", "2", "1", f"{tuple(range(2, 2 + d))}", "3, True",
+          (f"{tuple(range(2, 2 + d))}, return_indices=True", {"inputs": f"3 {extent}"}))
     layer(f"nn.AdaptiveAvgPool{d}d", f"M 3 {extent}", "2", "1", f"{tuple(range(2, 2 + d))}")
     layer(f"nn.Dropout{d}d", f"M 3 {extent}", "0.0", "p=1.0", "0.0, inplace=True", ("0.5", {"train": False}))
     layer(f"nn.ConstantPad{d}d", f"M 3 {extent}", "1, 0.5", f"{tuple(range(2 * d))}, -2.0", "2, value=3.0")
@@ -196,7 +206,10 @@ layer("nn.MultiheadAttention", "T N 4; T N 4", "4, 2", ("6, 3, 0.0, False, batch
       ("4, 2, kdim=3, vdim=5", {"inputs": "T N 4; M N 3; M N 5", "call": "m(x0, x1, x2, average_attn_weights=False)"}),
       ("4, 1", {"inputs": "T N 4; M N 4; T M", "call": "m(x0, x1, x1, attn_mask=x2, need_weights=False)[0]"}),
       ("4, 2, batch_first=True", {"inputs": "N T 4; N T 4", "call": "m(x0, x1, x1, key_padding_mask=torch.arange(5) > 3 + 0 * torch.arange(3).unsqueeze(-1))"}),
-      ("4, 2", {"inputs": "T 4; M 4"}), ("4, 2, dropout=0.5", {"train": False}), call="m(x0, x1, x1)", vary=False)
+      ("4, 2", {"inputs": "T 4; M 4"}), ("4, 2, dropout=0.5", {"train": False}), "4, 2, 0.0, True, True, True",
+      ("4, 2, add_bias_kv=True", {"inputs": "T N 4; M N 4; T M", "call": "m(x0, x1, x1, attn_mask=x2)"}),
+      ("6, 2, add_zero_attn=True, batch_first=True", {"inputs": "N T 6; N T 6", "call": "m(x0, x1, x1, key_padding_mask=torch.arange(5) > 3 + 0 * torch.arange(3).unsqueeze(-1))"}),
+      call="m(x0, x1, x1)")
 layer("nn.TransformerEncoderLayer", "T N 4", "4, 2, 5, 0.0", "4, 2, 5, 0.0, 'gelu', 0.1, False, True, False",
       ("6, 3, dim_feedforward=7, dropout=0.0, batch_first=True", {"inputs": "N T 6"}), ("4, 1, 5, 0.0, F.silu", {"inputs": "T N 4; T T", "call": "m(x0, x1)"}),
       vary=False)
@@ -217,7 +230,9 @@ layer("nn.Transformer", "T N 4; M N 4", "4, 2, 1, 1, 5, 0.0", "4, 1, 2, 1, 3, 0.
 function("F.interpolate", "M 3 5 4", "x0, size=(7, 3)", "x0, scale_factor=2.0", "x0, 3, mode='nearest-exact'", "x0, (7, 9), mode='bilinear'",
          "x0, (3, 6), mode='bilinear', align_corners=True", "x0, scale_factor=(1.5, 2.0), mode='bicubic'",
          "x0, (7, 3), None, 'bicubic', True", ("x0, 7, mode='linear'", {"inputs": "M 3 5"}),
-         ("x0, scale_factor=2, mode='trilinear'", {"inputs": "M 2 2 3 2"}), vary=False)
+         ("x0, scale_factor=2, mode='trilinear'", {"inputs": "M 2 2 3 2"}),
+         "x0, (3, 7), mode='bilinear', antialias=True", "x0, (7, 2), mode='bicubic', antialias=True", "x0, (2, 3), None, 'bilinear', True, None, True",
+         "x0, (2, 2), mode='bicubic', align_corners=False, antialias=True", "x0, scale_factor=0.7, mode='bilinear', recompute_scale_factor=True")
 layer("nn.Upsample", "M 3 5 4", "(7, 3)", "scale_factor=2, mode='bilinear'", "None, 1.5, 'bilinear', True", "scale_factor=3, mode='bicubic', align_corners=True",
       vary=False)
 
@@ -255,8 +270,8 @@ function("torch.rad2deg", "N 5", "x0")
 
 optimizer("optim.SGD", "lr=0.1", "lr=0.1, momentum=0.9", "0.2, 0.5, 0.3, 0.1", "lr=0.1, momentum=0.9, nesterov=True",
           "lr=0.05, weight_decay=0.1, maximize=True")
-ADAM = ("", "lr=0.1, betas=(0.8, 0.9), eps=1e-3, weight_decay=0.1", "amsgrad=True, lr=0.1", "lr=0.1, maximize=True")
-optimizer("optim.Adam", *ADAM, vary=False)
+ADAM = ("", "lr=0.1, betas=(0.8, 0.9), eps=1e-3, weight_decay=0.1", "amsgrad=True, lr=0.1", "lr=0.1, maximize=True, fused=False, foreach=False, differentiable=False, capturable=False")
+optimizer("optim.Adam", *ADAM, "0.1, weight_decay=0.1, decoupled_weight_decay=True, foreach=True")
 optimizer("optim.AdamW", *ADAM)
 optimizer("optim.RMSprop", "", "0.1, 0.9, 1e-3, 0.1, 0.5, True", "lr=0.1, maximize=True", "lr=0.1, centered=True")
 optimizer("optim.Adagrad", "", "0.1, 0.1, 0.1, 0.2, 1e-3", "lr=0.1, maximize=True")
