@@ -85,7 +85,7 @@ static inline void run_at(const Compiled *c, const Compiled *cpu, const TableCas
         arguments[i] = bytes;
     }
     BoundRun b = {0};
-    b.how = (Interpretation){INTERPRET_TYPED, symbols, NULL, 7, 0};
+    b.how = (Interpretation){INTERPRET_TYPED, symbols, NULL, 7, 0, NULL};
     b.run = (Run){.arena = arena, .how = &b.how};
     b.run.blocks = (Block){&b.run.blocks, &b.run.blocks};
     bound_graph(&b, e->graph, in, out);

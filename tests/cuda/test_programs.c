@@ -120,7 +120,7 @@ static void expect(Arena *arena, const Entry *e, const Root *root, const Bounded
                    const Bounded *arguments, int64_t *symbols, uint64_t step, Bounded *results,
                    Bounded *after) {
     BoundRun b = {.cells = before};
-    b.how = (Interpretation){INTERPRET_TYPED, symbols, NULL, 7, step};
+    b.how = (Interpretation){INTERPRET_TYPED, symbols, NULL, 7, step, NULL};
     b.run = (Run){.arena = arena, .how = &b.how};
     b.run.blocks = (Block){&b.run.blocks, &b.run.blocks};
     bound_graph(&b, e->graph, arguments, results);

@@ -85,7 +85,7 @@ static inline const char *random_program_text(Arena *arena, uint64_t seed) {
     }
     for (int i = 0; i < g->results.count; i++)
         vector_push(arena, &entry.results,
-                    ((Result){name_of(arena_printf(arena, "r%d", i)), g->results.data[i]}));
+                    ((Result){name_of(arena_printf(arena, "r%d", i)), g->results.data[i], NULL}));
     for (int i = 0; i < dim_symbol_count(dims); i++)
         vector_push(arena, &entry.dims, dim_of_symbol(dims, dim_symbol_at(dims, i)));
     entry.uses_random = random_program_draws(g);

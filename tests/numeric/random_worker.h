@@ -246,7 +246,7 @@ static inline void worker_expect(Worker *w, WorkerCall *c, Arena *arena) {
         arguments[i] = (Bounded){c->inputs[i], tensor_new(arena, DTYPE_F64, t->rank, t->extents)};
     }
     BoundRun b = {.cells = c->before};
-    b.how = (Interpretation){INTERPRET_TYPED, c->symbols, NULL, 7, c->step};
+    b.how = (Interpretation){INTERPRET_TYPED, c->symbols, NULL, 7, c->step, NULL};
     b.run = (Run){.arena = arena, .how = &b.how};
     b.run.blocks = (Block){&b.run.blocks, &b.run.blocks};
     Bounded *results = NEW_ARRAY(arena, (size_t)e->graph->results.count + 1, Bounded);
