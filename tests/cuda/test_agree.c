@@ -31,7 +31,7 @@ static Machine *shim_open(Arena *arena, const Program *program, const Root *root
                                       "--default-dtype=f64 -o model.cu",
                                       BINARY_DIR, SOURCE_DIR, agree_file, name)) != 0)
         fail_msg("%s is not emitted", name);
-    if (command_run_text(folder, NULL, model_command(arena, name, "-DSCHEDULES=2")) != 0)
+    if (command_run_text(folder, NULL, model_command(arena, name, "-O0 -DSCHEDULES=2")) != 0)
         fail_msg("%s does not compile", name);
     void *library = dlopen(arena_printf(arena, "%s/model.so", folder), RTLD_NOW | RTLD_LOCAL);
     error_text = library ? NULL : dlerror();
