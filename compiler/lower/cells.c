@@ -102,6 +102,22 @@ static Node *gradient_read(Lowerer *lw, CellState *c, Span span) {
     return c->current;
 }
 
+/* A cell of a module that is no member of the entry's root is nobody's: no caller could give it. */
+static bool need_member(Lowerer *lw, const CellState *c, Span span) {
+    const CellRole role = c->cell->role;
+    const bool registered = role == CELL_PARAMETER || role == CELL_BUFFER || role == CELL_STATE;
+    if (!registered || c->cell->index >= 0 || !lw->members_known) return true;
+    if (c->owner->no_member) return false;
+    c->owner->no_member = true;
+    const char *module = c->owner->class_->name->text;
+    Diagnostic *d = lower_error(lw, NN_NO_MEMBER, span,
+                                "%s of %s belongs to no member of the model: it would be neither "
+                                "saved nor trained",
+                                c->cell->name->text, module);
+    diagnostic_help(d, "bind the module where it is made: `self.name = %s(...)`", module);
+    return false;
+}
+
 Node *cell_read(Lowerer *lw, CellState *c, Span span) {
     c = cell_resolve(c);
     if (!entry_graph(lw)) {
@@ -109,6 +125,7 @@ Node *cell_read(Lowerer *lw, CellState *c, Span span) {
                     c->cell->name->text);
         return NULL;
     }
+    if (!need_member(lw, c, span)) return NULL;
     cell_refresh(lw, c);
     lower_mark(lw, span);
     if (c->cell->role == CELL_GRADIENT && c->validity) return gradient_read(lw, c, span);

@@ -260,6 +260,7 @@ static void adopt_instance(Lowerer *lw, Root *root, Instance *instance) {
     lw->root_instance = instance;
     module_set_path(lw, instance, "", NULL);
     cells_register_root(lw, root, instance);
+    lw->members_known = true;
 }
 
 static void export_error(Lowerer *lw, const Value *v, Span span) {
@@ -340,7 +341,8 @@ static void lower_train(Lowerer *lw, const Stmt *s) {
     lw->root_instance = self;
     instance_run_body(lw, self, &s->body, s->name_span);
     if (self->failed) return;
-    if (diagnostics_errors(lw->sink) == before) cells_register_root(lw, root, self);
+    lw->members_known = diagnostics_errors(lw->sink) == before;
+    if (lw->members_known) cells_register_root(lw, root, self);
     for (int i = 0; i < s->body.count; i++) {
         const Stmt *def = s->body.items[i];
         if (def->kind != STMT_FUNCTION || def->function->is_vjp) continue;

@@ -62,6 +62,7 @@ struct Lowerer {
     Root *root;
     Instance *root_instance;
     int entry_serial;
+    bool members_known; /* the cells of the root are registered: its body had no mistake */
     bool training; /* self.training's default in this entry */
     bool trains;   /* set by backward, and by grad of a parameter: the entry is ENTRY_TRAIN */
     uint32_t random_ordinal;

@@ -126,16 +126,28 @@ typedef struct TensorIndex {
     Node *index;
 } TensorIndex;
 
-/* Several integer tensors on neighbouring axes: one gather over the merged axis. */
+/* The axes of the indices in front, where the result of indices that are apart has its own. */
+static Node *indices_first(Lowerer *lw, Node *x, TensorIndex *indices, int count) {
+    int axes[SHAPE_MAX_RANK], n = 0;
+    uint32_t indexed = 0;
+    for (int i = 0; i < count; i++) {
+        indexed |= 1u << indices[i].axis;
+        axes[n++] = indices[i].axis;
+        indices[i].axis = i;
+    }
+    for (int i = 0; i < x->type.shape.rank; i++)
+        if (!(indexed >> i & 1)) axes[n++] = i;
+    return op_permute(lw->graph, x, axes);
+}
+
+/* Several integer tensors: one gather over the merged axis. */
 static Node *take_many(Lowerer *lw, Node *x, TensorIndex *indices, int count, Span span) {
+    if (x && indices[count - 1].axis != indices[0].axis + count - 1)
+        x = indices_first(lw, x, indices, count);
+    if (!x) return NULL;
     const Dim *extent = x->type.shape.dims[indices[0].axis];
     Node *linear = indices[0].index;
     for (int i = 1; i < count; i++) {
-        if (indices[i].axis != indices[0].axis + i) {
-            lower_error(lw, NN_TENSOR_INDEX, span,
-                        "tensors as indices must stand on neighbouring axes");
-            return NULL;
-        }
         Shape shape;
         const Dim *next = x->type.shape.dims[indices[i].axis];
         if (!tensor_broadcast_shapes(lw, &linear->type.shape, &indices[i].index->type.shape, &shape,
@@ -232,7 +244,7 @@ Value tensor_subscript(Lowerer *lw, const Value *value, const Value *items, int 
             const Dim *low = dim_neg(lw->dims, shape.dims[axis]);
             if (!tensor_check_range(lw, index, low, shape.dims[axis], NULL, "index", span))
                 return value_error();
-            indices[index_count++] = (TensorIndex){axis, wrap_index(lw, index, shape.dims[axis])};
+            indices[index_count++] = (TensorIndex){kept, wrap_index(lw, index, shape.dims[axis])};
             axis++, kept++;
             continue;
         }
@@ -243,23 +255,9 @@ Value tensor_subscript(Lowerer *lw, const Value *value, const Value *items, int 
         return value_error();
     }
     if (slices) x = op_slice(lw->graph, x, begin, step, sliced);
-    if (x && index_count) {
-        if (insert) {
-            lower_error(lw, NN_TENSOR_INDEX, span,
-                        "None and integer tensors cannot be mixed in one subscript");
-            return value_error();
-        }
-        int before = 0;
-        for (int i = 0; i < indices[0].axis; i++) before += drop >> i & 1;
-        x = node_drop_axes(lw, x, drop);
-        for (int i = 0; i < index_count; i++) {
-            indices[i].axis -= before;
-            if (drop >> (indices[i].axis + before) & 1) return value_error();
-        }
-        if (!x) return value_error();
-        return value_of_node(lw, take_many(lw, x, indices, index_count, span), value);
-    }
     if (drop) x = node_drop_axes(lw, x, drop);
     if (insert) x = node_insert_axes(lw, x, insert);
+    /* Tensors last, as torch has it: numbers are no indices beside them. */
+    if (index_count) x = take_many(lw, x, indices, index_count, span);
     return value_of_node(lw, x, value);
 }

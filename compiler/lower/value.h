@@ -172,6 +172,7 @@ struct Instance {
     bool frozen;                      /* requires_grad_(False) */
     bool rooted;                      /* path is final */
     bool failed;                      /* an assertion of its body does not hold */
+    bool no_member;                   /* it was said that it belongs to no root */
     /* optimizers */
     ValueList *parameters; /* CELLs in order, when kind is OPTIMIZER */
     VECTOR(CellState *) optimizer_cells;

@@ -214,5 +214,8 @@ Value eval_vjp_call(Lowerer *lw, const Closure *closure, Scope *bound, Span span
     if (!op_call(lw->graph, attr, call.inputs.data, call.inputs.count, out)) return value_error();
     Value *items = NEW_ARRAY(lw->arena, (size_t)call.results.count + 1, Value);
     for (int i = 0; i < call.results.count; i++) items[i] = value_tensor(out[i]);
-    return call.tuple ? value_tuple(lw->arena, items, call.results.count) : items[0];
+    if (!call.tuple) return items[0];
+    Value tuple = value_tuple(lw->arena, items, call.results.count);
+    if (f->result_count == call.results.count) tuple.as.list->declared = f;
+    return tuple;
 }

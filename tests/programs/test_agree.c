@@ -28,6 +28,9 @@ static int load_library(void **state) {
 static int load_recurrent(void **state) {
     return agree_load(state, "recurrent");
 }
+static int load_language(void **state) {
+    return agree_load(state, "language");
+}
 static int load_resnet(void **state) {
     return agree_load(state, "resnet");
 }
@@ -55,6 +58,13 @@ static void test_custom_gradients(void **state) {
     agree_gradients(l->arena, l->program, l->fixtures, extra);
 }
 
+/* What the language promises of indices, derivatives, modules and time. */
+static void test_language(void **state) {
+    AgreeProgram *l = *state;
+    int compared = agree_entries(l->arena, l->program, l->fixtures, "Language");
+    assert_int_equal(compared, l->fixtures->count);
+}
+
 AGREE_TRAJECTORY(Sgd, NULL)
 AGREE_TRAJECTORY(Momentum, NULL)
 AGREE_TRAJECTORY(Adam, NULL)
@@ -78,20 +88,21 @@ AGREE_TRAJECTORY(WganGp, NULL)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        WITH(test_inference, fashion), WITH(test_gradients, fashion),
-        WITH(test_Sgd, fashion),       WITH(test_Momentum, fashion),
-        WITH(test_Adam, fashion),      WITH(test_AdamW, fashion),
-        WITH(test_inference, lenet),   WITH(test_gradients, lenet),
-        WITH(test_Plain, lenet),       WITH(test_Accumulated, lenet),
-        WITH(test_Nesterov, lenet),    WITH(test_Adam, lenet),
-        WITH(test_RMSprop, lenet),     WITH(test_Adagrad, lenet),
-        WITH(test_inference, custom),  WITH(test_custom_gradients, custom),
-        WITH(test_Lions, custom),      WITH(test_AdamW, custom),
-        WITH(agree_library, library),  WITH(test_Gpt, models),
-        WITH(test_Residual, models),   WITH(test_Recurrent, models),
-        WITH(test_Wgan, models),       WITH(test_Frozen, models),
-        WITH(agree_cell, recurrent),   WITH(test_CellAdam, recurrent),
-        WITH(test_WganGp, wgan_gp),    WITH(test_Resnet, resnet),
+        WITH(test_inference, fashion),  WITH(test_gradients, fashion),
+        WITH(test_Sgd, fashion),        WITH(test_Momentum, fashion),
+        WITH(test_Adam, fashion),       WITH(test_AdamW, fashion),
+        WITH(test_inference, lenet),    WITH(test_gradients, lenet),
+        WITH(test_Plain, lenet),        WITH(test_Accumulated, lenet),
+        WITH(test_Nesterov, lenet),     WITH(test_Adam, lenet),
+        WITH(test_RMSprop, lenet),      WITH(test_Adagrad, lenet),
+        WITH(test_inference, custom),   WITH(test_custom_gradients, custom),
+        WITH(test_Lions, custom),       WITH(test_AdamW, custom),
+        WITH(agree_library, library),   WITH(test_language, language),
+        WITH(test_Gpt, models),         WITH(test_Residual, models),
+        WITH(test_Recurrent, models),   WITH(test_Wgan, models),
+        WITH(test_Frozen, models),      WITH(agree_cell, recurrent),
+        WITH(test_CellAdam, recurrent), WITH(test_WganGp, wgan_gp),
+        WITH(test_Resnet, resnet),
     };
     cmocka_set_test_filter(getenv("CMOCKA_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);

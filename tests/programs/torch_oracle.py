@@ -624,6 +624,100 @@ def models():
     return out
 
 
+class Straight(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return (x * 4).round() / 4
+
+    @staticmethod
+    def backward(ctx, dy):
+        return dy
+
+
+def language():
+    """agree/language.nn in PyTorch's own words."""
+    out = Writer()
+    N = T = BATCH
+
+    def real(name, *shape):
+        return reals(name + "0", shape).requires_grad_()
+
+    def flat(rs):
+        return torch.cat([r.flatten() for r in rs])
+
+    def entry(name, results):
+        for k, r in enumerate(results):
+            out.tensor("%s.%d" % (name, k), r.double())
+
+    def derivative(rs, xs):
+        return torch.autograd.grad(sum(weigh(r) for r in rs), xs, create_graph=True)
+
+    x, n = real("x", N, T, 4), T // 2
+    rs = [x[:, 1:], x[:, -2:], x[:, :-1, None, ..., -1], x[:, n:], x[:, :n, ::2], x[..., 1:3], x[-1], x[:, -1, 2],
+          x[:, 1:-1:2], x[..., None], x[0, ..., None, 0], torch.roll(x, 2, dims=1), x.flip(1), x.roll(-1, 1),
+          x.transpose(0, 1)[1:], x[..., 0].view(N, -1, 2).amax(-1), x.unfold(1, 3, 1), x.narrow(1, 1, 2), x[:, 1:n + 1],
+          x.diff(dim=1), F.pad(x, (0, 0, 1, 2)), x.unfold(-1, 2, 2),
+          torch.arange(0.5, 2.3, 0.25), torch.arange(3.0)]
+    entry("slices", [flat(rs)] + list(derivative(rs, [x])))
+
+    i, k = integers("i0", (N,), 10), integers("j0", (BATCH,), 10) % 6
+    j, m = integers("j0", (BATCH,), 10), integers("m0", (N, T), 10) != 0
+    rs = [x[k], x[:, k], x[k, k], x[:, :, i % 4], x[torch.arange(N), i % 6], x[k, :, 1], x[:, k, None], x.index_select(1, k),
+          x.gather(1, (i % 6).view(-1, 1, 1).expand(-1, 2, 4)), torch.where(m.unsqueeze(-1), x, -x),
+          x.masked_fill(m[..., None], 0.5), x.take_along_dim((i % 6).view(-1, 1, 1), dim=1), torch.where(x > 0, x, 2), x[i % 6 - 6],
+          x[k, :, j % 4], x[:, None, k], x[k, None, k, 0], x[[0, -1], 1:, [1, 2]]]
+    entry("gathered", [flat(rs)] + list(derivative(rs, [x])))
+
+    x = real("x", N, 4)
+    y = (x**4).sum() + (torch.sin(x).prod(1) * torch.exp(0.5 * x[:, 0])).sum() + torch.tanh(x @ x.T).sum()
+    a, = torch.autograd.grad(y, x, create_graph=True)
+    b, = torch.autograd.grad((a * a).sum(), x, create_graph=True)
+    c, = torch.autograd.grad(b.sum(), x)
+    entry("third", [y.reshape(1), a, b, c])
+
+    a, b = real("a", N, BATCH), real("b", BATCH)
+    s = Straight.apply(a)
+    y = ((s * b * b)**2).sum() + weigh((s * b * b).sum(1))
+    da, db = torch.autograd.grad(y, [a, b], create_graph=True)
+    entry("own", [y.reshape(1), da, db, torch.autograd.grad((db * db).sum(), b)[0]])
+
+    g = nn.Module()
+    g.gates, g.named = nn.ModuleList([nn.Module() for _ in range(3)]), nn.ModuleDict({"one": nn.Module()})
+    for gate in list(g.gates) + [g.named["one"]]:
+        gate.fc = nn.Linear(4, 4)
+    g.gates[2].fc.weight = g.gates[0].fc.weight
+    fill(g)
+
+    def gated(gate, x):
+        return x * torch.sigmoid(gate.fc(x))
+    x = real("x", N, T, 4)
+    y = x
+    for k, gate in enumerate(g.gates):
+        y = gated(gate, y) + (y if k % 2 else -y)
+    y = torch.tanh(gated(g.named["one"], y))
+    y = torch.cat([y[..., 2:], y[..., :2]], -1)
+    entry("modules", [y] + list(derivative([y], [x, g.gates[0].fc.weight])))
+
+    m = integers("m0", (T, N), 10) != 0
+    h, s, b, outs, back = torch.zeros(N, 4), 0.0, x[0, :, 0], [], []
+    for t in range(T):
+        h = torch.where(m[t].unsqueeze(1), torch.tanh(0.5 * h + gated(g.gates[1], x[t])), h)
+        s = s + (h * h).sum()
+        outs.append(h)
+    for k, t in enumerate(reversed(range(T))):
+        b = b * 0.5 + x[t, :, 1] * k
+        back.append(b)
+    rs = [torch.stack(outs), h, s.view(1), torch.stack(back), torch.stack(back).sum(1), b]
+    dx, = derivative(rs, [x])
+    entry("time", [flat(rs), dx, torch.autograd.grad((dx * dx).sum(), x)[0]])
+
+    x = real("x", N, 4)
+    none = x[:, 2:2]
+    rs = [torch.cat([none, x], 1), none.sum(1), x @ torch.zeros(4, 0) @ torch.zeros(0, 3) + 1, x[0:0].sum(0), none.prod(1)]
+    entry("empty", [flat(rs)] + list(derivative(rs, [x])))
+    return out
+
+
 def resnet():
     """The whole of ResNet, one block a stage, on four images of 16 x 16."""
     out = Writer()
@@ -809,7 +903,7 @@ def main():
     failed = False
     for name, make in [("fashion_mnist", fashion), ("lenet", lenet), ("custom", custom), ("library", library),
                        ("models", models),
-                       ("recurrent", recurrent), ("resnet", resnet), ("wgan_gp", wgan_gp), ("updates", updates), ("empty", empty), ("modules", modules)]:
+                       ("language", language), ("recurrent", recurrent), ("resnet", resnet), ("wgan_gp", wgan_gp), ("updates", updates), ("empty", empty), ("modules", modules)]:
         lines = make().lines
         path = os.path.join(HERE, "fixtures", name + ".txt")
         if check:
