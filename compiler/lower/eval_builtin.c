@@ -422,9 +422,20 @@ static Value math_result(Lowerer *lw, double y, const char *name, Span span) {
     return value_error();
 }
 
+/* Of a dim that only a call knows, in a computation: the library's function of its number. */
+static bool is_of_dim(const Lowerer *lw, const CallArguments *args) {
+    return lw->graph && args->count == 1 && args->values[0].kind == VALUE_DIM && !any_keyword(args);
+}
+static Value math_of_dim(Lowerer *lw, const CallArguments *args, const char *name, Span span) {
+    Node *number = op_dim(lw->graph, args->values[0].as.dim, lw->options->default_dtype);
+    const Value v = value_tensor(number);
+    return number ? eval_library(lw, name, &v, 1, span) : value_error();
+}
+
 #define MATH1(name)                                                                       \
     static Value math_##name(Lowerer *lw, const CallArguments *args, Span span) {         \
         double x;                                                                         \
+        if (is_of_dim(lw, args)) return math_of_dim(lw, args, #name, span);               \
         if (!count_between(lw, args, "math." #name, 1, 1, span) ||                        \
             !value_as_float(lw, &args->values[0], "math." #name "'s argument", span, &x)) \
             return value_error();                                                         \
@@ -451,6 +462,7 @@ MATH1(fabs)
 
 static Value math_log(Lowerer *lw, const CallArguments *args, Span span) {
     double x, base = 0;
+    if (is_of_dim(lw, args)) return math_of_dim(lw, args, "log", span);
     if (!count_between(lw, args, "math.log", 1, 2, span) ||
         !value_as_float(lw, &args->values[0], "math.log's argument", span, &x) ||
         (args->count == 2 && !value_as_float(lw, &args->values[1], "math.log's base", span, &base)))

@@ -277,10 +277,11 @@ static void prefer_number_function(Lowerer *lw, const Expr *e, const CallArgumen
         callee->as.closure->home != library_namespace(lw, "torch") ||
         (lw->frame->home && lw->frame->home->is_prelude))
         return;
-    for (int i = 0; i < args->count; i++)
-        if (args->keywords[i] ||
-            (args->values[i].kind != VALUE_INT && args->values[i].kind != VALUE_FLOAT))
+    for (int i = 0; i < args->count; i++) {
+        const ValueKind kind = args->values[i].kind;
+        if (args->keywords[i] || (kind != VALUE_INT && kind != VALUE_FLOAT && kind != VALUE_DIM))
             return;
+    }
     const Value *of_numbers = namespace_find(lw, library_namespace(lw, "math"), e->left->name);
     if (of_numbers) *callee = *of_numbers;
 }

@@ -711,6 +711,9 @@ def language():
     dx, = derivative(rs, [x])
     entry("time", [flat(rs), dx, torch.autograd.grad((dx * dx).sum(), x)[0]])
 
+    x = real("x", N, T)
+    entry("numbers", [x / np.sqrt(T) + np.sqrt(N) * np.log(T) - np.exp(-0.5) / N + T**2])
+
     x = real("x", N, 4)
     none = x[:, 2:2]
     rs = [torch.cat([none, x], 1), none.sum(1), x @ torch.zeros(4, 0) @ torch.zeros(0, 3) + 1, x[0:0].sum(0), none.prod(1)]
