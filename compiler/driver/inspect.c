@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/file.h"
+#include "driver/check_gradient.h"
 #include "driver/commands.h"
 #include "nncrt.h"
 #include "syntax/parse.h"
@@ -134,6 +135,8 @@ int command_check(const CommandLine *line) {
         Pipeline pipeline;
         status = pipeline_open(&pipeline, arena, line->operands.data[i], &options);
         if (line->given[OPTION_SHAPES]) print_shapes(&shapes);
+        if (!status && line->given[OPTION_GRAD])
+            status = check_gradients(&pipeline, options_list(line, OPTION_EXCEPT));
         arena_free(arena);
         if (status > worst) worst = status;
     }
