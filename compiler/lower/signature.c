@@ -679,6 +679,14 @@ bool signature_entry(Lowerer *lw, const Function *f, int skip, Entry *entry, Val
     lw->frame->dims = scope_new(lw, lw->frame->scope);
     for (int i = skip; i < f->param_count; i++)
         if (!left_out(&f->params[i]) && !entry_symbols(lw, &f->params[i])) return false;
+    /* With the names that `where` makes equal to others or to numbers: arrays bind them. */
+    Shape *declared = NEW_ARRAY(lw->arena, (size_t)f->param_count + 1, Shape);
+    for (int i = skip; i < f->param_count; i++) {
+        TensorType type;
+        if (left_out(&f->params[i])) continue;
+        if (!signature_type(lw, f->params[i].type, lw->frame->dims, &type)) return false;
+        declared[i] = type.shape;
+    }
     for (int i = 0; i < f->where.count; i++)
         if (!where_condition(lw, f->where.items[i], f->where.items[i]->span)) return false;
     for (int i = skip; i < f->param_count; i++) {
@@ -689,7 +697,7 @@ bool signature_entry(Lowerer *lw, const Function *f, int skip, Entry *entry, Val
         lower_mark(lw, p->span);
         Node *node = op_input(lw->graph, p->name, type);
         if (!node) return false;
-        Argument argument = {p->name, node, p->span, type.shape};
+        Argument argument = {p->name, node, p->span, declared[i]};
         vector_push(lw->arena, &entry->arguments, argument);
         values[entry->arguments.count - 1] =
             value_with_story(lw, node, NULL, p->name->text, p->span);

@@ -35,3 +35,13 @@ expect 3 "No such file" "$NNC" run $model:classifier --input x=absent.npy
 expect 3 "does not fit the model" "$NNC" run $model:rule --weights w.safetensors --input u=rand --bind N=2
 expect 2 "is no entry" "$NNC" run $model:nothing --input x=rand
 expect 1 "label" "$NNC" run $model:Learn.step --input x=rand --input label=randint:9 --bind N=50
+
+# Names that `where` makes equal are each bound by their own array.
+equal=$here/models/equal.nn
+expect 0 "total f32[] = 2" "$NNC" run $equal --input x=ones --input y=ones --bind N=3 --bind M=3 --bind T=2 --output-dir three
+"$NNC" run $equal --input x=ones --input y=ones --bind N=4 --bind M=4 --bind T=2 --output-dir four >/dev/null
+for engine in c interp; do
+    expect 0 "total f32[] = 8" "$NNC" run $equal --engine=$engine --input x=three/r.npy --input y=three/r.npy
+    expect 3 "input 'y' of equal is f32[M, 2], but the array given is f32[4, 2]; dim 0 must be 3 here" \
+        "$NNC" run $equal --engine=$engine --input x=three/r.npy --input y=four/r.npy
+done
