@@ -95,9 +95,13 @@ static int write_results(Invocation *run, NncError *error) {
     for (int r = 0; r < entry->result_count; ++r) {
         const char *name = run->source->results.data[r].path;
         if (!name) name = entry->results[r].name;
+        /* A key of a ModuleDict may be any text; a file's name may not. */
+        char *file = arena_strdup(run->arena, name);
+        for (char *c = file; *c; ++c)
+            if (*c == '/') *c = '_';
         print_result(&run->results[r], name);
         if (options->output_dir &&
-            !nnc_npy_write(arena_printf(run->arena, "%s/%s.npy", options->output_dir, name),
+            !nnc_npy_write(arena_printf(run->arena, "%s/%s.npy", options->output_dir, file),
                            &run->results[r], error))
             return STATUS_FILES;
     }
