@@ -43,8 +43,8 @@ struct Lowerer {
     Instance *instance; /* whose body or method is running; its path marks nodes */
     Namespace *main_file;
     VECTOR(Namespace *) files;
-    Namespace *nn, *functional, *torch, *init, *optim, *lr_scheduler, *swa_utils, *math,
-        *prim;                    /* torch also holds the bare names */
+    Namespace *nn, *functional, *torch, *init, *optim, *lr_scheduler, *swa_utils, *special, *linalg,
+        *math, *prim;             /* torch also holds the bare names */
     SourceFile **library_sources; /* by row of prelude_files; NULL until first asked for */
     /* budgets: steps of compile-time execution, bytes (lower_room) */
     int64_t steps, step_limit;
@@ -63,8 +63,8 @@ struct Lowerer {
     Instance *root_instance;
     int entry_serial;
     bool members_known; /* the cells of the root are registered: its body had no mistake */
-    bool training; /* self.training's default in this entry */
-    bool trains;   /* set by backward, and by grad of a parameter: the entry is ENTRY_TRAIN */
+    bool training;      /* self.training's default in this entry */
+    bool trains;        /* set by backward, and by grad of a parameter: the entry is ENTRY_TRAIN */
     uint32_t random_ordinal;
     VECTOR(CellState *) cells;
     VECTOR(Instance *)

@@ -23,6 +23,8 @@ const LibrarySpace library_spaces[] = {{"nn", "nn"},
                                        {"optim", "optim"},
                                        {"lr_scheduler", "lr_scheduler"},
                                        {"swa_utils", "swa_utils"},
+                                       {"special", "special"},
+                                       {"linalg", "linalg"},
                                        {NULL, NULL}};
 enum { SPACE_COUNT = sizeof library_spaces / sizeof *library_spaces - 1 };
 
@@ -201,6 +203,8 @@ static Namespace **space_slot(Lowerer *lw, const char *name) {
     if (!strcmp(name, "optim")) return &lw->optim;
     if (!strcmp(name, "lr_scheduler")) return &lw->lr_scheduler;
     if (!strcmp(name, "swa_utils")) return &lw->swa_utils;
+    if (!strcmp(name, "special")) return &lw->special;
+    if (!strcmp(name, "linalg")) return &lw->linalg;
     if (!strcmp(name, "math")) return &lw->math;
     if (!strcmp(name, "prim")) return &lw->prim;
     return NULL;
@@ -281,7 +285,9 @@ static bool nested_space(Lowerer *lw, const Namespace *space, const char *word, 
     const char *to = NULL;
     DType dtype;
     if (space == lw->torch) {
-        if (!strcmp(word, "nn") || !strcmp(word, "optim")) to = word;
+        if (!strcmp(word, "nn") || !strcmp(word, "optim") || !strcmp(word, "special") ||
+            !strcmp(word, "linalg"))
+            to = word;
         if (!to && dtype_word(word, &dtype)) {
             *out = dtype_of_word(lw, dtype);
             return true;
