@@ -32,26 +32,21 @@ static const Dim *times_dim_atom(Width *w, const Dim *factor, const DimAtom *a) 
     return NULL;
 }
 
-/* A term with its coefficient's absolute value; with `positive` only if it is greater than 0. */
-static const Dim *term_size(Width *w, const DimTerm *t, bool positive) {
+/* A term with its coefficient's absolute value. */
+static const Dim *term_size(Width *w, const DimTerm *t) {
     if (t->coefficient == INT64_MIN) return NULL;
-    if (positive && t->coefficient < 0) return dim_const(w->dims, 0);
     const Dim *d = dim_const(w->dims, t->coefficient < 0 ? -t->coefficient : t->coefficient);
     for (int i = 0; i < t->factor_count; i++)
         for (int k = 0; k < t->factors[i].power; k++) d = times_dim_atom(w, d, t->factors[i].atom);
     return d;
 }
 
-static const Dim *sum_terms(Width *w, const Dim *d, bool positive) {
-    const Dim *sum = d ? dim_const(w->dims, 0) : NULL;
-    for (int i = 0; d && i < d->term_count; i++)
-        sum = dim_add(w->dims, sum, term_size(w, &d->terms[i], positive));
-    return sum;
-}
-
 /* |d| <= size_of(d), a sum of symbols' products with coefficients that are not negative. */
 static const Dim *size_of(Width *w, const Dim *d) {
-    return sum_terms(w, d, false);
+    const Dim *sum = d ? dim_const(w->dims, 0) : NULL;
+    for (int i = 0; d && i < d->term_count; i++)
+        sum = dim_add(w->dims, sum, term_size(w, &d->terms[i]));
+    return sum;
 }
 
 /* size / divisor, with every coefficient rounded up. */
@@ -62,13 +57,19 @@ static const Dim *divided(Width *w, const Dim *size, const Dim *divisor) {
     for (int i = 0; i < size->term_count; i++) {
         DimTerm t = size->terms[i];
         t.coefficient = t.coefficient / by + (t.coefficient % by != 0);
-        sum = dim_add(w->dims, sum, term_size(w, &t, false));
+        sum = dim_add(w->dims, sum, dim_of_term(w->dims, &t));
     }
     return sum;
 }
 
+/* Both are sizes: their terms stand as they are (a symbol that is known to be even may be twice a
+ * quotient, which is not to be taken apart again). */
 static const Dim *larger(Width *w, const Dim *a, const Dim *b) {
-    return dim_add(w->dims, a, sum_terms(w, dim_sub(w->dims, b, a), true));
+    const Dim *more = dim_sub(w->dims, b, a), *sum = more ? a : NULL;
+    for (int i = 0; more && i < more->term_count; i++)
+        if (more->terms[i].coefficient > 0)
+            sum = dim_add(w->dims, sum, dim_of_term(w->dims, &more->terms[i]));
+    return sum;
 }
 
 static void take(Width *w, const Dim *size) {
