@@ -12,8 +12,8 @@ entry() {
         "$number" "$2" "$3" "$1" "$number" "$number"
 }
 products() {
-    for rows in 1 6 8 12 16 24 40 64 100 512 4096; do
-        for columns in 8 10 16 24 32 64 120 256 1024 4096; do
+    for rows in 1 6 8 12 16 24 40 64 100 200 512 1024 4096; do
+        for columns in 8 10 16 24 32 64 120 256 600 1024 4096; do
             for depth in 16 64 300 2000; do entry "a @ b" "a: f32[$rows, $depth], b: f32[$depth, $columns]" "f32[$rows, $columns]"; done
         done
     done
