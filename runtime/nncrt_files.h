@@ -44,8 +44,8 @@ bool nnc_npy_write(const char *path, const NncArray *array, NncError *error);
 /* IDX (MNIST's format), plain or gzip. */
 bool nnc_idx_parse(const void *bytes, size_t length, NncArray *out, NncError *error);
 
-/* CSV as [rows, columns] of the dtype.  `columns`: NULL (all), names of the header, positions from 0,
- * ranges of either, with commas ("label", "0..3,7", "pixel0.."). */
+/* CSV as [rows, columns] of the dtype.  `columns`: NULL (all), names of the header, positions from
+ * 0, ranges of either, with commas ("label", "0..3,7", "pixel0.."). */
 bool nnc_csv_parse(const void *bytes, size_t length, char separator, const char *columns, int dtype,
                    NncArray *out, NncError *error);
 

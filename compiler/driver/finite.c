@@ -38,7 +38,8 @@ static void describe(Finding *finding, const Node *node, const Tensor *value, in
     else if (node->op == OP_CELL)
         text_printf(&text, "%s, as it was before the call", node->attr.cell->name->text);
     else
-        text_printf(&text, "%s%s", node->backward ? "the derivative's " : "", op_info(node->op)->name);
+        text_printf(&text, "%s%s", node->backward ? "the derivative's " : "",
+                    op_info(node->op)->name);
     if (node->op != OP_CELL && node->path && node->path[0])
         text_printf(&text, " of %s", node->path);
     if (node->span.file)

@@ -194,7 +194,8 @@ struct CellState {
     Span initialiser_span;
     CellState *tied_to;  /* sharing: the cell that stores it */
     CellState *drawn_as; /* of a copied module: the original, whose initial draws are its own too */
-    const char *draw_path; /* of an original: whose draws they are where it is no cell of the root */
+    const char
+        *draw_path;      /* of an original: whose draws they are where it is no cell of the root */
     CellState *gradient; /* of a parameter: its gradient cell */
     bool requires_grad;
     Instance *owner;
