@@ -1,14 +1,16 @@
 /* CSV: text in rows and columns, as an array of the dtype that is wanted.
  * Fields are separated by commas (a file named .tsv: by tabs), may stand in "quotes" with "" for
- * one, and lines end in \n or \r\n.  The first line is a header where one of its fields is no
- * number. Invariants: the size of the array is known before it is allocated; every refusal of a
- * value names line and column; the locale does not matter. */
+ * one, and lines end in \n or \r\n.  The first line is a header where none of its fields is a
+ * number. Invariants: the size of the array is known before it is allocated; no value changes but
+ * by rounding to a float's dtype; every refusal of a value names line and column; control bytes of
+ * the file are escaped in messages; the locale does not matter. */
 #include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "nncrt_files.h"
 
 enum { COLUMN_LIMIT = 1 << 20, FIELD_LIMIT = 256 };
@@ -59,7 +61,8 @@ static void skip_empty(Csv *csv) {
     }
 }
 
-/* Without blanks around it, and without its quotes; at most FIELD_LIMIT - 1 bytes. */
+/* Without blanks around it, and without its quotes.  False where that is more than FIELD_LIMIT - 1
+ * bytes or holds a zero; `out` is then its beginning. */
 static bool field_text(const Field *field, char *out) {
     const char *from = field->text, *end = from + field->length;
     while (from < end && (*from == ' ' || *from == '\t')) ++from;
@@ -69,14 +72,34 @@ static bool field_text(const Field *field, char *out) {
     size_t length = 0;
     for (; from < end; ++from) {
         if (quoted && *from == '"' && from + 1 < end && from[1] == '"') ++from;
-        if (length + 1 >= FIELD_LIMIT || !*from) return false;
+        if (length + 1 >= FIELD_LIMIT || !*from) break;
         out[length++] = *from;
     }
     out[length] = 0;
-    return true;
+    return from == end;
 }
 
-/* A decimal number, with an exponent or without. */
+/* The beginning of a text of the file, for a message: control bytes, those of UTF-8 too, as \xNN.
+ */
+static void add_text(NncError *error, const char *text) {
+    enum { SHOWN = 60 };
+    for (int i = 0; text[i]; ++i) {
+        unsigned char c = (unsigned char)text[i], next = (unsigned char)text[i + 1];
+        bool wide = c == 0xc2 && next >= 0x80 && next < 0xa0;
+        if (i >= SHOWN && (c & 0xc0) != 0x80) {
+            nnc_error_add(error, "...");
+            return;
+        }
+        if (wide)
+            nnc_error_add(error, "\\xc2\\x%02x", next), ++i;
+        else if (c < ' ' || c == 0x7f)
+            nnc_error_add(error, "\\x%02x", c);
+        else
+            nnc_error_add(error, "%c", c);
+    }
+}
+
+/* A decimal number, with an exponent or without; infinite where no double is as large. */
 static bool field_number(const char *text, double *out) {
     char copy[FIELD_LIMIT];
     size_t length = strlen(text);
@@ -91,16 +114,36 @@ static bool field_number(const char *text, double *out) {
     copy[length] = 0;
     char *end;
     *out = strtod(copy, &end);
-    return *end == 0 && isfinite(*out);
+    return *end == 0;
 }
 
 /* ---- which columns ---- */
 
+typedef enum FieldKind { FIELD_EMPTY, FIELD_NUMBER, FIELD_NAME } FieldKind;
+
+/* A field of the first line. */
+typedef struct Name {
+    char text[FIELD_LIMIT];
+    bool is_cut; /* only its beginning: no name that a column can be chosen by */
+    FieldKind kind;
+} Name;
+
 typedef struct Header {
-    char (*names)[FIELD_LIMIT]; /* NULL where the file has none */
-    int64_t count;
-    bool is_header;
+    Name *names;
+    int64_t count, line;
+    bool is_header, is_mixed; /* is_mixed: data, but some of its fields are no numbers */
 } Header;
+
+static FieldKind kind_of(const char *text) {
+    static const char *const words[] = {"nan", "inf", "infinity"};
+    double number;
+    if (!*text) return FIELD_EMPTY;
+    if (field_number(text, &number)) return FIELD_NUMBER;
+    if (*text == '+' || *text == '-') ++text;
+    for (size_t i = 0; i < sizeof words / sizeof *words; ++i)
+        if (strcasecmp(text, words[i]) == 0) return FIELD_NUMBER;
+    return FIELD_NAME;
+}
 
 static bool read_header(Csv *csv, Header *out, NncError *error) {
     Csv first = *csv;
@@ -117,38 +160,68 @@ static bool read_header(Csv *csv, Header *out, NncError *error) {
     out->names = nnc_allocate(bytes, error);
     if (!out->names) return false;
     Csv again = *csv;
+    int64_t of_kind[3] = {0};
     for (int64_t i = 0; i < out->count; ++i) {
-        double number;
+        Name *name = &out->names[i];
         next_field(&again, &field, error);
-        if (!field_text(&field, out->names[i]))
-            return nnc_fail(error, "line %" PRId64 ", column %" PRId64 ": the name is too long",
-                            csv->line, i);
-        if (out->names[i][0] && !field_number(out->names[i], &number)) out->is_header = true;
+        name->is_cut = !field_text(&field, name->text);
+        name->kind = name->is_cut ? FIELD_NAME : kind_of(name->text);
+        ++of_kind[name->kind];
     }
+    out->line = csv->line;
+    out->is_header = of_kind[FIELD_NAME] > 0 && of_kind[FIELD_NUMBER] == 0;
+    out->is_mixed = of_kind[FIELD_NAME] > 0 && of_kind[FIELD_NUMBER] > 0;
     if (out->is_header) *csv = first;
     return true;
 }
 
-/* A name of the header or a position; -1 after an error. */
+/* What the first line is may not be in doubt where a chosen column is. */
+static bool check_first_line(const Header *header, const int64_t *order, int64_t count,
+                             NncError *error) {
+    for (int64_t k = 0; k < count; ++k) {
+        const Name *name = &header->names[order[k]];
+        if (header->is_header && name->kind == FIELD_EMPTY)
+            return nnc_fail(error,
+                            "line %" PRId64 ", column %" PRId64
+                            ": the line has names, but none here: name the column, or choose "
+                            "others (FILE.csv:NAME,NAME)",
+                            header->line, order[k]);
+        if (!header->is_mixed || name->kind != FIELD_NAME) continue;
+        nnc_fail(error, "line %" PRId64 ", column %" PRId64 ": '", header->line, order[k]);
+        add_text(error, name->text);
+        nnc_error_add(error,
+                      "' is not a number; other fields of the line are, so it is no header: "
+                      "choose columns of numbers by position (FILE.csv:0,2..4), or give every "
+                      "column a name");
+        return false;
+    }
+    return true;
+}
+
+/* A position or a name of the header; -1 after an error. */
 static int64_t find_column(const Header *header, const char *text, size_t length, NncError *error) {
-    int64_t found = -1, position = 0;
+    int64_t position = 0;
     bool digits = length > 0 && length < 10;
     for (size_t i = 0; i < length; ++i) {
         digits = digits && isdigit((unsigned char)text[i]);
         if (digits) position = 10 * position + (text[i] - '0');
     }
-    for (int64_t i = 0; header->is_header && found < 0 && i < header->count; ++i)
-        if (strlen(header->names[i]) == length && memcmp(header->names[i], text, length) == 0)
-            found = i;
-    if (found >= 0) return found;
     if (digits && position < header->count) return position;
+    for (int64_t i = 0; header->is_header && i < header->count; ++i) {
+        const Name *name = &header->names[i];
+        if (!name->is_cut && strlen(name->text) == length && memcmp(name->text, text, length) == 0)
+            return i;
+    }
     nnc_fail(error, "there is no column '%.*s'", (int)(length < 80 ? length : 80), text);
     if (digits)
         nnc_error_add(error, "; the file has %" PRId64 ", counted from 0", header->count);
     else if (!header->is_header)
-        nnc_error_add(error, "; the file has no header, so columns are numbers from 0");
-    for (int64_t i = 0; header->is_header && !digits && i < header->count && i < 12; ++i)
-        nnc_error_add(error, "%s%s", i ? ", " : "; the first are ", header->names[i]);
+        nnc_error_add(error, "; the file has no header%s, so columns are numbers from 0",
+                      header->is_mixed ? " (some fields of its first line are numbers)" : "");
+    for (int64_t i = 0; header->is_header && !digits && i < header->count && i < 12; ++i) {
+        nnc_error_add(error, "%s", i ? ", " : "; the first are ");
+        add_text(error, header->names[i].text);
+    }
     return -1;
 }
 
@@ -183,35 +256,84 @@ static bool choose_columns(const Header *header, const char *columns, int64_t *o
 
 /* ---- values ---- */
 
-static bool check_value(int dtype, double value) {
+typedef struct Value {
+    double number;
+    int64_t whole; /* of an integer's dtype */
+} Value;
+
+/* Digits alone are exact; with a point or an exponent a whole number below 2^53 is. */
+static bool whole_number(const char *text, double number, int64_t *out) {
+    const char *at = text + (*text == '+' || *text == '-');
+    int64_t value = 0;
+    *out = 0;
+    for (; isdigit((unsigned char)*at); ++at) {
+        int digit = *text == '-' ? '0' - *at : *at - '0';
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, digit, &value))
+            return false;
+    }
+    if (!*at) {
+        *out = value;
+        return true;
+    }
+    if (number != floor(number) || !(fabs(number) < 0x1p53)) return false;
+    *out = (int64_t)number;
+    return true;
+}
+
+/* Whether the number that `text` is has a place in the dtype. */
+static bool check_value(int dtype, const char *text, Value *value) {
     static const struct {
         int dtype;
-        double low, high;
+        int64_t low, high;
     } ranges[] = {{NNC_BOOL, 0, 1},
-                  {NNC_U8, 0, 255},
-                  {NNC_I8, -128, 127},
-                  {NNC_I16, -32768, 32767},
-                  {NNC_I32, -0x1p31, 0x1p31 - 1},
-                  {NNC_I64, -0x1p53, 0x1p53}};
-    if (nnc_dtype_is_float(dtype)) return true;
+                  {NNC_U8, 0, UINT8_MAX},
+                  {NNC_I8, INT8_MIN, INT8_MAX},
+                  {NNC_I16, INT16_MIN, INT16_MAX},
+                  {NNC_I32, INT32_MIN, INT32_MAX},
+                  {NNC_I64, INT64_MIN, INT64_MAX}};
+    if (nnc_dtype_is_float(dtype)) {
+        double rounded;
+        nnc_element_set(dtype, &rounded, 0, value->number);
+        return isfinite(nnc_element_get(dtype, &rounded, 0));
+    }
+    if (!whole_number(text, value->number, &value->whole)) return false;
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; ++i)
         if (ranges[i].dtype == dtype)
-            return value == floor(value) && value >= ranges[i].low && value <= ranges[i].high;
+            return value->whole >= ranges[i].low && value->whole <= ranges[i].high;
     return false;
+}
+
+static void set_value(NncArray *out, size_t element, const Value *value) {
+    if (out->dtype == NNC_I64)
+        ((int64_t *)out->data)[element] = value->whole;
+    else
+        nnc_element_set(out->dtype, out->data, element,
+                        nnc_dtype_is_float(out->dtype) ? value->number : (double)value->whole);
 }
 
 static bool fail_value(const Header *header, int64_t line, int64_t column, const char *text,
                        int dtype, bool is_number, NncError *error) {
     nnc_fail(error, "line %" PRId64 ", column %" PRId64, line, column);
-    if (header->is_header) nnc_error_add(error, " (%s)", header->names[column]);
+    if (header->is_header) {
+        nnc_error_add(error, " (");
+        add_text(error, header->names[column].text);
+        nnc_error_add(error, ")");
+    }
     if (!*text) return nnc_error_add(error, ": there is no value"), false;
-    nnc_error_add(error, ": '%.60s' is not a number%s", text, is_number ? " of type " : "");
-    if (is_number) nnc_error_add(error, "%s", nnc_dtype_name(dtype));
+    nnc_error_add(error, ": '");
+    add_text(error, text);
+    if (!is_number)
+        nnc_error_add(error, "' is not a number");
+    else if (nnc_dtype_is_float(dtype))
+        nnc_error_add(error, "' is out of the range of %s", nnc_dtype_name(dtype));
+    else
+        nnc_error_add(error, "' is not a number of type %s", nnc_dtype_name(dtype));
     return false;
 }
 
 /* One row into `row`, a number per column of the file; false at a mistake.  `wanted`: by column. */
-static bool read_row(Csv *csv, const Header *header, const bool *wanted, int dtype, double *row,
+static bool read_row(Csv *csv, const Header *header, const bool *wanted, int dtype, Value *row,
                      NncError *error) {
     Field field = {0};
     int64_t line = csv->line, count = 0;
@@ -223,9 +345,8 @@ static bool read_row(Csv *csv, const Header *header, const bool *wanted, int dty
                             count);
         if (wanted[count]) {
             bool fits = field_text(&field, text);
-            if (!fits) snprintf(text, sizeof text, "%.20s...", field.text);
-            bool is_number = fits && field_number(text, &row[count]);
-            if (!is_number || !check_value(dtype, row[count]))
+            bool is_number = fits && field_number(text, &row[count].number);
+            if (!is_number || !check_value(dtype, text, &row[count]))
                 return fail_value(header, line, count, text, dtype, is_number, error);
         }
         ++count;
@@ -249,13 +370,12 @@ static int64_t count_rows(Csv csv) {
 }
 
 static bool read_rows(Csv csv, const Header *header, const int64_t *order, int64_t count,
-                      bool *wanted, double *row, NncArray *out, NncError *error) {
+                      bool *wanted, Value *row, NncArray *out, NncError *error) {
     for (int64_t k = 0; k < count; ++k) wanted[order[k]] = true;
     size_t element = 0;
     for (skip_empty(&csv); csv.at < csv.end; skip_empty(&csv)) {
         if (!read_row(&csv, header, wanted, out->dtype, row, error)) return false;
-        for (int64_t k = 0; k < count; ++k)
-            nnc_element_set(out->dtype, out->data, element++, row[order[k]]);
+        for (int64_t k = 0; k < count; ++k) set_value(out, element++, &row[order[k]]);
     }
     return true;
 }
@@ -271,9 +391,10 @@ bool nnc_csv_parse(const void *bytes, size_t length, char separator, const char 
     bool good = read_header(&csv, &header, error);
     size_t room = (size_t)header.count + 1;
     int64_t *order = good ? nnc_allocate(room * sizeof *order, error) : NULL, count = 0;
-    double *row = order ? nnc_allocate(room * sizeof *row, error) : NULL;
+    Value *row = order ? nnc_allocate(room * sizeof *row, error) : NULL;
     bool *wanted = row ? nnc_allocate_zeroed(room, error) : NULL;
-    good = wanted && choose_columns(&header, columns, order, &count, error);
+    good = wanted && choose_columns(&header, columns, order, &count, error) &&
+           check_first_line(&header, order, count, error);
     if (good) {
         int64_t dims[2] = {count_rows(csv), count};
         good = nnc_array_create(out, dtype, 2, dims, error);

@@ -5,6 +5,8 @@ def rows(x: f32[N, C]) -> f32[N, C] { return x }
 export rows
 def ids(x: i64[N]) -> i64[N] { return x }
 export ids
+def half(x: f16[N, C]) -> f16[N, C] { return x }
+export half
 def pixels(x: u8[N, 2, 2]) -> u8[N, 2, 2] { return x }
 export pixels
 def gray(x: u8[N, H, W]) -> u8[N, H, W] { return x }
@@ -60,6 +62,42 @@ run 3 "are more than the file has" rows t.csv:a,b,a,b
 run 3 "line 2, column 1 (b): '2.5' is not a number of type i64" ids t.csv:b
 run 3 "takes 1 column, not 2" ids t.csv:2,2
 run 3 "takes 4 columns, not 3" pixels p.csv:0..2
+# A first line with a number in it is data, and a number is a position.
+printf '5.1,3.5,Iris\n4,3,Iris\n' >i.csv
+run 0 "[[5.1, 3.5]," rows i.csv:0,1
+run 3 "line 1, column 2: 'Iris' is not a number; other fields of the line are" rows i.csv
+run 3 "choose columns of numbers by position" rows i.csv:1..
+run 3 "no header (some fields of its first line are numbers)" rows i.csv:Iris
+printf '1,nan\n3,4\n' >i.csv
+run 3 "line 1, column 1: 'nan' is not a number" rows i.csv
+run 0 "[1, 3]" ids i.csv:0
+printf 'a,1\n2,3\n' >i.csv
+run 0 "i64[2] = [1, 3]" ids i.csv:1
+# An index column without a name, as pandas writes it.
+printf ',a,b\n0,1,2\n' >i.csv
+run 0 "[[1, 2]]" rows i.csv:a,b
+run 3 "line 1, column 0: the line has names, but none here" rows i.csv
+# Integers are exact, and floats are in the range of their type.
+printf '9007199254740993\n-9223372036854775808\n+12e2\n' >i.csv
+run 0 "[9007199254740993, -9223372036854775808, 1200]" ids i.csv
+for number in 9223372036854775808 9007199254740992.0 1e300 1.5; do
+    printf '7\n%s\n' $number >i.csv
+    run 3 "line 2, column 0: '$number' is not a number of type i64" ids i.csv
+done
+printf '7\n1e300\n' >i.csv
+run 3 "line 2, column 0: '1e300' is out of the range of f32" rows i.csv
+printf '7\n65520\n' >i.csv
+run 3 "line 2, column 0: '65520' is out of the range of f16" half i.csv
+run 0 "[7, 65520]" ids i.csv
+# A long text matters where it is chosen; control bytes do not reach the terminal.
+{ printf 'a,%0300d-,b\n' 0; echo 1,2,3; } >i.csv
+run 0 "[[1, 3]]" rows i.csv:a,b
+{ printf 'a,b\n1,'; printf '%0300d' 0; echo; } >i.csv
+run 0 "[1]" ids i.csv:a
+run 3 "line 2, column 1 (b): '000000" rows i.csv
+printf 'a\033[2J,b\n1,\302\233x\n' >i.csv
+run 3 'column 1 (b): '"'"'\xc2\x9bx'"'"' is not a number' rows i.csv
+run 3 'the first are a\x1b[2J, b' rows i.csv:c
 bad() { printf "$2" >q.csv; run 3 "q.csv: $1" rows q.csv; }
 bad "line 2, column 1: 'x' is not a number" '1,2\n3,x\n'
 bad "line 2, column 0: 'nan' is not a number" '1,2\nnan,1\n'
