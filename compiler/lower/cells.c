@@ -107,6 +107,13 @@ static bool need_member(Lowerer *lw, const CellState *c, Span span) {
     const CellRole role = c->cell->role;
     const bool registered = role == CELL_PARAMETER || role == CELL_BUFFER || role == CELL_STATE;
     if (!registered || c->cell->index >= 0 || !lw->members_known) return true;
+    if (!c->owner) {
+        Diagnostic *d = lower_error(lw, NN_NO_MEMBER, span,
+                                    "a parameter that is no member of a module: it would be "
+                                    "neither saved nor trained");
+        diagnostic_help(d, "bind it where it is made: `self.name = nn.Parameter(...)`");
+        return false;
+    }
     if (c->owner->no_member) return false;
     c->owner->no_member = true;
     const char *module = c->owner->class_->name->text;

@@ -390,6 +390,8 @@ static const Builtin module_methods[] = {
     {"train", instance_train},
     {"eval", instance_eval},
     {"requires_grad_", instance_requires_grad_},
+    {"register_buffer", instance_register_buffer},
+    {"register_parameter", instance_register_parameter},
     {NULL, NULL},
 };
 static const Builtin optimizer_methods[] = {

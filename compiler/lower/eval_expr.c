@@ -312,7 +312,8 @@ static Value eval_call_expr(Lowerer *lw, const Expr *e) {
             }
             continue;
         }
-        Value v = eval_expr(lw, arg->value);
+        bool delays = parameter_delays(&callee, arg, i);
+        Value v = delays ? parameter_delay(lw, arg->value) : eval_expr(lw, arg->value);
         failed |= v.kind == VALUE_ERROR;
         vector_push(lw->arena, &values, v);
         vector_push(lw->arena, &keywords, arg->keyword);
@@ -670,9 +671,12 @@ bool eval_iterate(Lowerer *lw, const Value *v, Span span, ValueList **result) {
             vector_push(lw->arena, &out->items, value_str(arena_strndup(lw->arena, c, 1)));
         return true;
     case VALUE_INSTANCE:
-        for (int i = 0; i < v->as.instance->members.count; i++)
-            if (v->as.instance->members.data[i].value.kind == VALUE_INSTANCE)
-                vector_push(lw->arena, &out->items, v->as.instance->members.data[i].value);
+        for (int i = 0; i < v->as.instance->members.count; i++) {
+            const Member *m = &v->as.instance->members.data[i];
+            bool numbered = m->name->text[0] >= '0' && m->name->text[0] <= '9';
+            if (m->value.kind == VALUE_INSTANCE || (numbered && m->value.kind == VALUE_CELL))
+                vector_push(lw->arena, &out->items, m->value);
+        }
         return true;
     case VALUE_TENSOR:
     case VALUE_CELL: return iterate_tensor(lw, v, span, out);

@@ -280,6 +280,8 @@ static Value space_value(Namespace *space) {
     return (Value){.kind = VALUE_NAMESPACE, .as.namespace_ = space};
 }
 
+static const Builtin parameter_class = {"Parameter", builtin_parameter};
+
 /* torch.nn, nn.functional, nn.init, nn.utils, torch.optim, optim.lr_scheduler, torch.float32. */
 static bool nested_space(Lowerer *lw, const Namespace *space, const char *word, Value *out) {
     const char *to = NULL;
@@ -300,6 +302,10 @@ static bool nested_space(Lowerer *lw, const Namespace *space, const char *word, 
     } else if (space == lw->nn) {
         if (!strcmp(word, "functional")) to = "F";
         if (!strcmp(word, "init")) to = "init";
+        if (!strcmp(word, parameter_class.name)) {
+            *out = (Value){.kind = VALUE_BUILTIN, .as.builtin = &parameter_class};
+            return true;
+        }
         if (!strcmp(word, "utils")) to = "torch";
     } else if (space == lw->optim) {
         if (!strcmp(word, "lr_scheduler") || !strcmp(word, "swa_utils")) to = word;

@@ -172,9 +172,7 @@ static bool contains_call(const Expr *e) {
     return contains_call(e->left) || contains_call(e->right) || contains_call(e->third);
 }
 
-/* The expression as a function without arguments: it may need tensors, which exist only
- * in `init`. */
-static Value delayed(Lowerer *lw, Instance *self, const Expr *value) {
+Value eval_delayed(Lowerer *lw, Instance *self, const Expr *value) {
     Stmt *result = NEW(lw->arena, Stmt);
     *result = (Stmt){.kind = STMT_RETURN, .span = value->span, .value = (Expr *)value};
     Stmt **items = NEW(lw->arena, Stmt *);
@@ -240,7 +238,7 @@ void module_declare(Lowerer *lw, Instance *self, const Stmt *s) {
             if (!s->value)
                 c->initialiser = value_int(0);
             else if (contains_call(s->value))
-                c->initialiser = delayed(lw, self, s->value);
+                c->initialiser = eval_delayed(lw, self, s->value);
             else
                 c->initialiser = eval_expr(lw, s->value);
             member.value = value_cell(c);
@@ -312,6 +310,8 @@ static void add_member(Lowerer *lw, Instance *self, Name name, Value value, Span
             lower_error(lw, NN_MEMBER, span, "a plain list does not register its modules");
         diagnostic_help(d, "write `self.%s = nn.ModuleList(...)`", name->text);
         value = value_error();
+    } else if (value.kind == VALUE_CELL) {
+        parameter_place(value.as.cell, self, name);
     } else if (value.kind == VALUE_INSTANCE) {
         Instance *child = value.as.instance;
         if (child == self) {
@@ -336,6 +336,9 @@ void module_set_member(Lowerer *lw, Instance *self, Name name, Value value, Span
     if (value.kind == VALUE_ERROR) {
         if (constructing && !now)
             vector_push(lw->arena, &self->members, ((Member){name, value, span}));
+    } else if (now && value.kind == VALUE_CELL && !value.as.cell->owner) {
+        parameter_place(value.as.cell, self, name); /* a new one in the place of the old */
+        *now = value;
     } else if (now && now->kind == VALUE_CELL) {
         if (lw->entry)
             write_cell_member(lw, now->as.cell, name->text, value, span);

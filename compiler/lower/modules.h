@@ -30,6 +30,18 @@ const Value *instance_method(const Instance *self, const char *name);
 Instance *module_instantiate(Lowerer *lw, ModuleClass *class_, const CallArguments *args,
                              Span span);
 Value module_new(Lowerer *lw, ModuleClass *class_, const CallArguments *args, Span span);
+/* An expression as a function without arguments: it may need tensors, which exist only in `init`.
+ */
+Value eval_delayed(Lowerer *lw, Instance *self, const Expr *value);
+/* nn.Parameter and what registers cells (parameter.c).  Whether an argument comes as such a
+ * function; that function. */
+Value builtin_parameter(Lowerer *lw, const CallArguments *args, Span span);
+Value instance_register_buffer(Lowerer *lw, const CallArguments *args, Span span);
+Value instance_register_parameter(Lowerer *lw, const CallArguments *args, Span span);
+bool parameter_delays(const Value *callee, const CallArg *arg, int position);
+Value parameter_delay(Lowerer *lw, const Expr *data);
+/* A cell without owner is named and registered by the member that it is first bound to. */
+void parameter_place(CellState *c, Instance *self, Name name);
 /* self.name = value: registers children (path), parameters, plain values. */
 void module_set_member(Lowerer *lw, Instance *self, Name name, Value value, Span span);
 Value module_call(Lowerer *lw, Instance *self, const CallArguments *args, Span span); /* forward */

@@ -88,18 +88,21 @@ Value value_with_story(Lowerer *lw, Node *node, const Value *from, const char *s
 
 /* ---- promotion ---- */
 
+bool need_graph(Lowerer *lw, Span span) {
+    if (lw->graph) return true;
+    Diagnostic *d = lower_error(lw, NN_TENSOR_OPERAND, span,
+                                "there is no tensor computation here, only compile-time values");
+    if (lw->instance)
+        diagnostic_help(d, "a module keeps a tensor as `self.name = nn.Parameter(...)`, or, where "
+                           "it is not trained, by `self.register_buffer(\"name\", ...)`");
+    return false;
+}
+
 bool operand_read(Lowerer *lw, const Value *v, Span span, Operand *out) {
     out->value = v;
     out->node = NULL;
     if (v->kind == VALUE_ERROR) return false;
-    if (is_number(v)) {
-        if (!lw->graph) {
-            lower_error(lw, NN_TENSOR_OPERAND, span,
-                        "there is no tensor computation here, only compile-time values");
-            return false;
-        }
-        return true;
-    }
+    if (is_number(v)) return need_graph(lw, span);
     out->node = value_node(lw, v, span);
     return out->node != NULL;
 }

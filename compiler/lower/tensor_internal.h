@@ -14,6 +14,8 @@ typedef struct Operand {
     const Value *value;
     Node *node; /* NULL: a Python number, bool or dim (weak) */
 } Operand;
+/* Whether tensors are computed here; false after an error. */
+bool need_graph(Lowerer *lw, Span span);
 /* Reads `v` as tensor or number; false after an error. */
 bool operand_read(Lowerer *lw, const Value *v, Span span, Operand *out);
 /* torch.result_type of up to `count` operands. */

@@ -11,11 +11,7 @@ static bool read(Lowerer *lw, const CallArguments *args, const char *signature, 
                  Node **x) {
     if (!args_get(lw, args, signature, span, v)) return false;
     if (!x) return true;
-    if (!lw->graph) {
-        lower_error(lw, NN_TENSOR_OPERAND, span,
-                    "there is no tensor computation here, only compile-time values");
-        return false;
-    }
+    if (!need_graph(lw, span)) return false;
     *x = tensor_of(lw, &v[0], NULL, span);
     lower_mark(lw, span);
     return *x != NULL;
@@ -350,13 +346,6 @@ static bool read_shape(Lowerer *lw, const Value *v, Span span, Shape *out) {
             return false;
         }
     return true;
-}
-
-static bool need_graph(Lowerer *lw, Span span) {
-    if (lw->graph) return true;
-    lower_error(lw, NN_TENSOR_OPERAND, span,
-                "there is no tensor computation here, only compile-time values");
-    return false;
 }
 
 static Value prim_full(Lowerer *lw, const CallArguments *args, Span span) {

@@ -1,0 +1,64 @@
+# Parameters and buffers made as in torch: shapes and initial values are those of expressions, names are the members'.
+. "$SOURCE_DIR/tests/expect.bash"
+cat >net.nn <<'END'
+module Tokens(C: int = 4) {
+    self.cls = nn.Parameter(torch.zeros(1, 1, C))
+    self.pos = nn.Parameter(data=torch.arange(3 * C).reshape(1, 3, C) * 0.5)
+    self.fixed = nn.Parameter(torch.ones(C), requires_grad=False)
+    self.lengths = nn.ParameterList([nn.Parameter(torch.full((i + 1,), i + 1.0)) for i in range(2)])
+    self.named = nn.ParameterDict({"a": nn.Parameter(torch.eye(C))})
+    self.register_buffer("mask", torch.tril(torch.ones(3, 3)).view(1, 3, 3))
+    self.register_parameter("none", None)
+    self.register_parameter("scale", nn.Parameter(torch.full((C,), 2.0)))
+    self.twice = nn.Parameter(torch.zeros(7))
+    self.twice = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: f32[N, 2, C]) -> f32[N, 3, C] {
+        x = torch.cat([self.cls.expand(x.shape[0], -1, -1), x], 1) + self.pos + self.fixed
+        for w in self.lengths { x = x * w.sum() }
+        return self.mask @ (x @ self.named["a"]) * self.scale * self.lengths[0] * self.twice
+    }
+}
+
+export Tokens() as tokens
+
+train Fit {
+    self.net = Tokens()
+    self.optimizer = optim.SGD(self.net.parameters(), lr=0.5)
+
+    def step(self, x: f32[N, 2, 4]) -> (loss: f32, cls: f32[4], fixed: f32[4]) {
+        loss = self.net(x).sum()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss, self.net.cls.flatten(), self.net.fixed
+    }
+}
+END
+summary=$("$NNC" summary --parameters net.nn:tokens) || failed=1
+for line in 'cls *f32\[1, 1, 4\] *\[0.0000, 0.0000' 'pos *f32\[1, 3, 4\] *\[0.0000, 0.5000, 1.0000' 'fixed *f32\[4\] *\[1.0000' \
+    'lengths.0 *f32\[1\] *\[1.0000\]' 'lengths.1 *f32\[2\] *\[2.0000, 2.0000\]' 'named.a *f32\[4, 4\] *\[1.0000, 0.0000' \
+    'scale *f32\[4\] *\[2.0000' 'twice *f32\[1\] *\[1.0000\]' 'mask *f32\[1, 3, 3\] *\[1.0000, 0.0000, 0.0000, 1.0000.*(buffer)'; do
+    printf '%s\n' "$summary" | grep -q "^$line" || { echo "no line $line in"; echo "$summary"; failed=1; }
+done
+printf '%s\n' "$summary" | grep -q '^none' && failed=1
+# The first row is ((0 + 0 .. 1.5) + 1) * 1 * 4 * 2, the second adds (1 + 2 .. 3.5 + 1) * 8.
+for engine in interp c; do
+    expect 0 '  [88, 100, 112, 124]]]' "$NNC" run net.nn:tokens --engine=$engine --input x=ones --bind N=1
+done
+# d loss / d cls is 3 rows of 8; fixed has no gradient.
+expect 0 'cls f32[4] = [-12, -12, -12, -12]' "$NNC" run net.nn:Fit.step --engine=interp --input x=ones --bind N=1
+expect 0 'fixed f32[4] = [1, 1, 1, 1]' "$NNC" run net.nn:Fit.step --engine=interp --input x=ones --bind N=1
+
+refused() { # TEXT BODY EXPRESSION
+    printf 'module Net {\n    %s\n\n    def forward(self, x: f32[N, 4]) -> f32[N, 4] { return %s }\n}\n\nexport Net() as net\n' "$2" "$3" >bad.nn
+    expect 1 "$1" "$NNC" check bad.nn
+}
+refused 'a parameter that is no member of a module' 'w = nn.Parameter(torch.ones(4))' 'x * w'
+refused 'made inside a tensor function' 'self.a = 1' 'x * nn.Parameter(torch.ones(4))'
+refused 'f32[4, 3] and f32[4] do not multiply' 'self.w = nn.Parameter(torch.ones(4, 3) @ torch.ones(4))' 'x'
+refused 'self.register_buffer("name", ...)' 'mask = torch.ones(4) * 2' 'x'
+refused 'persistent=False is not supported' 'self.register_buffer("b", torch.ones(4), persistent=False)' 'x'
+refused 'register_parameter takes a name and a parameter or None' 'self.register_parameter("b", 3)' 'x'
+refused 'the argument `data` is missing' 'self.w = nn.Parameter()' 'x'
+exit $failed
