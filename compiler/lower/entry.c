@@ -23,7 +23,8 @@ void entry_add_dim_check(Lowerer *lw, char relation, const Dim *left, const Dim 
                    .left = left,
                    .right = right,
                    .span = lower_blame(lw, span)};
-    check.message = arena_strdup(lw->arena, message);
+    check.message = lw->check_text ? arena_printf(lw->arena, "%s (%s)", lw->check_text, message)
+                                   : arena_strdup(lw->arena, message);
     vector_push(lw->arena, &entry->checks, check);
 }
 
@@ -95,7 +96,9 @@ static void dump_value(Lowerer *lw, const char *path, const Value *v, Span span)
 }
 
 void entry_dump_output(Lowerer *lw, const Instance *module, const Value *value, Span span) {
-    if (!lw->entry || lw->graph != lw->entry->graph || !module->path || !module->path[0]) return;
+    bool inside =
+        lw->region || !lw->entry || lw->graph != lw->entry->graph; /* not a value of the entry */
+    if (inside || !module->path || !module->path[0]) return;
     int times = 1;
     for (int i = 0; i < lw->entry->modules.count; i++)
         times += !strcmp(lw->entry->modules.data[i], module->path);

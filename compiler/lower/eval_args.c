@@ -251,10 +251,6 @@ bool value_as_float(Lowerer *lw, const Value *v, const char *what, Span span, do
     return true;
 }
 
-static bool is_sequence(const Value *v) {
-    return v->kind == VALUE_TUPLE || v->kind == VALUE_LIST;
-}
-
 static bool too_long(Lowerer *lw, const char *what, int max, Span span) {
     lower_error(lw, NN_HOST_TYPE, span, "%s has more than %d elements", what, max);
     return false;
@@ -262,7 +258,7 @@ static bool too_long(Lowerer *lw, const char *what, int max, Span span) {
 
 bool value_as_ints(Lowerer *lw, const Value *v, const char *what, Span span, int64_t *out, int max,
                    int *count) {
-    if (!is_sequence(v)) {
+    if (!value_is_list(v)) {
         *count = 1;
         return value_as_int(lw, v, what, span, out);
     }
@@ -276,7 +272,7 @@ bool value_as_ints(Lowerer *lw, const Value *v, const char *what, Span span, int
 
 bool value_as_dims(Lowerer *lw, const Value *v, const char *what, Span span, const Dim **out,
                    int max, int *count) {
-    if (!is_sequence(v)) {
+    if (!value_is_list(v)) {
         *count = 1;
         return value_as_dim(lw, v, what, span, out);
     }

@@ -329,9 +329,16 @@ static bool compare_dims(Lowerer *lw, Operator op, const Value *va, const Value 
         return true;
     }
     bool stating = lw->stating && lw->entry;
-    if (stating && op == OPERATOR_EQ) return *out = dims_unify(lw, a, b, "assert", span);
-    *out = stating && state_order(lw, op, a, b, span);
-    return *out || undecided(lw, op, va, vb, span);
+    lw->stating = false; /* the text may compare, too */
+    if (stating) lw->check_text = eval_assert_text(lw, lw->asserted);
+    bool stated = false, told = stating && op == OPERATOR_EQ;
+    if (told)
+        stated = dims_unify(lw, a, b, "assert", span);
+    else if (stating)
+        stated = state_order(lw, op, a, b, span);
+    lw->check_text = NULL;
+    *out = stated;
+    return stated || (!told && undecided(lw, op, va, vb, span));
 }
 
 /* Lists may share parts, so that comparing takes exponential time, and hold themselves. */

@@ -173,7 +173,7 @@ static Value eval_compare(Lowerer *lw, const Expr *e) {
     for (int i = 1; i < e->items.count; i++) {
         Value right = eval_expr(lw, e->items.items[i]);
         Span span = span_join(e->items.items[i - 1]->span, e->items.items[i]->span);
-        lw->stating = e == lw->asserted;
+        lw->stating = lw->asserted && e == lw->asserted->value;
         Value v = eval_compare_pair(lw, e->operators[i - 1], &left, &right, span);
         lw->stating = false;
         if (v.kind == VALUE_ERROR) return v;

@@ -221,22 +221,24 @@ static void eval_for(Lowerer *lw, const Stmt *s) {
     frame->breaking = false;
 }
 
+const char *eval_assert_text(Lowerer *lw, const Stmt *s) {
+    if (!s->message) return NULL;
+    if (s->message->kind == EXPR_STRING)
+        return eval_interpolate(lw, s->message->text, s->message->span);
+    Value message = eval_expr(lw, s->message);
+    Text printed = text_new(lw->arena);
+    value_print(&printed, &message, false);
+    return printed.data;
+}
+
 static void eval_assert(Lowerer *lw, const Stmt *s) {
-    const Expr *outer = lw->asserted;
-    lw->asserted = s->value;
+    const Stmt *outer = lw->asserted;
+    lw->asserted = s;
     Value condition = eval_expr(lw, s->value);
     lw->asserted = outer;
     bool truth;
     if (!eval_truth(lw, &condition, s->value->span, &truth) || truth) return;
-    const char *text = NULL;
-    if (s->message && s->message->kind == EXPR_STRING) {
-        text = eval_interpolate(lw, s->message->text, s->message->span);
-    } else if (s->message) {
-        Value message = eval_expr(lw, s->message);
-        Text printed = text_new(lw->arena);
-        value_print(&printed, &message, false);
-        text = printed.data;
-    }
+    const char *text = eval_assert_text(lw, s);
     Span blame = lower_blame(lw, s->value->span);
     Diagnostic *d = lower_error(lw, NN_ASSERTION, s->value->span, "%s",
                                 text ? text : "the assertion does not hold");

@@ -25,6 +25,8 @@ Value eval_library(Lowerer *lw, const char *name, const Value *args, int count, 
 Value eval_call_values(Lowerer *lw, const Value *callee, const Value *values, int count, Span span);
 /* Methods of list, str, tuple, dict: append, join, items, ... */
 bool host_attribute(Lowerer *lw, const Value *object, Name name, Span span, Value *out);
+/* The text of an assert, its {x} printed; NULL: it has none. */
+const char *eval_assert_text(Lowerer *lw, const Stmt *s);
 bool host_compare(Lowerer *lw, Operator op, const Value *a, const Value *b, Span span, bool *out);
 Value eval_subscript(Lowerer *lw, const Value *object, const Value *items, int count, bool tuple,
                      Span span);

@@ -53,8 +53,10 @@ struct Lowerer {
     VECTOR(Result) dumped; /* outputs of modules that the running entry gives besides its own */
     bool lost;             /* an entry has no result: an error must be in the sink */
     int depth, depth_limit;
-    const Expr *asserted; /* the condition of the assert that is running; NULL */
-    bool stating;         /* it is being compared: what is undecided becomes an entry check */
+    const Stmt *asserted;   /* the assert that is running; NULL */
+    bool stating;           /* its condition is being compared: what is undecided becomes a check */
+    const char *check_text; /* what such a check says before its condition; NULL */
+    int visits;             /* walks through the modules so far */
     bool halted; /* budget spent or too many errors: everything is VALUE_ERROR from here on */
     /* the entry or init graph in construction; NULL while only compile-time values exist */
     Graph *graph;

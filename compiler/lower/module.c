@@ -300,6 +300,18 @@ static bool list_holds_modules(const Value *v) {
     return false;
 }
 
+/* Whether `self` is below `from`; every module is seen once. */
+static bool holds(Lowerer *lw, Instance *from, const Instance *self) {
+    if (from == self) return true;
+    if (from->visit == lw->visits) return false;
+    from->visit = lw->visits;
+    for (int i = 0; i < from->members.count; i++) {
+        const Value *v = &from->members.data[i].value;
+        if (v->kind == VALUE_INSTANCE && holds(lw, v->as.instance, self)) return true;
+    }
+    return false;
+}
+
 static void add_member(Lowerer *lw, Instance *self, Name name, Value value, Span span) {
     if (value.kind == VALUE_TENSOR) {
         Diagnostic *d = lower_error(lw, NN_MEMBER, span, "a tensor cannot be a plain member");
@@ -314,7 +326,9 @@ static void add_member(Lowerer *lw, Instance *self, Name name, Value value, Span
         parameter_place(value.as.cell, self, name);
     } else if (value.kind == VALUE_INSTANCE) {
         Instance *child = value.as.instance;
-        if (child == self) {
+        /* Only a member of something can be held by its own member. */
+        bool within = self->parent && (lw->visits++, holds(lw, child, self));
+        if (child == self || within) {
             lower_error(lw, NN_MEMBER, span, "a module cannot contain itself");
             value = value_error();
         } else {

@@ -71,6 +71,12 @@ static Instance *copy_instance(CopyWork *w, Instance *from) {
     for (int i = 0; i < w->instances.count; i++)
         if (w->instances.data[i].from == from) return w->instances.data[i].to;
     if (!lower_step(lw, w->span)) return NULL;
+    if (from->class_->kind != CLASS_KIND_MODULE) {
+        lower_error(lw, NN_TENSOR_OPERAND, w->span, "%s, which the module holds, cannot be copied",
+                    from->class_->name->text);
+        lw->halted = true;
+        return NULL;
+    }
     Instance *to = NEW(lw->arena, Instance);
     vector_push(lw->arena, &w->instances, ((CopiedInstance){from, to}));
     to->class_ = from->class_;

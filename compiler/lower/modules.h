@@ -65,9 +65,10 @@ bool module_attribute(Lowerer *lw, Instance *instance, Name name, Span span, Val
 /* One CHECK_DIM of the entry (merged with equal ones): '=' '<' '%' as in Check. */
 void entry_add_dim_check(Lowerer *lw, char relation, const Dim *left, const Dim *right,
                          const char *message, Span span);
-/* Symbols of the entry in order of first appearance: arguments, results, then cells' types. */
-/* The output of a module, as a result of the running entry, where its path is asked for. */
+/* The output of a module, as a result of the running entry, where its path is asked for; a call
+ * inside of a scan or of a function with its own derivative has none. */
 void entry_dump_output(Lowerer *lw, const Instance *module, const Value *value, Span span);
+/* Symbols of the entry in order of first appearance: arguments, results, then cells' types. */
 void entry_collect_dims(Lowerer *lw, Entry *entry);
 
 /* ---- signatures (signature.c) ---- */

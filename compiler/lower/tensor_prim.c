@@ -383,13 +383,10 @@ typedef struct Literal {
     int rank;
 } Literal;
 
-static bool is_sequence(const Value *v) {
-    return v->kind == VALUE_LIST || v->kind == VALUE_TUPLE;
-}
-
 static bool literal_read(Lowerer *lw, const Value *v, int level, Span span, Literal *out) {
     if (v->kind == VALUE_ERROR) return false;
-    if (!is_sequence(v)) {
+    if (!lower_step(lw, span)) return false;
+    if (!value_is_list(v)) {
         bool number = v->kind == VALUE_INT || v->kind == VALUE_FLOAT || v->kind == VALUE_BOOL;
         if (number && level == out->rank) {
             vector_push(lw->arena, &out->numbers, *v);

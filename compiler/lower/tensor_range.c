@@ -39,10 +39,25 @@ static Interval interval_extreme(Lowerer *lw, const Node *a, const Node *b, bool
     return out;
 }
 
+/* The node below what changes no value: casts between integers that keep every one, and a single
+ * number for every element. */
+static const Node *value_below(const Node *n) {
+    for (;; n = n->inputs[0]) {
+        if (n->op == OP_EXPAND && n->inputs[0]->type.shape.rank == 0) continue;
+        if (n->op != OP_CAST) return n;
+        DType from = n->inputs[0]->type.dtype, to = n->type.dtype;
+        if (dtype_is_float(from) || dtype_is_float(to) || to == DTYPE_BOOL) return n;
+        long long low, high, least = 0, most = 1;
+        if (from != DTYPE_BOOL) dtype_int_range(from, &least, &most);
+        dtype_int_range(to, &low, &high);
+        if (least < low || most > high) return n;
+    }
+}
+
 /* Whether two nodes are the same number everywhere. */
 static bool same_value(const Node *a, const Node *b) {
-    while (a->op == OP_EXPAND || a->op == OP_CAST) a = a->inputs[0];
-    while (b->op == OP_EXPAND || b->op == OP_CAST) b = b->inputs[0];
+    a = value_below(a);
+    b = value_below(b);
     if (a == b) return true;
     if (a->op != b->op) return false;
     if (a->op == OP_DIM) return a->attr.dim == b->attr.dim;

@@ -173,6 +173,7 @@ struct Instance {
     bool rooted;                      /* path is final */
     bool failed;                      /* an assertion of its body does not hold */
     bool no_member;                   /* it was said that it belongs to no root */
+    int visit;                        /* the last walk that came here (Lowerer.visits) */
     /* optimizers */
     ValueList *parameters; /* CELLs in order, when kind is OPTIMIZER */
     VECTOR(CellState *) optimizer_cells;
@@ -219,6 +220,9 @@ struct CellState {
     bool produced; /* GRADIENT: some entry computes it */
 };
 
+static inline bool value_is_list(const Value *v) {
+    return v->kind == VALUE_LIST || v->kind == VALUE_TUPLE;
+}
 static inline Value value_none(void) {
     return (Value){.kind = VALUE_NONE};
 }

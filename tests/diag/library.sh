@@ -52,6 +52,57 @@ module Net {
 export Net() as net
 END
 expect 0 'output f32[3, 2]' "$NNC" run net.nn --engine=interp --input x=ones --bind N=3 --bind C=2
-expect 1 'N + 1 <= 4' "$NNC" run net.nn --engine=interp --input x=ones --bind N=4 --bind C=2
-expect 1 'C - 2*(C//2) == 0' "$NNC" run net.nn --engine=interp --input x=ones --bind N=3 --bind C=3
+expect 1 'at most 3 rows (N + 1 <= 4)' "$NNC" run net.nn --engine=interp --input x=ones --bind N=4 --bind C=2
+expect 1 'pairs of columns (C - 2*(C//2) == 0)' "$NNC" run net.nn --engine=interp --input x=ones --bind N=3 --bind C=3
+
+cat >net.nn <<'END'
+module Part {
+    self.n = 1
+
+    def forward(self, x: f32[N]) -> f32[N] { return x }
+}
+
+module Net {
+    self.part = Part()
+    self.part.up = self
+
+    def forward(self, x: f32[N]) -> f32[N] { return x }
+}
+
+export Net() as net
+END
+expect 1 'a module cannot contain itself' "$NNC" check net.nn
+cat >net.nn <<'END'
+module Holder {
+    self.fc = nn.Linear(4, 4)
+    self.optimizer = optim.SGD(self.fc.parameters(), lr=0.1)
+
+    def forward(self, x: f32[N, 4]) -> f32[N, 4] { return self.fc(x) }
+}
+
+module Net {
+    self.a = Holder()
+    self.b = torch.deepcopy(self.a)
+
+    def forward(self, x: f32[N, 4]) -> f32[N, 4] { return self.b(x) }
+}
+
+export Net() as net
+END
+expect 1 'SGD, which the module holds, cannot be copied' "$NNC" check net.nn
+# A clamp of a narrowed copy proves nothing of an index.
+cat >net.nn <<'END'
+module Net {
+    def forward(self, t: f32[10], x: i64[N]) -> f32[N] {
+        y = where(x.to(torch.int8) < 0, 0, x)
+        z = where(y.to(torch.int8) > 9, 9, y)
+        return torch.index_select(t, 0, z)
+    }
+}
+
+export Net() as net
+END
+"$NNC" net.nn --emit=ir -o - | grep -q 'range' || { echo "no check of the ids"; failed=1; }
+sed -i 's/\.to(torch.int8)//' net.nn
+"$NNC" net.nn --emit=ir -o - | grep -q 'range' && { echo "clamped ids are checked"; failed=1; }
 exit $failed
