@@ -33,6 +33,55 @@ expect 1 'f32[N, 4] and f32[5, 3] do not multiply: axis 1 of the first has 4, ax
 expect 1 '= shape of the second operand: y f32[5, 3] :4' "$NNC" check net.nn
 net None 'x: f32[N, 10]' 'h.view(N, 3, 4)' 'f32[N, 3, 4]'
 expect 1 'f32[N, 10] does not reshape to [N, 3, 4]: 10*N elements are not 12*N' "$NNC" check net.nn
+net None 'x: f32[N, 6], y: f32[N, 3]' 'torch.slice_scatter(h, y, 1, 1, 3)' 'f32[N, 6]'
+expect 1 'slice_scatter: src has 3 elements along axis 1, the slice has 2: (N, 3) and (N, 6)' "$NNC" check net.nn
+net None 'x: f32[N, 6], y: f32[5, 1]' 'torch.slice_scatter(h, y, 0, -5)' 'f32[N, 6]'
+expect 1 'slice_scatter: src has 1 elements along axis 1, the slice has 6: (5, 1) and (N, 6)' "$NNC" check net.nn
+net None 'x: f32[N, 6], y: f32[N]' 'torch.select_scatter(h, y, 1, 6)' 'f32[N, 6]'
+expect 1 'select_scatter: index 6 is out of range for the 6 elements of axis 1: (N, 6)' "$NNC" check net.nn
+net None 'x: f32[N, 6], y: f32[N]' 'torch.select_scatter(h, y, 1, -7)' 'f32[N, 6]'
+expect 1 'select_scatter: index -7 is out of range for the 6 elements of axis 1: (N, 6)' "$NNC" check net.nn
+net None 'x: f32[N, 6], y: f32[5]' 'torch.select_scatter(h, y, 0, 3)' 'f32[N, 6]'
+expect 1 'select_scatter: src has 5 elements along axis 1, the slice has 6: (1, 5) and (N, 6)' "$NNC" check net.nn
+net None 'x: f32[N, 6]' 'torch.histc(h, 4, 2, 1)' 'f32[4]'
+expect 1 'histc: max=1 is below min=2' "$NNC" check net.nn
+net None 'x: f32[N, 6]' 'torch.quantile(h, 1.5)' f32
+expect 1 'quantile: q=1.5 is not between 0 and 1' "$NNC" check net.nn
+net None 'x: f32[N, 6]' 'torch.nanquantile(h, [0.5, -0.1])' 'f32[2]'
+expect 1 'quantile: q=-0.1 is not between 0 and 1' "$NNC" check net.nn
+# causal MEMBER CALL MODULE: a hint that nothing masks by is refused, by the attention in MODULE.
+causal() {
+    net "$1" 'x: f32[T, N, 6]' "self.m($2)" 'f32[T, N, 6]'
+    expect 1 'is_causal is a hint about attn_mask, which is missing' "$NNC" check net.nn
+    expect 1 "= in module $3" "$NNC" check net.nn
+}
+encoder='nn.TransformerEncoderLayer(6, 2, 5)' decoder='nn.TransformerDecoderLayer(6, 2, 5)'
+causal "$encoder" 'h, is_causal=True' m.self_attn
+causal "nn.TransformerEncoder($encoder, 1)" 'h, is_causal=True' m.layers.0.self_attn
+for list in "$decoder=m" "nn.TransformerDecoder($decoder, 1)=m.layers.0"; do
+    causal "${list%=*}" 'h, h, tgt_is_causal=True' "${list##*=}.self_attn"
+    causal "${list%=*}" 'h, h, memory_is_causal=True' "${list##*=}.multihead_attn"
+done
+causal 'nn.Transformer(6, 2, 1, 1, 5)' 'h, h, src_is_causal=True' m.encoder.layers.0.self_attn
+causal 'nn.Transformer(6, 2, 1, 1, 5)' 'h, h, tgt_is_causal=True' m.decoder.layers.0.self_attn
+for schedule in linear cosine onecycle step; do
+    cat >net.nn <<END
+train T {
+    self.m = nn.Linear(3, 2)
+    self.o = optim.SGD(self.m.parameters(), lr=0.1)
+    self.s = optim.lr_scheduler.$schedule(self.o, total_steps=0)
+    def run(self, x: f32[N, 3]) -> (loss: f32) {
+        loss = self.m(x).sum()
+        self.o.zero_grad()
+        loss.backward()
+        self.o.step()
+        self.s.step()
+        return loss
+    }
+}
+END
+    expect 1 'total_steps=0 must be positive' "$NNC" check net.nn
+done
 
 net 'nn.BatchNorm1d(3)' 'x: f32[N, C]' 'self.m(h)' 'f32[N, C]'
 "$NNC" check --Werror net.nn || failed=1

@@ -212,7 +212,7 @@ layer("nn.MultiheadAttention", "T N 4; T N 4", "4, 2", ("6, 3, 0.0, False, batch
       call="m(x0, x1, x1)")
 layer("nn.TransformerEncoderLayer", "T N 4", "4, 2, 5, 0.0", "4, 2, 5, 0.0, 'gelu', 0.1, False, True, False",
       ("6, 3, dim_feedforward=7, dropout=0.0, batch_first=True", {"inputs": "N T 6"}), ("4, 1, 5, 0.0, F.silu", {"inputs": "T N 4; T T", "call": "m(x0, x1)"}),
-      vary=False)
+      ("4, 1, 5, 0.0", {"call": "m(x0, nn.Transformer.generate_square_subsequent_mask(5), is_causal=True)"}), vary=False)
 layer("nn.TransformerDecoderLayer", "T N 4; M N 4", "4, 2, 5, 0.0", "4, 2, 5, 0.0, 'gelu', 0.1, False, True, False",
       ("6, 3, dim_feedforward=7, dropout=0.0, batch_first=True", {"inputs": "N T 6; N M 6"}), call="m(x0, x1)", vary=False)
 layer("nn.TransformerEncoder", "T N 4", "nn.TransformerEncoderLayer(4, 2, 5, 0.0), 2",
@@ -291,8 +291,12 @@ function("torch.ger", "N; 4", "x0, x1")
 for name in ("bitwise_and", "bitwise_or", "bitwise_xor"):
     function(f"torch.{name}", "i0..64: N 5; i0..64: N 5", "x0, x1", ("x0, x1", {"inputs": "i-9..9: N 1; i-9..9: 4"}), ("x0, x1", {"inputs": "b: N 5; b: N 5"}))
 function("torch.bitwise_not", "i-9..9: N 5", "x0", ("x0", {"inputs": "b: N 5"}))
-function("torch.bitwise_left_shift", "i-9..9: N 5; i0..40: N 5", "x0, x1", "x0, 3")
-function("torch.bitwise_right_shift", "i-900..900: N 5; i0..40: N 5", "x0, x1", "x0, 3")
+for side in ("left", "right"):
+    shift = f"torch.bitwise_{side}_shift"
+    narrow = ", ".join(f"{shift}(x0.to(torch.{dtype}), {by})" for dtype in ("uint8", "int8", "int16", "int32")
+                       for by in (f"x1.to(torch.{dtype})", "7", "31"))
+    function(shift, "i-900..900: N 5; i-3..70: N 5", "(" + ", ".join(f"{shift}(x0, {by})" for by in ("x1", 62, 63, 64, -1)) + ")",
+             (f"({narrow})", {"inputs": "i-900..900: N 5; i-3..35: N 5"}), "x0, 3")
 function("torch.isclose", "N 5; N 5", "x0, x0 + 1e-9", "x0, x1, 0.5, 0.1", "x0, x1, rtol=0.0, atol=1.0, equal_nan=True", ("x0, x0 * 1, equal_nan=True", {"special": True}), no_gradient=True, vary=False)
 function("torch.allclose", "N 5; N 5", "torch.tensor(torch.allclose(x0, x0 + 1e-9))", "torch.tensor(torch.allclose(x0, x1, 10.0, 1.0))", no_gradient=True, vary=False)
 function("torch.isin", "i5: N 5; i5: 3", "x0, x1", "x0, x1, invert=True", vary=False)
@@ -301,7 +305,9 @@ function("torch.special.expit", "w: N 5", "x0")
 function("torch.special.xlog1py", "N 5; p: N 5", "x0, x1", ("x0, x1", {"inputs": "N 1; p: 4"}))
 function("torch.special.entr", "p: N 5", "x0", ("x0", {"inputs": "N 5", "special": True, "no_gradient": True}))
 function("torch.special.ndtr", "N 5", "x0")
-function("torch.special.ndtri", "u: N 5", "x0", condition=64)
+function("torch.special.ndtri", "u: N 5", "torch.special.ndtri(x0 ** 16)",
+         ("torch.special.ndtri(x0 - x0.detach() + (1 - x1 / 1048576))", {"inputs": "u: N 5; i1..900: N 5"}), "x0",
+         ("x0", {"inputs": "i-1..3: N 5", "no_gradient": True}))
 for name in ("hstack", "vstack", "row_stack", "dstack", "column_stack"):
     function(f"torch.{name}", "N 5; N 5", "[x0, x1]", ("(x0, x1)", {"inputs": "N; N"}))
 function("torch.atleast_1d", "N 5", "x0", "x0.sum()")
@@ -330,7 +336,8 @@ function("torch.cummin", "N 5 4", "x0, 1", "x0, 0", ("x0, 1", {"inputs": "N 5", 
 function("torch.searchsorted", "N 5; N 3", "torch.sort(x0)[0], x1", "torch.searchsorted(torch.sort(x0)[0], x1, right=True)", "torch.searchsorted(torch.sort(x0[0])[0], x1, out_int32=True, side='right')", no_gradient=True, vary=False)
 function("torch.bucketize", "N 5; 4", "torch.bucketize(x0, torch.sort(x1)[0])", "torch.bucketize(x0, torch.sort(x1)[0], out_int32=True, right=True)", no_gradient=True)
 function("torch.bincount", "i5: N; N", "x0, minlength=5", "x0, x1, minlength=7", vary=False, no_gradient=True)
-function("torch.histc", "N 5", "x0, 4, -1, 1", "x0, bins=6, min=-2, max=2", "x0, 5", no_gradient=True)
+function("torch.histc", "N 5", "x0, 4, -1, 1", "(torch.histc(x0, 4, 1, 1), torch.histc(x0 * 0 + 2, 5), torch.histc(x0 * 0 + 2, 5, 3, 3))",
+         "x0, bins=6, min=-2, max=2", "x0, 5", no_gradient=True)
 function("torch.nansum", "N 5", "x0", "x0, 1", ("x0, 0, True", {"special": True, "special_gradients": False}), vary=False)
 function("torch.nanmean", "N 5", "x0", "x0, 1", ("x0, 0, True", {"special": True, "special_gradients": False}), vary=False)
 function("torch.dist", "N 5; N 5", "x0, x1", "x0, x1, 1.0", "x0, x1, p=3.0")
@@ -341,9 +348,11 @@ function("torch.trapezoid", "N 5; N 5", "x0", "torch.trapezoid(x0, dx=0.5)", "x0
 function("torch.cumulative_trapezoid", "N 5; N 5", "x0", "torch.cumulative_trapezoid(x0, dx=0.5)", "x0, x1", "torch.cumulative_trapezoid(x0, dim=0)", vary=False)
 function("torch.inner", "N 5; M 5", "x0, x1", ("x0, x1", {"inputs": "5; 5"}))
 function("torch.vdot", "5; 5", "x0, x1")
-function("torch.addmv", "N; N 5; 5", "x0, x1, x2", "x0, x1, x2, beta=0.5, alpha=2.0", vary=False)
-function("torch.addr", "N 5; N; 5", "x0, x1, x2", "x0, x1, x2, beta=0.5, alpha=2.0", vary=False)
-function("torch.addbmm", "N 4; M N 5; M 5 4", "x0, x1, x2", "x0, x1, x2, beta=0.5, alpha=2.0", vary=False)
+function("torch.addmv", "N; N 5; 5", "torch.addmv(x0 / 0, x1, x2, beta=0)", "x0, x1, x2, beta=0.5, alpha=2.0", "x0, x1, x2", vary=False)
+function("torch.addmm", "5; N 4; 4 5", "torch.addmm(x0 / 0, x1, x2, beta=0)", "x0, x1, x2, beta=0.5, alpha=2.0", "x0, x1, x2", vary=False)
+function("torch.baddbmm", "M N 5; M N 4; M 4 5", "torch.baddbmm(x0 / 0, x1, x2, beta=0)", "x0, x1, x2, beta=0.5, alpha=2.0", "x0, x1, x2", vary=False)
+function("torch.addr", "N 5; N; 5", "torch.addr(x0 / 0, x1, x2, beta=0)", "x0, x1, x2, beta=0.5, alpha=2.0", "x0, x1, x2", vary=False)
+function("torch.addbmm", "N 4; M N 5; M 5 4", "torch.addbmm(x0 / 0, x1, x2, beta=0)", "x0, x1, x2, beta=0.5, alpha=2.0", "x0, x1, x2", vary=False)
 function("torch.tensordot", "N 4 5; 4 5 M", "x0, x1", "x0, x1, ([1, 2], [0, 1])", ("x0, x1, dims=1", {"inputs": "N 4; 4 M"}), ("x0, x1, 0", {"inputs": "N; 4"}), vary=False)
 function("torch.chain_matmul", "N 4; 4 M; M 5", "x0, x1, x2")
 function("torch.matrix_power", "N 3 3", "x0, 1", "x0, 5", "x0, n=6", condition=16)
@@ -357,10 +366,14 @@ function("torch.index_add", "N 5; i3: 4; 4 5", "x0, 0, x1, x2", ("x0, 1, x1, x2,
 function("torch.index_copy", "N 5; 2 5", "x0, 0, torch.tensor([2, 0]), x1", ("x0, 1, torch.tensor([3, 1]), x1", {"inputs": "N 5; N 2"}))
 function("torch.index_fill", "N 5; i3: 2", "x0, 0, x1, 2.0", "x0, dim=1, index=x1, value=-1.0")
 function("torch.take", "N 5; i15: 4", "x0, x1", ("x0, x1", {"inputs": "N 5; i15: 2 3"}))
-function("torch.scatter_reduce", "N 5; i5: N 5; N 5", "x0, 1, x1, x2, 'sum'", "x0, 1, x1, x2, 'mean', include_self=False", "x0, 1, x1, x2, reduce='amax'",
+INTEGERS = ", ".join(f"torch.scatter_reduce(x0.to(torch.{dtype}), 1, x1, x2.to(torch.{dtype}), '{by}', include_self={own})"
+                     for dtype in ("int64", "int8", "uint8") for by in ("amax", "amin", "mean") for own in (True, False))
+function("torch.scatter_reduce", "N 5; i5: N 5; N 5", "x0, 1, x1, x2, 'sum'",
+         (f"({INTEGERS})", {"inputs": "i-9..9: N 5; i5: N 5; i-9..9: N 5"}), "x0, 1, x1, x2, 'mean', include_self=False", "x0, 1, x1, x2, reduce='amax'",
          "x0, 1, x1, x2, 'amin', include_self=False", "x0, 1, x1, x2, 'prod'", "x0, 1, x1, x2, 'mean'", vary=False)
 function("torch.select_scatter", "N 5; N", "x0, x1, 1, 2", "x0, x1, 1, index=-1", ("x0, x1, dim=0, index=0", {"inputs": "N 5; 5"}))
-function("torch.slice_scatter", "N 5; N 2", "x0, x1, 1, 1, 3", "x0, x1, dim=1, start=-2", "x0, x1, 1, 0, 4, 2", ("x0, x1, 0, 1, 3", {"inputs": "6 5; 2 5"}), vary=False)
+function("torch.slice_scatter", "N 5; N 2", "x0, x1, 1, 1, 3",
+         ("(torch.slice_scatter(x0, x1, 1, 3, 9), torch.slice_scatter(x0, x1, 1, 0, -1, 3), torch.slice_scatter(x0, x1[:, :0], 1, 4, 2))", {}), "x0, x1, dim=1, start=-2", "x0, x1, 1, 0, 4, 2", ("x0, x1, 0, 1, 3", {"inputs": "6 5; 2 5"}), vary=False)
 function("torch.Tensor.unfold", "N 7 4", "(x0.unfold(1, 3, 2))", "(x0.unfold(-1, 2, 1))", vary=False)
 
 # ---- optimizers ----
