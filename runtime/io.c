@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,16 +125,26 @@ static bool close_checked(int fd) {
     return nnc_io.close(fd) == 0 || errno == EINTR;
 }
 
+/* A pipe is open without blocking, and waited for where a signal ends the wait. */
 static ssize_t read_some(int fd, void *data, size_t bytes) {
     for (;;) {
         ssize_t n = nnc_io.read(fd, data, bytes < ((size_t)1 << 30) ? bytes : (size_t)1 << 30);
-        if (n >= 0 || errno != EINTR) return n;
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        if (n >= 0 || (errno != EINTR && errno != EAGAIN)) return n;
+        if (errno == EAGAIN && poll(&ready, 1, -1) < 0) return -1;
     }
+}
+
+/* What the caller was given open, such as bash's <(COMMAND). */
+static bool is_descriptor(const char *path) {
+    return strncmp(path, "/dev/fd/", 8) == 0 || strncmp(path, "/proc/self/fd/", 14) == 0 ||
+           strcmp(path, "/dev/stdin") == 0;
 }
 
 bool nnc_file_read(const char *path, size_t limit, NncBytes *out, NncError *error) {
     *out = (NncBytes){0};
-    int fd = open_retrying(path, O_RDONLY | O_CLOEXEC, 0);
+    /* To open a named pipe would wait for somebody who writes. */
+    int fd = open_retrying(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
     if (fd < 0) return nnc_fail(error, "cannot open '%s': %s", path, strerror(errno));
     struct stat info;
     size_t capacity = 1 << 16;
@@ -146,6 +157,10 @@ bool nnc_file_read(const char *path, size_t limit, NncBytes *out, NncError *erro
         if (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)) {
             nnc_io.close(fd);
             return nnc_fail(error, "cannot read '%s': it is a device", path);
+        }
+        if (!S_ISREG(info.st_mode) && !is_descriptor(path)) {
+            nnc_io.close(fd);
+            return nnc_fail(error, "cannot read '%s': it is not a regular file", path);
         }
         if (S_ISREG(info.st_mode)) {
             if ((uintmax_t)info.st_size > limit) {

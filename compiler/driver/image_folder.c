@@ -17,6 +17,8 @@ typedef struct Image {
 } Image;
 typedef VECTOR(Image) ImageVector;
 
+enum { NESTING_LIMIT = 8 };
+
 static int compare_names(const void *left, const void *right) {
     return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
@@ -50,6 +52,21 @@ static int kind_of(const char *name) {
     return strcasecmp(dot, ".png") == 0;
 }
 
+/* An image somewhere below a folder, or NULL.  Links may go around: `depth` bounds them. */
+static const char *find_nested(Arena *arena, const char *path, int depth) {
+    NameVector names = {0};
+    NncError ignored;
+    if (depth == 0 || !is_folder(path) || !list_folder(arena, path, &names, &ignored)) return NULL;
+    const char *found = NULL;
+    for (int i = 0; !found && i < names.count; ++i) {
+        const char *below = arena_printf(arena, "%s/%s", path, names.data[i]);
+        found = is_folder(below)         ? find_nested(arena, below, depth - 1)
+                : kind_of(names.data[i]) ? below
+                                         : NULL;
+    }
+    return found;
+}
+
 static bool find_images(Arena *arena, const char *path, ImageVector *images, int64_t *classes,
                         NncError *error) {
     NameVector folders = {0};
@@ -63,7 +80,11 @@ static bool find_images(Arena *arena, const char *path, ImageVector *images, int
         int before = images->count;
         for (int k = 0; k < files.count; ++k) {
             Image image = {arena_printf(arena, "%s/%s", folder, files.data[k]), *classes};
-            int kind = kind_of(files.data[k]);
+            const char *nested = find_nested(arena, image.path, NESTING_LIMIT);
+            if (nested)
+                return nnc_fail(error, "%s: images lie in the class folder '%s' itself, not deeper",
+                                nested, folder);
+            int kind = is_folder(image.path) ? 0 : kind_of(files.data[k]);
             if (kind < 0)
                 return nnc_fail(error, "%s: only PNG images are read; convert it", image.path);
             if (kind) vector_push(arena, images, image);

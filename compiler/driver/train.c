@@ -688,6 +688,7 @@ int train_model(Trainer *trainer) {
         status = 3;
     if (status == 0)
         status = prepare(trainer, options->resume ? &trainer->checkpoint : NULL, &error);
+    if (status != 0 && signals_received) status = 128 + signals_received;
     trainer->ended = status == 0 && stops_early(trainer);
     while (status == 0 && !trainer->left && !trainer->ended &&
            trainer->feed.loader.epoch < trainer->epochs)

@@ -110,6 +110,23 @@ bad "the file has no rows" ''
 printf '1,256,0,0\n' >q.csv
 run 3 "'256' is not a number of type u8" pixels q.csv
 
+# ---- pipes: one with a name would wait for its other end; one that is open is read ----
+mkfifo pipe.csv
+run 3 "cannot read 'pipe.csv': it is not a regular file" rows pipe.csv
+expect 3 "not a regular file" "$NNC" train --engine=interp m.nn:T --data x=pipe.csv --data y=pipe.csv
+"$NNC" run --engine=interp m.nn:gray --save w.st --input x=zeros --bind N=1 --bind H=2 --bind W=2 --output-dir o >/dev/null
+run 0 "u8[1, 2, 2] =" gray <(sleep 0.2; cat o/output.npy)
+mkfifo slow
+sleep 60 >slow &
+sleeper=$!
+"$NNC" train --engine=interp m.nn:Images --data image=/dev/stdin --data label=p.csv:0 <slow >output.txt 2>&1 &
+train=$!
+for i in $(seq 100); do grep -q poll /proc/$train/wchan 2>/dev/null && break; sleep 0.05; done
+kill -TERM $train
+status=0; wait $train || status=$?
+kill $sleeper
+[ $status = 143 ] || { cat output.txt; fail "status $status, not 143, from a run that waits for a pipe"; }
+
 # ---- folders of images ----
 if command -v python3 >/dev/null; then
     python3 - <<'PY'
@@ -130,6 +147,9 @@ os.makedirs("rgb/a")
 png("rgb/a/0.png", [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]], True)
 os.makedirs("odd/a")
 png("odd/a/0.png", [[1, 2], [3, 4]])
+os.makedirs("deep/a/more/most"); os.makedirs("deep/a/notes")
+png("deep/a/0.png", [[1, 2], [3, 4]])
+png("deep/a/more/most/1.png", [[1, 2], [3, 4]])
 png("odd/a/1.PNG", [[1, 2, 3], [4, 5, 6]])
 os.makedirs("jpg/a"); open("jpg/a/x.jpg", "w").write("x")
 os.makedirs("none/a")
@@ -146,6 +166,11 @@ PY
     run 3 "none/a: the class has no PNG image" pixels none
     run 3 "empty: there is no folder with PNG images" pixels empty
     run 3 "bad/a/x.png: " pixels bad
+    run 3 "deep/a/more/most/1.png: images lie in the class folder 'deep/a' itself, not deeper" pixels deep
+    rm deep/a/more/most/1.png
+    run 0 "u8[1, 2, 2] =" pixels deep
+    mkfifo deep/a/2.png
+    run 3 "cannot read 'deep/a/2.png': it is not a regular file" pixels deep
     run 3 "set is a folder: images are u8" rows set
     expect 0 "weights in" "$NNC" train --engine=interp m.nn:Images --data image=set --data label=set --batch 2 --epochs 2 -q --save w.st
 fi
