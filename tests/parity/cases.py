@@ -184,7 +184,8 @@ layer("nn.CTCLoss", "w: T N 5; i1..5: N 2", "", ("1, 'sum'", {"inputs": "w: T N 
       ("", {"inputs": "w: T N 5; i1..5: 3", "call": "m(torch.log_softmax(x0, 2), x1, (5, 4, 3), (2, 0, 1))"}),
       ("reduction='none'", {"inputs": "w: T 5; i1..5: 2", "call": "m(x0.log_softmax(1), x1, torch.tensor(5), torch.tensor(2))"}),
       call="m(torch.log_softmax(x0, 2), x1, (5, 4, 4), (2, 1, 0))", condition=4)
-function("F.ctc_loss", "w: T N 5; i1..5: N 2", "x0.log_softmax(-1), x1, (5, 4, 4), (2, 1, 1)", "x0.log_softmax(-1), x1, (4, 4, 4), (2, 0, 1), 0, 'sum', True",
+function("F.ctc_loss", "w: T N 5; i1..5: N 2", "x0.log_softmax(-1), x1, (5, 4, 4), (2, 1, 1)", "x0.log_softmax(-1), x1, (5, 1, 4), (2, 2, 1), reduction='none'",
+         "x0.log_softmax(-1), x1, (4, 4, 4), (2, 0, 1), 0, 'sum', True",
          "x0.log_softmax(-1), x1 - 1, (5, 4, 5), (2, 1, 1), blank=4, reduction='none'", condition=4, vary=False)
 
 # ---- recurrent ----
