@@ -129,17 +129,12 @@ bool nnc_idx_parse(const void *bytes, size_t length, NncArray *out, NncError *er
     return true;
 }
 
-static bool ends_with(const char *text, const char *end) {
-    size_t length = strlen(text), tail = strlen(end);
-    return length >= tail && strcmp(text + length - tail, end) == 0;
-}
-
 bool nnc_array_read(const char *path, NncArray *out, NncError *error) {
     NncBytes bytes;
     *out = (NncArray){0};
     if (!nnc_file_read(path, (size_t)1 << 46, &bytes, error)) return false;
     bool good;
-    if (ends_with(path, ".txt")) {
+    if (nnc_text_ends(path, strlen(path), ".txt")) {
         int64_t length = (int64_t)bytes.length;
         good = nnc_array_create(out, NNC_U8, 1, &length, error);
         if (good && length) memcpy(out->data, bytes.data, bytes.length);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -96,6 +97,11 @@ char *nnc_copy_text(const char *text, NncError *error) {
     char *copy = nnc_allocate(bytes, error);
     if (copy) memcpy(copy, text, bytes);
     return copy;
+}
+
+bool nnc_text_ends(const char *text, size_t length, const char *end) {
+    size_t tail = strlen(end);
+    return length >= tail && strncasecmp(text + length - tail, end, tail) == 0;
 }
 
 bool nnc_multiply(size_t a, size_t b, size_t *product) {

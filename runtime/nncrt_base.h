@@ -64,6 +64,9 @@ void *nnc_reallocate(void *old, size_t old_bytes, size_t bytes, NncError *error)
 void nnc_release(void *memory);
 char *nnc_copy_text(const char *text, NncError *error);
 
+/* Whether a name ends so, such as in ".csv"; capitals are as good. */
+bool nnc_text_ends(const char *text, size_t length, const char *end);
+
 bool nnc_multiply(size_t a, size_t b, size_t *product); /* false on overflow */
 bool nnc_add(size_t a, size_t b, size_t *sum);
 

@@ -27,6 +27,7 @@ typedef struct Checker {
     int64_t *symbols;
     VECTOR(const void *) seen; /* bodies that were tested */
     int tested, wrong;
+    VECTOR(const char *) names; /* that --except can mean: functions that are called, entries */
 } Checker;
 
 static bool is_excused(const Checker *k, const char *name) {
@@ -90,18 +91,6 @@ static bool choose_symbols(Checker *k, const Entry *entry) {
     return false;
 }
 
-static const char *element_text(Arena *arena, const Tensor *t, int64_t at) {
-    Text text = text_new(arena);
-    int64_t rest = t->count;
-    text_append(&text, "[");
-    for (int i = 0; i < t->rank; ++i) {
-        rest /= t->extents[i];
-        text_printf(&text, "%s%" PRId64, i ? ", " : "", at / rest % t->extents[i]);
-    }
-    text_append(&text, "]");
-    return text.data;
-}
-
 /* ---- one comparison ---- */
 
 /* A function of `x`, which the comparison changes element by element. */
@@ -122,10 +111,11 @@ static void tell_wrong(Comparison *c, const char *argument, const Tensor *x, int
     Checker *k = c->checker;
     if (!c->failed) ++k->wrong;
     c->failed = true;
+    Text place = text_new(k->arena);
+    tensor_print_index(&place, x, at);
     fprintf(stderr, "%s:%d: the %s is wrong in %s: element %s is %.9g, differences give %.9g\n",
             c->span.file ? c->span.file->path : k->pipeline->file,
-            c->span.file ? span_line(c->span) : 1, c->what, argument, element_text(k->arena, x, at),
-            given, wanted);
+            c->span.file ? span_line(c->span) : 1, c->what, argument, place.data, given, wanted);
 }
 
 /* Compares with differences in some elements of x; tells the worst one. */
@@ -257,6 +247,17 @@ static void test_calls(Checker *k, const Graph *g) {
     }
 }
 
+static void add_called(Checker *k, const Graph *g) {
+    for (int i = 0; i < g->nodes.count; ++i) {
+        const Node *node = g->nodes.data[i];
+        if (node->op == OP_SCAN) add_called(k, node->attr.scan.body);
+        if (node->op != OP_CALL) continue;
+        const char *name = node->attr.call.name->text;
+        vector_push(k->arena, &k->names, name);
+        add_called(k, node->attr.call.body);
+    }
+}
+
 static const char *find_excused(const Checker *k, const Graph *g) {
     for (int i = 0; i < g->nodes.count; ++i) {
         const Node *node = g->nodes.data[i];
@@ -358,16 +359,20 @@ typedef struct Variable {
     Tensor *value;
 } Variable;
 
+static const char *entry_name(Arena *arena, const Root *root, const Entry *entry) {
+    return root->is_train ? arena_printf(arena, "%s.%s", root->name->text, entry->name->text)
+                          : entry->name->text;
+}
+
 static void test_entry(Checker *k, const Root *root, Entry *entry) {
-    const char *name = root->is_train
-                           ? arena_printf(k->arena, "%s.%s", root->name->text, entry->name->text)
-                           : entry->name->text;
+    const char *name = entry_name(k->arena, root, entry);
     const char *what = arena_printf(k->arena, "gradient of %s", name);
     Graph *g = entry->graph;
     const char *excuse = is_excused(k, name) ? name : find_excused(k, g);
     if (excuse) {
         printf("%s: not compared%s%s\n", what, excuse == name ? "" : ", it calls ",
                excuse == name ? "" : excuse);
+        ++k->tested;
         return;
     }
     Environment *env = fresh_cells(k, root);
@@ -405,7 +410,11 @@ static void test_entry(Checker *k, const Root *root, Entry *entry) {
         if (reached) xs.data[kept++] = xs.data[i];
     }
     xs.count = kept;
-    if (!kept) return;
+    if (!kept) {
+        printf("%s: nothing to test, no result depends on a floating argument or parameter\n",
+               what);
+        return;
+    }
     Node **dys = NEW_ARRAY(k->arena, (size_t)test.result_count + 1, Node *);
     for (int r = 0; r < test.result_count; ++r) {
         dys[r] = op_input(g, name_of(arena_printf(k->arena, "dy%d", r)), ys[r]->type);
@@ -462,10 +471,41 @@ static bool is_wanted(const Root *root, const Entry *entry, const char *name) {
            !strcmp(name + length + 1, entry->name->text);
 }
 
+/* Every --except means something of the file, be it tested this time or not. */
+static bool check_excused(Checker *k) {
+    const Program *program = k->pipeline->program;
+    for (int r = 0; r < program->roots.count; ++r)
+        for (int e = 0; e < program->roots.data[r]->entries.count; ++e) {
+            const Root *root = program->roots.data[r];
+            const Entry *entry = root->entries.data[e];
+            if (!is_wanted(root, entry, NULL)) continue;
+            vector_push(k->arena, &k->names, entry_name(k->arena, root, entry));
+            add_called(k, entry->graph);
+        }
+    for (int i = 0; i < list_length(k->excused); ++i) {
+        const char *closest = NULL;
+        int distance = 4;
+        for (int n = 0; n < k->names.count; ++n) {
+            int found = text_distance(k->names.data[n], k->excused[i], 3);
+            if (found >= distance) continue;
+            distance = found;
+            closest = k->names.data[n];
+        }
+        if (closest && distance == 0) continue;
+        fprintf(stderr, "nnc: --except %s: %s has no such entry, and calls no such function",
+                k->excused[i], k->pipeline->file);
+        if (closest) fprintf(stderr, "; did you mean '%s'?", closest);
+        fprintf(stderr, "\n");
+        return false;
+    }
+    return true;
+}
+
 int check_gradients(const Pipeline *pipeline, const char *const *excused) {
     Checker checker = {.arena = pipeline->arena, .pipeline = pipeline, .excused = excused};
     const Program *program = pipeline->program;
     bool found = false;
+    if (!check_excused(&checker)) return 2;
     for (int r = 0; r < program->roots.count; ++r)
         for (int e = 0; e < program->roots.data[r]->entries.count; ++e)
             found |= is_wanted(program->roots.data[r], program->roots.data[r]->entries.data[e],
@@ -489,5 +529,7 @@ int check_gradients(const Pipeline *pipeline, const char *const *excused) {
                 pipeline->file, pipeline->name, pipeline->name);
         return 2;
     }
+    if (!checker.tested && !checker.wrong)
+        fprintf(stderr, "nnc: %s: no derivative was tested: there is none\n", pipeline->file);
     return checker.wrong ? 1 : 0;
 }

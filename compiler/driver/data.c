@@ -5,14 +5,8 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static bool ends_with(const char *text, size_t length, const char *end) {
-    size_t tail = strlen(end);
-    return length >= tail && strncasecmp(text + length - tail, end, tail) == 0;
-}
 
 /* The columns of a row as the argument's dims behind the first: [rows, 784] as [rows, 28, 28]. */
 static bool shape_rows(const nnc_tensor_info *info, NncArray *array, NncError *error) {
@@ -42,7 +36,7 @@ static bool read_csv(Arena *arena, const char *path, const char *columns,
                      const nnc_tensor_info *info, NncArray *out, NncError *error) {
     NncBytes bytes;
     if (!nnc_file_read(path, (size_t)1 << 46, &bytes, error)) return false;
-    char separator = ends_with(path, strlen(path), ".tsv") ? '\t' : ',';
+    char separator = nnc_text_ends(path, strlen(path), ".tsv") ? '\t' : ',';
     bool good =
         nnc_csv_parse(bytes.data, bytes.length, separator, columns, info->dtype, out, error) &&
         shape_rows(info, out, error);
@@ -57,7 +51,7 @@ bool data_read(Arena *arena, const char *spec, const nnc_tensor_info *info, NncA
     for (const char *colon = strchr(spec, ':'); colon && access(spec, F_OK) != 0;
          colon = strchr(colon + 1, ':')) {
         size_t length = (size_t)(colon - spec);
-        if (!ends_with(spec, length, ".csv") && !ends_with(spec, length, ".tsv")) continue;
+        if (!nnc_text_ends(spec, length, ".csv") && !nnc_text_ends(spec, length, ".tsv")) continue;
         path = arena_strndup(arena, spec, length);
         columns = colon + 1;
         break;
@@ -65,7 +59,7 @@ bool data_read(Arena *arena, const char *spec, const nnc_tensor_info *info, NncA
     struct stat status;
     if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
         return image_folder_read(arena, path, info, out, error);
-    if (ends_with(path, strlen(path), ".csv") || ends_with(path, strlen(path), ".tsv"))
+    if (nnc_text_ends(path, strlen(path), ".csv") || nnc_text_ends(path, strlen(path), ".tsv"))
         return read_csv(arena, path, columns, info, out, error);
     return nnc_array_read(path, out, error);
 }

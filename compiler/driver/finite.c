@@ -4,7 +4,6 @@
  * its operands are finite.  Constants are not: a mask of -inf is meant. */
 #include "driver/finite.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 #include "tensor/interpret.h"
@@ -44,13 +43,9 @@ static void describe(Finding *finding, const Node *node, const Tensor *value, in
         text_printf(&text, " of %s", node->path);
     if (node->span.file)
         text_printf(&text, " (%s:%d)", node->span.file->path, span_line(node->span));
-    text_append(&text, ": element [");
-    int64_t rest = value->count;
-    for (int i = 0; i < value->rank; ++i) {
-        rest /= value->extents[i];
-        text_printf(&text, "%s%" PRId64, i ? ", " : "", at / rest % value->extents[i]);
-    }
-    text_printf(&text, "] is %s",
+    text_append(&text, ": element ");
+    tensor_print_index(&text, value, at);
+    text_printf(&text, " is %s",
                 isnan(value->floats[at]) ? "nan"
                 : value->floats[at] < 0  ? "-inf"
                                          : "inf");
@@ -67,7 +62,7 @@ static void see(void *user, const Node *node, Tensor *const *inputs, const Tenso
     if (!spoilt) describe(finding, node, value, at);
 }
 
-const char *finite_explain(Arena *arena, const FiniteCall *call) {
+const char *finite_explain(Arena *arena, const FiniteCall *call, const char **error) {
     Arena *scratch = arena_new();
     Finding finding = {.arena = arena, .entry = call->entry};
     Watch watch = {see, &finding};
@@ -85,16 +80,20 @@ const char *finite_explain(Arena *arena, const FiniteCall *call) {
     }
     Tensor **arguments = NEW_ARRAY(scratch, (size_t)info->argument_count + 1, Tensor *);
     Tensor **results = NEW_ARRAY(scratch, (size_t)info->result_count + 1, Tensor *);
-    for (int a = 0; a < info->argument_count; ++a) {
+    const char *reason = NULL;
+    for (int a = 0; !reason && a < info->argument_count; ++a) {
         int64_t extents[NNC_MAX_RANK];
-        if (info->shape(call->dims, a, extents) != NNC_OK) break;
-        arguments[a] = tensor_new(scratch, call->entry->arguments.data[a].node->type.dtype,
-                                  info->arguments[a].rank, extents);
-        if (arguments[a]) tensor_from_bytes(arguments[a], call->in[a]);
+        if (info->shape(call->dims, a, extents) == NNC_OK)
+            arguments[a] = tensor_new(scratch, call->entry->arguments.data[a].node->type.dtype,
+                                      info->arguments[a].rank, extents);
+        if (arguments[a])
+            tensor_from_bytes(arguments[a], call->in[a]);
+        else
+            reason = arena_printf(scratch, "%s is too large", info->arguments[a].name);
     }
-    const char *error =
-        interpret_entry(env, INTERPRET_TYPED, call->entry, call->dims, arguments, results);
-    if (error && !finding.text) finding.text = NULL;
+    if (!reason)
+        reason = interpret_entry(env, INTERPRET_TYPED, call->entry, call->dims, arguments, results);
+    *error = reason && !finding.text ? arena_strdup(arena, reason) : NULL;
     arena_free(scratch);
     return finding.text;
 }

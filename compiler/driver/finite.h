@@ -17,9 +17,10 @@ typedef struct FiniteCall {
 } FiniteCall;
 
 /* The interpreter makes the call again, node by node, and nothing of it is kept.  The description
- * of the value (arena), or NULL where all are finite.  Infinities that stand in the model, and what
- * is made of nothing else, do not count. */
-const char *finite_explain(Arena *arena, const FiniteCall *call);
+ * of the value (arena), or NULL where all are finite, or where the interpreter could not make the
+ * call: *error says why (else it is NULL).  Infinities that stand in the model, and what is made of
+ * nothing else, do not count. */
+const char *finite_explain(Arena *arena, const FiniteCall *call, const char **error);
 /* All cells of a session, as FiniteCall wants them; the caller frees each. */
 bool finite_cells(const NncSession *session, NncArray *cells, NncError *error);
 

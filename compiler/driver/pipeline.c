@@ -127,12 +127,15 @@ static bool is_callable(const Entry *entry) {
     return entry->kind == ENTRY_INFER || entry->kind == ENTRY_TRAIN;
 }
 
-static Entry *find_entry(const Root *root, const char *name) {
+Entry *pipeline_find_entry(const Root *root, const char *name) {
     for (int i = 0; i < root->entries.count; ++i)
-        if (is_callable(root->entries.data[i]) &&
-            strcmp(root->entries.data[i]->name->text, name) == 0)
-            return root->entries.data[i];
+        if (strcmp(root->entries.data[i]->name->text, name) == 0) return root->entries.data[i];
     return NULL;
+}
+
+static Entry *find_callable(const Root *root, const char *name) {
+    Entry *entry = pipeline_find_entry(root, name);
+    return entry && is_callable(entry) ? entry : NULL;
 }
 
 static Entry *first_entry(const Root *root) {
@@ -174,10 +177,10 @@ static int choose_named(const Pipeline *pipeline, PipelineWish wish, Root **root
         size_t length = candidate->name->length;
         Entry *match = NULL;
         if (strcmp(candidate->name->text, name) == 0)
-            match = candidate->is_train ? find_entry(candidate, "step") : first_entry(candidate);
+            match = candidate->is_train ? find_callable(candidate, "step") : first_entry(candidate);
         else if (dot && (size_t)(dot - name) == length &&
                  strncmp(candidate->name->text, name, length) == 0)
-            match = find_entry(candidate, dot + 1);
+            match = find_callable(candidate, dot + 1);
         if (!match) continue;
         *root = candidate;
         *entry = match;
@@ -186,12 +189,12 @@ static int choose_named(const Pipeline *pipeline, PipelineWish wish, Root **root
     }
     for (int r = 0; !found && !dot && r < program->roots.count; ++r) {
         Root *candidate = program->roots.data[r];
-        Entry *match = find_entry(candidate, name);
+        Entry *match = find_callable(candidate, name);
         if (!match) continue;
         *root = candidate;
         *entry = match;
         for (int other = r + 1; other < program->roots.count; ++other)
-            if (find_entry(program->roots.data[other], name))
+            if (find_callable(program->roots.data[other], name))
                 return fail_choice(pipeline, "is in several blocks");
         found = 1;
     }
@@ -216,7 +219,7 @@ int pipeline_choose(const Pipeline *pipeline, PipelineWish wish, Root **root, En
     if (!*root) return fail_choice(pipeline, wants_train ? "has no train block" : "has no export");
     if (wants_train && blocks > 1)
         return fail_choice(pipeline, "has several train blocks: name one");
-    *entry = wants_train ? find_entry(*root, "step") : first_entry(*root);
+    *entry = wants_train ? find_callable(*root, "step") : first_entry(*root);
     if (!*entry)
         return fail_choice(pipeline,
                            wants_train ? "has no `step` with typed arguments" : "has no entry");

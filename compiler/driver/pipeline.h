@@ -67,4 +67,7 @@ typedef struct EmittedCode {
 int pipeline_emit(const Pipeline *pipeline, Root *root, const char *backend, bool instrument,
                   EmittedCode *out);
 
+/* The entry of a name, whatever its kind; NULL if there is none. */
+Entry *pipeline_find_entry(const Root *root, const char *name);
+
 #endif

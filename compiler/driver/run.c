@@ -34,12 +34,15 @@ static int check_finite(Invocation *run, NncError *error) {
                        run->session.context.seed,
                        run->session.context.step};
     bool good = finite_cells(&run->session, cells, error);
-    const char *text = good ? finite_explain(run->arena, &call) : NULL;
+    const char *reason = NULL, *text = good ? finite_explain(run->arena, &call, &reason) : NULL;
     for (size_t c = 0; c < count; ++c) nnc_array_free(&cells[c]);
     if (text)
         nnc_fail(error, "%s: the first value that is not finite is %s", run->model.entry->name,
                  text);
-    return !good ? STATUS_FILES : text ? STATUS_INPUT : 0;
+    if (reason)
+        nnc_fail(error, "%s: --check-finite cannot make the call: %s", run->model.entry->name,
+                 reason);
+    return !good ? STATUS_FILES : text || reason ? STATUS_INPUT : 0;
 }
 
 static int call_entry(Invocation *run, NncError *error) {
@@ -85,6 +88,18 @@ static void print_result(const NncArray *array, const char *name) {
     printf("%s %s: min %.6g, mean %.6g, max %.6g\n", name, shape, low, sum / (double)count, high);
 }
 
+/* A key of a ModuleDict may be any text; a file's name may not.  Other names give other files. */
+static const char *file_name(Arena *arena, const char *name) {
+    Text text = text_new(arena);
+    for (; *name; ++name) {
+        if (*name == '/' || *name == '%')
+            text_printf(&text, "%%%02X", *name);
+        else
+            text_printf(&text, "%c", *name);
+    }
+    return text.data;
+}
+
 static int write_results(Invocation *run, NncError *error) {
     const nnc_entry_info *entry = run->model.entry;
     const RunOptions *options = run->options;
@@ -95,13 +110,10 @@ static int write_results(Invocation *run, NncError *error) {
     for (int r = 0; r < entry->result_count; ++r) {
         const char *name = run->source->results.data[r].path;
         if (!name) name = entry->results[r].name;
-        /* A key of a ModuleDict may be any text; a file's name may not. */
-        char *file = arena_strdup(run->arena, name);
-        for (char *c = file; *c; ++c)
-            if (*c == '/') *c = '_';
         print_result(&run->results[r], name);
         if (options->output_dir &&
-            !nnc_npy_write(arena_printf(run->arena, "%s/%s.npy", options->output_dir, file),
+            !nnc_npy_write(arena_printf(run->arena, "%s/%s.npy", options->output_dir,
+                                        file_name(run->arena, name)),
                            &run->results[r], error))
             return STATUS_FILES;
     }

@@ -101,10 +101,11 @@ static bool cut_stream(const Streams *streams, int axis, NncArray *array, NncErr
     return true;
 }
 
-/* Cuts every column that is one long stream, all in the same places.  *found: there is one. */
+/* Cuts every column that is one long stream, all in the same places.  *count: of streams; 0 where
+ * no column is one. */
 static bool cut_streams(const nnc_entry_info *entry, const int *column_of, NncColumn *columns,
-                        int64_t batch, const NncBinding *bindings, int binding_count, bool *found,
-                        NncError *error) {
+                        int64_t batch, const NncBinding *bindings, int binding_count,
+                        int64_t *count, NncError *error) {
     Streams streams = {0};
     int64_t samples = INT64_MAX;
     for (int pass = 0; pass < 2; ++pass) {
@@ -122,8 +123,7 @@ static bool cut_streams(const nnc_entry_info *entry, const int *column_of, NncCo
                 return false;
         }
         if (samples == INT64_MAX) return true;
-        *found = true;
-        streams.count = batch < samples ? batch : samples;
+        *count = streams.count = batch < samples ? batch : samples;
         streams.windows = streams.count ? samples / streams.count : 0;
     }
     return true;
@@ -156,12 +156,18 @@ static int read_fixed(Arena *arena, Feed *feed, int argument, const char *text, 
     return data_read(arena, text, info, array, error) ? 0 : 3;
 }
 
-/* One of the two parts that --split makes: which samples are held back depends on the seed and
- * their number alone; the order of the samples stays. */
-static bool take_part(NncColumn *column, double share, uint64_t seed, FeedPart part,
-                      NncError *error) {
+/* One of the two parts that --split makes of the first --limit samples: which are held back depends
+ * on the seed and their number alone, of `streams` streams they are the last windows of each; the
+ * order of the samples stays. */
+static bool take_part(NncColumn *column, const TrainOptions *options, int64_t streams,
+                      uint64_t seed, FeedPart part, NncError *error) {
     NncArray *array = &column->array;
-    int64_t count = array->dims[column->axis], held = (int64_t)(share * (double)count + 0.5);
+    const double share = options->split;
+    const int64_t all = array->dims[column->axis];
+    int64_t count = options->limit > 0 && options->limit < all ? options->limit : all;
+    if (streams) count -= count % streams;
+    int64_t held = streams ? (int64_t)(share * (double)(count / streams) + 0.5) * streams
+                           : (int64_t)(share * (double)count + 0.5);
     if (held < 1 || held >= count)
         return nnc_fail(error, "--split %g of %" PRId64 " samples leaves a part without any", share,
                         count);
@@ -182,12 +188,12 @@ static bool take_part(NncColumn *column, double share, uint64_t seed, FeedPart p
     if (good) {
         /* No epoch has this number (nnc_loader_seek). */
         nnc_permutation(seed, UINT32_MAX, count, order);
-        for (int64_t i = 0; i < held; ++i) is_held[order[i]] = true;
+        for (int64_t i = 0; i < held; ++i) is_held[streams ? count - 1 - i : order[i]] = true;
         char *to = taken.data;
         for (size_t o = 0; inner && o < outer; ++o)
             for (int64_t i = 0; i < count; ++i) {
                 if (is_held[i] != (part == PART_HELD)) continue;
-                memcpy(to, (char *)array->data + (o * (size_t)count + (size_t)i) * inner, inner);
+                memcpy(to, (char *)array->data + (o * (size_t)all + (size_t)i) * inner, inner);
                 to += inner;
             }
         nnc_array_free(array);
@@ -275,14 +281,14 @@ int feed_open(Feed *feed, Arena *arena, const TrainOptions *options, const nnc_e
         }
     }
     int64_t batch = options->batch > 0 ? options->batch : 64;
-    bool streams = false;
+    int64_t streams = 0;
     if (status == 0 && !cut_streams(entry, feed->column_of, columns, batch, bindings, binding_count,
                                     &streams, error))
         status = 3;
     if (status != 0) return status;
     int column_count = feed->column_count;
     for (int c = 0; part != PART_ALL && c < column_count; ++c)
-        if (!take_part(&columns[c], options->split, seed, part, error)) return 3;
+        if (!take_part(&columns[c], options, streams, seed, part, error)) return 3;
     feed->column_count = 0;
     return nnc_loader_open(&feed->loader, columns, column_count, batch, shuffle && !streams,
                            drop_last, seed, options->limit, error)
@@ -330,8 +336,7 @@ int64_t feed_next(Feed *feed, NncError *error) {
     return count;
 }
 
-/* --- sums of
- * results --------------------------------------------------------------------------- */
+/* ---- sums of results ---- */
 
 bool is_metric(const nnc_tensor_info *info) {
     return info->rank == 0;
@@ -348,6 +353,10 @@ int trainer_loss_index(const nnc_entry_info *entry) {
     return first;
 }
 
+const nnc_entry_info *trainer_judge(const Trainer *trainer) {
+    return trainer->has_test ? trainer->test.entry : trainer->feed.entry;
+}
+
 static void add_results(Sums *sums, const Feed *feed, int64_t count) {
     for (int r = 0; r < feed->entry->result_count; ++r)
         if (is_metric(&feed->entry->results[r]))
@@ -361,8 +370,7 @@ static void clear_sums(Sums *sums, const nnc_entry_info *entry) {
     sums->count = 0;
 }
 
-/* ---
- * epochs ------------------------------------------------------------------------------------ */
+/* ---- epochs ---- */
 
 static int evaluate(Trainer *trainer, NncError *error) {
     Feed *feed = &trainer->test;
@@ -455,6 +463,19 @@ static int open_epoch(Trainer *trainer, NncError *error) {
     return good ? 0 : 3;
 }
 
+/* What a run is judged by must be there for what goes by it. */
+static int check_judge(const Trainer *trainer, NncError *error) {
+    const nnc_entry_info *judge = trainer_judge(trainer), *epoch = trainer->epoch_entry;
+    const char *what = trainer->options->early_stop > 0 ? "--early-stop"
+                       : trainer->options->keep_best    ? "--keep-best"
+                       : epoch && epoch->argument_count ? epoch->symbol
+                                                        : NULL;
+    if (!what || trainer_loss_index(judge) >= 0) return 0;
+    nnc_fail(error, "%s goes by a loss, but no result of %s is a float of rank 0", what,
+             judge->name);
+    return 2;
+}
+
 static bool stops_early(const Trainer *trainer) {
     int64_t patience = trainer->options->early_stop;
     return patience > 0 && trainer->stale >= patience;
@@ -471,7 +492,7 @@ static int end_epoch(Trainer *trainer, double seconds, NncError *error) {
     if (!trainer_read_rates(trainer, error)) return 3;
     trainer_report(trainer, epoch, seconds);
     const Sums *judge = trainer->has_test ? &trainer->test_sums : &trainer->train_sums;
-    const nnc_entry_info *entry = trainer->has_test ? trainer->test.entry : feed->entry;
+    const nnc_entry_info *entry = trainer_judge(trainer);
     int loss = trainer_loss_index(entry);
     double value = loss >= 0 && judge->count ? judge->sums[loss] / (double)judge->count : NAN;
     if (loss >= 0 && !isfinite(value)) {
@@ -489,7 +510,7 @@ static int end_epoch(Trainer *trainer, double seconds, NncError *error) {
     if (stops_early(trainer)) trainer->ended = true;
     status = call_epoch(trainer, value, error);
     if (status != 0) return status;
-    trainer_observe(trainer, value);
+    if (!trainer_observe(trainer, value, error)) return 1;
     clear_sums(&trainer->train_sums, feed->entry);
     trainer->epoch_seconds = 0;
     if (!nnc_loader_seek(&feed->loader, epoch, 0, error)) return 3;
@@ -501,13 +522,14 @@ static int end_epoch(Trainer *trainer, double seconds, NncError *error) {
 
 /* The step of `count` samples did not end well: as if it had not been. */
 static int take_back(Trainer *trainer, const char *what, int64_t count, NncError *error) {
-    const char *first = trainer_explain(trainer);
+    const char *reason = NULL, *first = trainer_explain(trainer, &reason);
     if (!trainer_undo(trainer, error)) return 3;
     trainer->feed.loader.position -= count;
     int status = save_checkpoint(trainer, error);
     if (status != 0) return status;
     status = stop_not_finite(trainer, what, trainer->step + 1, error);
     if (first) nnc_error_add(error, ".\nThe first value that is not finite is %s", first);
+    if (reason) nnc_error_add(error, ".\nWhich value was first could not be found: %s", reason);
     nnc_error_add(error, ".\nThe step was taken back%s%s",
                   trainer->options->checkpoint ? "; the state before it is in " : "",
                   trainer->options->checkpoint ? trainer->options->checkpoint : "");
@@ -671,6 +693,7 @@ static int prepare(Trainer *trainer, const NncTensorFile *checkpoint, NncError *
     trainer->train_sums.sums =
         NEW_ARRAY(trainer->arena, (size_t)trainer->feed.entry->result_count, double);
     status = open_epoch(trainer, error);
+    if (status == 0) status = check_judge(trainer, error);
     if (status == 0) status = load_state(trainer, checkpoint, error);
     if (status == 0) status = trainer_find_rates(trainer, error);
     if (status == 0 && checkpoint && !trainer_continue(trainer, checkpoint, error)) status = 3;

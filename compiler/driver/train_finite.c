@@ -13,14 +13,14 @@ bool trainer_keep(Trainer *trainer, NncError *error) {
     return finite_cells(&trainer->session, trainer->kept, error);
 }
 
-const char *trainer_explain(const Trainer *trainer) {
+const char *trainer_explain(const Trainer *trainer, const char **reason) {
     const Feed *feed = &trainer->feed;
     if (!trainer->root) return NULL;
     FiniteCall call = {
         trainer->program,  trainer->root, trainer->entry, feed->entry,
         feed->dims,        feed->in,      trainer->kept,  trainer->session.context.seed,
         trainer->kept_step};
-    return finite_explain(trainer->arena, &call);
+    return finite_explain(trainer->arena, &call, reason);
 }
 
 bool trainer_undo(Trainer *trainer, NncError *error) {

@@ -93,6 +93,8 @@ bool is_metric(const nnc_tensor_info *info);
 /* The result that a run is judged by: `loss`, else the first float of rank 0; -1 if there is none.
  */
 int trainer_loss_index(const nnc_entry_info *entry);
+/* The entry whose loss that is: `eval` where there are samples for it, else `step`. */
+const nnc_entry_info *trainer_judge(const Trainer *trainer);
 /* A step may take its learning rate as an argument: --lr and --schedule then mean it. */
 bool trainer_is_rate_argument(const nnc_tensor_info *info);
 /* The rates of the block and --lr; the schedule; the rates of the next step; an epoch's loss. */
@@ -101,7 +103,7 @@ int trainer_open_schedule(Trainer *trainer, NncError *error);
 bool trainer_set_rates(Trainer *trainer, NncError *error);
 /* What the rates are now, for reports. */
 bool trainer_read_rates(Trainer *trainer, NncError *error);
-void trainer_observe(Trainer *trainer, double loss);
+bool trainer_observe(Trainer *trainer, double loss, NncError *error);
 void trainer_close_schedule(Trainer *trainer);
 
 /* The loop on a model that is open; returns the exit status. */
@@ -119,8 +121,9 @@ bool trainer_continue(Trainer *trainer, const NncTensorFile *file, NncError *err
 /* --check-finite: remember the cells, go back to them, name the first that is not finite (gradients
  * come first; NULL if all are finite). */
 bool trainer_keep(Trainer *trainer, NncError *error);
-/* What the first value was that was not finite in the step after trainer_keep; NULL if unknown. */
-const char *trainer_explain(const Trainer *trainer);
+/* What the first value was that was not finite in the step after trainer_keep; NULL if unknown,
+ * with a reason where the step could not be made again. */
+const char *trainer_explain(const Trainer *trainer, const char **reason);
 bool trainer_undo(Trainer *trainer, NncError *error);
 bool trainer_find_not_finite(const Trainer *trainer, const char **name, NncError *error);
 void trainer_free_kept(Trainer *trainer);

@@ -210,59 +210,81 @@ static Program *lower_schedule(Arena *arena, const char *text, const PipelineOpt
     return diagnostics_errors(sink) ? NULL : program;
 }
 
-static Entry *find_entry(const Program *program, const char *name) {
-    const Root *root = program->roots.data[0];
-    for (int i = 0; i < root->entries.count; ++i)
-        if (strcmp(root->entries.data[i]->name->text, name) == 0) return root->entries.data[i];
-    return NULL;
-}
-
 static Tensor *scalar(Arena *arena, double value) {
     Tensor *t = tensor_new(arena, DTYPE_F64, 0, NULL);
     if (t) tensor_set(t, 0, value);
     return t;
 }
 
-static double rate_at(const Schedule *schedule, double lr, double t, ScheduleUnit *unit) {
+static bool fail_interpreter(const char *reason, NncError *error) {
+    return nnc_fail(error, "--schedule cannot be computed: %s", reason);
+}
+
+static bool rate_at(const Schedule *schedule, double lr, double t, double *rate, ScheduleUnit *unit,
+                    NncError *error) {
     Arena *arena = arena_new();
     Interpretation how = {.mode = INTERPRET_VALUE};
     Tensor *inputs[2] = {scalar(arena, lr), scalar(arena, t)}, *results[2];
-    double rate = NAN;
-    if (!interpret_graph(arena, schedule->at->graph, &how, inputs, results)) {
-        rate = tensor_get(results[0], 0);
-        if (unit) *unit = (ScheduleUnit)tensor_get(results[1], 0);
+    const char *reason = interpret_graph(arena, schedule->at->graph, &how, inputs, results);
+    if (reason) {
+        fail_interpreter(reason, error);
+    } else {
+        *rate = tensor_get(results[0], 0);
+        *unit = (ScheduleUnit)tensor_get(results[1], 0);
     }
     arena_free(arena);
-    return rate;
+    return !reason;
 }
 
-static double call_state(Environment *env, const Entry *entry, double number) {
+static bool call_state(Environment *env, const Entry *entry, double number, double *rate,
+                       NncError *error) {
     Tensor *input = scalar(env->arena, number), *result;
-    return interpret_entry(env, INTERPRET_VALUE, entry, NULL, &input, &result)
-               ? NAN
-               : tensor_get(result, 0);
+    const char *reason = interpret_entry(env, INTERPRET_VALUE, entry, NULL, &input, &result);
+    if (reason) return fail_interpreter(reason, error);
+    *rate = tensor_get(result, 0);
+    return true;
 }
 
-static void open_states(Trainer *trainer) {
+static bool open_states(Trainer *trainer, NncError *error) {
     Schedule *schedule = trainer->schedule;
     const Root *root = schedule->program->roots.data[0];
+    const Entry *init = pipeline_find_entry(root, "init");
     schedule->arena = arena_new();
     schedule->states = NEW_ARRAY(trainer->arena, (size_t)trainer->rate_count, Environment *);
     for (int r = 0; r < trainer->rate_count; ++r) {
         Environment *env = environment_new(schedule->arena, root, schedule->program->dims);
-        interpret_entry(env, INTERPRET_VALUE, find_entry(schedule->program, "init"), NULL, NULL,
-                        NULL);
-        call_state(env, schedule->begin, trainer->rates[r].base);
+        double begun;
+        const char *reason = interpret_entry(env, INTERPRET_VALUE, init, NULL, NULL, NULL);
+        if (reason) return fail_interpreter(reason, error);
+        if (!call_state(env, schedule->begin, trainer->rates[r].base, &begun, error)) return false;
         schedule->states[r] = env;
     }
     for (int i = 0; i < trainer->history_count; ++i)
-        trainer_observe(trainer, trainer->history[trainer->has_test][i]);
+        if (!trainer_observe(trainer, trainer->history[trainer->has_test][i], error)) return false;
+    return true;
 }
 
-void trainer_observe(Trainer *trainer, double loss) {
+bool trainer_observe(Trainer *trainer, double loss, NncError *error) {
     Schedule *schedule = trainer->schedule;
     for (int r = 0; schedule && schedule->states && r < trainer->rate_count; ++r)
-        trainer->rates[r].scheduled = call_state(schedule->states[r], schedule->observe, loss);
+        if (!call_state(schedule->states[r], schedule->observe, loss, &trainer->rates[r].scheduled,
+                        error))
+            return false;
+    return true;
+}
+
+/* The steps that the schedule is spread over, or the epochs. */
+static bool count_total(const Trainer *trainer, bool by_epoch, int64_t *total, NncError *error) {
+    size_t steps;
+    *total = trainer->epochs;
+    if (by_epoch) return true;
+    if (!nnc_multiply((size_t)trainer->epochs, (size_t)trainer->batches, &steps) ||
+        steps > INT64_MAX)
+        return nnc_fail(error, "--epochs %" PRId64 " of %" PRId64 " steps are too many to count",
+                        trainer->epochs, trainer->batches);
+    *total = (int64_t)steps - trainer->options->warmup;
+    if (*total < 1) *total = 1;
+    return true;
 }
 
 /* Whether the block's own entries set a learning rate that no argument gives. */
@@ -297,9 +319,8 @@ int trainer_open_schedule(Trainer *trainer, NncError *error) {
     int status = split_schedule(trainer->arena, options->schedule, &name, &arguments, error);
     if (status != 0) return status;
     bool by_epoch = options->schedule_every && strcmp(options->schedule_every, "epoch") == 0;
-    int64_t total = by_epoch ? trainer->epochs : trainer->epochs * trainer->batches;
-    if (!by_epoch) total -= options->warmup;
-    if (total < 1) total = 1;
+    int64_t total;
+    if (!count_total(trainer, by_epoch, &total, error)) return 2;
     const char *text = schedule_source(trainer->arena, name, arguments, total);
     Program *program = lower_schedule(trainer->arena, text, &options->pipeline);
     if (!program) {
@@ -307,11 +328,13 @@ int trainer_open_schedule(Trainer *trainer, NncError *error) {
         return 2;
     }
     Schedule *schedule = trainer->schedule = NEW(trainer->arena, Schedule);
+    const Root *root = program->roots.data[0];
     *schedule = (Schedule){.program = program,
-                           .at = find_entry(program, "at"),
-                           .begin = find_entry(program, "begin"),
-                           .observe = find_entry(program, "observe")};
-    rate_at(schedule, 1, 0, &schedule->unit);
+                           .at = pipeline_find_entry(root, "at"),
+                           .begin = pipeline_find_entry(root, "begin"),
+                           .observe = pipeline_find_entry(root, "observe")};
+    double rate;
+    if (!rate_at(schedule, 1, 0, &rate, &schedule->unit, error)) return 1;
     if (options->schedule_every) {
         if (schedule->unit == UNIT_LOSS) {
             nnc_fail(error, "%s looks at the loss of each epoch: leave out --schedule-every", name);
@@ -319,8 +342,14 @@ int trainer_open_schedule(Trainer *trainer, NncError *error) {
         }
         schedule->unit = by_epoch ? UNIT_EPOCH : UNIT_BATCH;
     }
-    if (schedule->unit == UNIT_LOSS) open_states(trainer);
-    return 0;
+    if (schedule->unit != UNIT_LOSS) return 0;
+    const nnc_entry_info *judge = trainer_judge(trainer);
+    if (trainer_loss_index(judge) < 0) {
+        nnc_fail(error, "%s goes by a loss, but no result of %s is a float of rank 0", name,
+                 judge->name);
+        return 2;
+    }
+    return open_states(trainer, error) ? 0 : 1;
 }
 
 void trainer_close_schedule(Trainer *trainer) {
@@ -362,7 +391,9 @@ bool trainer_set_rates(Trainer *trainer, NncError *error) {
         if (!trainer->follows && !(rate->given && step == trainer->first_step)) continue;
         if (schedule && schedule->unit != UNIT_LOSS &&
             (t != rate->time || step == trainer->first_step)) {
-            rate->scheduled = rate_at(schedule, rate->base, (double)t, NULL);
+            ScheduleUnit unit;
+            if (!rate_at(schedule, rate->base, (double)t, &rate->scheduled, &unit, error))
+                return false;
             rate->time = t;
         }
         if (!set_rate(trainer, rate, rate->scheduled * ramp, error)) return false;

@@ -33,6 +33,8 @@ Tensor *tensor_of_type(Arena *arena, const TensorType *type, const int64_t *symb
 /* Element i as a double (integers may lose bits above 2^53). */
 double tensor_get(const Tensor *t, int64_t i);
 void tensor_set(Tensor *t, int64_t i, double value);
+/* "[0, 2]": where element i is. */
+void tensor_print_index(Text *out, const Tensor *t, int64_t i);
 /* Elements in the bytes of their dtype (f16 and bf16 as their bit patterns, bool as 0 and 1),
  * rounding where needed, and back.  `bytes` holds count * dtype_bytes. */
 void tensor_to_bytes(const Tensor *t, void *bytes);

@@ -1,4 +1,5 @@
 /* Tensors of the interpreter: storage, bytes, rounding to the small float dtypes, row walks. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,6 +212,16 @@ double half_value(uint16_t bits, DType dtype) {
         memcpy((char *)bytes + (size_t)i * sizeof element, &element, sizeof element); \
     }                                                                                 \
     break
+void tensor_print_index(Text *out, const Tensor *t, int64_t i) {
+    int64_t rest = t->count;
+    text_append(out, "[");
+    for (int a = 0; a < t->rank; ++a) {
+        rest /= t->extents[a];
+        text_printf(out, "%s%" PRId64, a ? ", " : "", i / rest % t->extents[a]);
+    }
+    text_append(out, "]");
+}
+
 void tensor_to_bytes(const Tensor *t, void *bytes) {
     switch (t->dtype) {
     case DTYPE_BOOL:

@@ -28,8 +28,8 @@ for used in $(grep -hoE '^#include "[^"]*"' runtime/*.[ch] | sed 's/.*"\(.*\)"/\
     case $used in nnc_abi.h | nnc_cuda_abi.h | nnc_device.h | nnc_standalone.h) continue ;; esac
     [ -e "runtime/$used" ] || { echo "the runtime includes $used"; failed=1; }
 done
-system='ctype dirent errno fcntl fnmatch inttypes limits math pthread sched setjmp signal stdarg stdatomic stdbool stddef
-    stdint stdio stdlib string sys/file sys/ioctl sys/stat sys/syscall sys/types time unistd linux/futex zlib png'
+system='ctype dirent errno fcntl fnmatch inttypes limits math poll pthread sched setjmp signal stdarg stdatomic stdbool stddef
+    stdint stdio stdlib string strings sys/file sys/ioctl sys/stat sys/syscall sys/types time unistd linux/futex zlib png'
 for used in $(grep -hoE '^#include <[^>]*>' runtime/*.[ch] | sed 's/.*<\(.*\)\.h>/\1/' | sort -u); do
     case " $(echo $system) " in *" $used "*) ;; *) echo "the runtime includes <$used.h>"; failed=1 ;; esac
 done

@@ -189,7 +189,7 @@ $train --split 0.2 --epochs 2 --seed 8 --log c.jsonl >/dev/null 2>&1
 grep -q '"step":8,' a.jsonl || fail "not 80 samples to train on"
 sed '/^train T/,/^}/{ s/y: i64\[N\]) -> (loss: f32)/y: i64[N]) -> (loss: f32, first: f32)/; s/^        return loss$/        return loss, x[:, 0].mean()/ }' m.nn >n.nn
 ${train/m.nn/n.nn} --split 0.2 --epochs 1 --seed 7 --log d.jsonl >/dev/null 2>err.txt || { cat err.txt; fail "both means"; }
-python3 - <<'PY' || fail "the parts are not one whole"
+! command -v python3 >/dev/null || python3 - <<'PY' || fail "the parts are not one whole"
 import json
 d = json.loads(open("d.jsonl").readline())
 assert abs(0.8 * d["train"]["first"] + 0.2 * d["test"]["first"] - 49.5) < 1e-3, d
@@ -202,5 +202,13 @@ expect 2 "needs an entry \`eval\`" "$NNC" train --engine=interp m.nn:Images --da
 expect 0 "ended early: 2 epochs without a smaller loss" $train --split 0.2 --epochs 50 --early-stop 2 --log e.jsonl --checkpoint c.st --save w.st
 [ "$(wc -l <e.jsonl)" = 3 ] || fail "$(wc -l <e.jsonl) epochs, not 3"
 expect 0 "ended early" $train --split 0.2 --epochs 50 --early-stop 2 --resume c.st
-expect 0 "30 steps" $train --split 0.25 --epochs 5 --early-stop 50 --limit 60
+# --limit comes before the split: 45 samples of 60.
+expect 0 "25 steps" $train --split 0.25 --epochs 5 --early-stop 50 --limit 60
 expect 2 "--early-stop" $train --early-stop 0
+# What goes by a loss needs one.
+sed '/^train T/,/^}/ s/def eval.*/def eval(self, x: f32[N, 2], y: i64[N]) -> (sum: i64) {/; /^train T/,/^}/ s/return F.cross_entropy.*/return y.sum()/' m.nn >n.nn
+for option in "--early-stop 2" "--keep-best --save k.st"; do
+    expect 2 "${option%% *} goes by a loss, but no result of eval is a float of rank 0" ${train/m.nn/n.nn} --split 0.2 $option
+done
+expect 2 "ReduceLROnPlateau goes by a loss" ${train/m.nn/n.nn} --split 0.2 --schedule ReduceLROnPlateau
+expect 0 "10 steps" ${train/m.nn/n.nn} --limit 100 --epochs 1 --early-stop 2

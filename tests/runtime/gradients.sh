@@ -65,3 +65,10 @@ expect 1 "is wrong in y" "$NNC" check --grad w.nn:wrong
 expect 0 "gradient of b: not compared, it calls hard" "$NNC" check --grad w.nn --except wrong --except hard --except unit --except d
 echo 'export f' >e.nn
 expect 1 "NN0301" "$NNC" check --grad e.nn
+# An --except that means nothing; nothing to test.
+expect 2 "did you mean 'hard'?" "$NNC" check --grad w.nn --except hart
+expect 2 "--except other: w.nn has no such entry, and calls no such function" "$NNC" check --grad w.nn --except other
+expect 0 "vjp of hard: not compared" "$NNC" check --grad w.nn:hard --except hard --except d
+printf 'def next(x: i64[N]) -> i64[N] { return x + 1 }\nexport next\n' >i.nn
+expect 0 "gradient of next: nothing to test" "$NNC" check --grad i.nn
+grep -q "i.nn: no derivative was tested" output.txt || { cat output.txt; fail "no note"; }

@@ -54,6 +54,17 @@ near near d/rnn-1.npy p/last.npy
 expect 2 "did you mean '*.conv1'?" "$NNC" run m.nn:net --input x=randn --bind N=2 --dump '*.conv2'
 expect 2 "It calls: layers.0.conv1" "$NNC" run m.nn:net --input x=randn --bind N=2 --dump nothing
 
+# Other names are other files.
+cat >k.nn <<'NN'
+module Net {
+    self.d = nn.ModuleDict({"a/b": nn.Linear(2, 2), "a_b": nn.Linear(2, 2), "a%2Fb": nn.Linear(2, 2)})
+    def forward(self, x: f32[N, 2]) -> f32[N, 2] { return self.d["a%2Fb"](self.d["a/b"](x) + self.d["a_b"](x)) }
+}
+export Net() as net
+NN
+"$NNC" run k.nn:net --input x=randn --bind N=2 --output-dir k --dump '*' >/dev/null
+[ "$(cd k && echo *)" = "d.a%252Fb.npy d.a%2Fb.npy d.a_b.npy output.npy" ] || fail "other files: $(cd k && echo *)"
+
 # ---- the first value that is not finite ----
 cat >f.nn <<'NN'
 module Block {
@@ -104,3 +115,11 @@ for engine in c interp; do
     grep -q "g.nn:25" output.txt || { cat output.txt; fail "no line"; }
     grep -q "not finite at step 2" output.txt || { cat output.txt; fail "another step"; }
 done
+# A call that the interpreter cannot make is not one whose values are all finite.
+cat >p.nn <<'NN'
+def pick(i: i64[N], x: f32[4]) -> f32[N] { return x[i] }
+export pick
+NN
+printf '0\n9\n' >i.csv
+expect 1 "pick: --check-finite cannot make the call: i: index must be in [-4, 4): element 1 is 9" \
+    "$NNC" run p.nn:pick --input i=i.csv --input x=ones --check-finite

@@ -33,12 +33,10 @@ rates() { sed 's/.*"lr":{"optimizer.lr":\([-0-9.e]*\)}.*/\1/' "$1" | tr '\n' ' '
 # resumes OPTIONS...: a run that stops after step 13 (of 10 in an epoch) goes on to the same bits.
 resumes() {
     "$NNC" train "$@" $data --log whole.jsonl --save whole.st >/dev/null 2>err.txt || { cat err.txt; fail "$*"; }
-    for stop in 13; do
-        "$NNC" train "$@" $data --stop-after $stop --checkpoint c.st >/dev/null 2>&1 || fail "$* stopped"
-        "$NNC" train "$@" $data --resume c.st --log part.jsonl --save part.st >/dev/null 2>&1 || fail "$* resumed"
-        cmp whole.st part.st || fail "$*: resumed after step $stop"
-        [ "$(rates whole.jsonl)" = "$(rates part.jsonl)" ] || fail "$*: other rates after step $stop"
-    done
+    "$NNC" train "$@" $data --stop-after 13 --checkpoint c.st >/dev/null 2>&1 || fail "$* stopped"
+    "$NNC" train "$@" $data --resume c.st --log part.jsonl --save part.st >/dev/null 2>&1 || fail "$* resumed"
+    cmp whole.st part.st || fail "$*: resumed after step 13"
+    [ "$(rates whole.jsonl)" = "$(rates part.jsonl)" ] || fail "$*: other rates after step 13"
 }
 is_rates() { [ "$(rates whole.jsonl)" = "$1 " ] || fail "rates $(rates whole.jsonl), not $1"; }
 resumes m.nn:Batch
@@ -87,5 +85,6 @@ expect 2 "no argument \`gama\`" "$NNC" train m.nn:Plain $data --schedule StepLR:
 expect 2 "step_size=0 must be positive" "$NNC" train m.nn:Plain $data --schedule StepLR:0
 expect 2 "wants NAME:KEY=VALUE" "$NNC" train m.nn:Plain $data --schedule 'StepLR:2)}'
 expect 2 "leave out --schedule-every" "$NNC" train m.nn:Plain $data --schedule ReduceLROnPlateau --schedule-every batch
+expect 2 "9223372036854775807 of 10 steps are too many" "$NNC" train m.nn:Plain $data --epochs 9223372036854775807 --schedule cosine
 expect 2 "epoch|batch" "$NNC" train m.nn:Plain $data --schedule cosine --schedule-every week
 expect 0 "CosineAnnealingWarmRestarts" "$NNC" help train

@@ -18,6 +18,14 @@ expect 0 "" "$NNC" train $model $common --epochs 2 --stop-after 6 --checkpoint c
 expect 0 "" "$NNC" train $model $common --epochs 2 --resume c.safetensors --checkpoint c.safetensors
 [ "$(seen)" = "$want" ] || { seen; fail "the order of windows after --resume"; }
 
+# --split holds back the last window of each stream: j..l and v..x.
+sed 's/^    def show/    def eval(self, text: u8[T, N], next: u8[T, N]) -> (loss: f32, first: f32, last: f32) {\n        return self.scale(text.float().mean().view(1, 1)).sum(), text[0, 0].float(), text[2, 1].float()\n    }\n&/' $model >split.nn
+expect 0 "3 steps" "$NNC" train split.nn $common --epochs 1 --split 0.25 --checkpoint c.safetensors --log s.jsonl
+grep -q '"first":106,"last":120' s.jsonl || { cat s.jsonl; fail "other windows are held back"; }
+"$NNC" run split.nn:Order.show --resume c.safetensors --bind N=2 --input x=zeros | tr -d ' \n' |
+    grep -qF 'seeni64[4,2]=[[0,0],[97,109],[100,112],[103,115]]' || fail "the rest of the streams is not in order"
+expect 3 "leaves a part without any" "$NNC" train split.nn $common --epochs 1 --split 0.01
+
 # Fewer windows than streams: each is a stream; no window is an error.
 printf abcdefgh >short.txt
 expect 0 "1 steps" "$NNC" train $model --data text=short.txt --data next=short.txt:+1 --bind T=3 --bind N=2 --batch 5 --epochs 1
