@@ -549,8 +549,11 @@ static int run_epoch(Trainer *trainer, NncError *error) {
     double start = nnc_now();
     int status = 0;
     for (int64_t count; status == 0 && (count = feed_next(feed, error)) != 0;) {
-        if (count < 0 || !trainer_set_rates(trainer, error) ||
-            (options->check_finite && !trainer_keep(trainer, error))) {
+        if (count > 0 && !trainer_set_rates(trainer, error)) {
+            status = error->environment ? 3 : 1;
+            break;
+        }
+        if (count < 0 || (options->check_finite && !trainer_keep(trainer, error))) {
             status = 3;
             break;
         }

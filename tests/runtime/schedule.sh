@@ -88,3 +88,15 @@ expect 2 "leave out --schedule-every" "$NNC" train m.nn:Plain $data --schedule R
 expect 2 "9223372036854775807 of 10 steps are too many" "$NNC" train m.nn:Plain $data --epochs 9223372036854775807 --schedule cosine
 expect 2 "epoch|batch" "$NNC" train m.nn:Plain $data --schedule cosine --schedule-every week
 expect 0 "CosineAnnealingWarmRestarts" "$NNC" help train
+# An error of the interpreter ends the run, at the start and later; it is not taken for a rate.
+broken="$BINARY_DIR/tests/nnc_broken_interpreter"
+for calls in 0 1 4; do
+    expect 1 "--schedule cannot be computed: the interpreter is broken" \
+        env BROKEN_AFTER=$calls "$broken" train m.nn:Plain $data --schedule cosine
+done
+# One call for the unit, two to begin, one for each epoch.
+for calls in 1 2 3 5; do
+    expect 1 "--schedule cannot be computed: the interpreter is broken" \
+        env BROKEN_AFTER=$calls "$broken" train m.nn:Plain $data --schedule ReduceLROnPlateau
+done
+expect 0 "60 steps" env BROKEN_AFTER=9 "$broken" train m.nn:Plain $data --schedule ReduceLROnPlateau
