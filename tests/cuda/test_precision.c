@@ -33,7 +33,7 @@ static void run_products(const char *name, const char *dtype, Precision precisio
     char used[64], folder[64];
     snprintf(folder, sizeof folder, "%s_small", name);
     snprintf(used, sizeof used, "nn_tile_product<nn_%s,32,32 parts", name);
-    run_table_with(folder, "-DSCHEDULES=8", &kernels, cases, SMALL_CASES, used);
+    run_table_with(folder, "-DSCHEDULES=4", &kernels, cases, SMALL_CASES, used);
     for (int i = 0; i < LARGE_CASES; i++) {
         snprintf(folder, sizeof folder, "%s_%s", name, cases[SMALL_CASES + i].name);
         snprintf(used, sizeof used, "nn_tile_product<nn_%s,%s", name, larger[i]);

@@ -58,7 +58,7 @@ static Candidate open_candidate(Arena *arena, const char *example, int root, Can
         const KernelOptions kernels = {.gpu = true, .gemm = library ? GEMM_CUBLASLT : GEMM_OWN};
         const char *flags =
             library ? arena_printf(arena, "-DSCHEDULES=2 -DNN_INDEX=int32_t %s", gemm_flag(arena))
-            : small ? "-O0 -DSCHEDULES=8" /* compiled for longer than it runs */
+            : small ? "-O0 -DSCHEDULES=4" /* compiled for longer than it runs */
                     : "-DSCHEDULES=8";
         c.compiled.plan = emit_shim_program(arena, program, &kernels, folder);
         open_program(&c.compiled, folder, model_command(arena, name, flags));

@@ -488,7 +488,7 @@ def main():
     for row, argument in missing:
         print(f"{row}: fewer than two values of `{argument}`")
     if options.report:
-        report.write(options.report, selected, found, missing, BOUNDS)
+        report.write(options.report, selected, found, missing, BOUNDS, variants)
     rows = len({case.row for case in selected})
     print(f"parity: {rows} rows, {len(selected)} cases, {bad} problems, {len(missing)} arguments with one value")
     return 1 if bad or missing else 0
