@@ -95,6 +95,8 @@ def write(path, cases, found, missing, bounds, variants):
         varied = ", ".join(name for name, values in values_of(group, row).items() if len(values) > 1)
         figures = [figure(results, v, w) for v in variants for w in ("value", "gradient")]
         note = " **fails**" if bad else ""
+        if not group[0].vary:
+            note += " (some arguments have one value)"
         if row in lacking:
             note += " (one value: " + ", ".join(lacking[row]) + ")"
         lines.append(f"| {row}{note} | {varied} | {len(group)} | {calls} | " + " | ".join(figures) + " |")
