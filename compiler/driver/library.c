@@ -116,12 +116,18 @@ static void put_definition(Text *out, const Definition *d, bool source) {
     text_char(out, '\n');
 }
 
-/* nn.Linear, torch.nn.Linear, or Linear in any namespace. */
+/* Whether a dotted name is `tail`, or ends in it behind a dot. */
+static bool ends_in(const char *name, const char *tail) {
+    size_t length = strlen(name), end = strlen(tail);
+    if (length < end || strcmp(name + length - end, tail)) return false;
+    return length == end || name[length - end - 1] == '.';
+}
+
+/* Linear in any namespace, nn.Linear, torch.nn.Linear, torch.nn.functional.relu. */
 static bool is_called(const Library *l, const Definition *d, const char *name) {
-    const char *full = arena_printf(l->arena, "%s.%s", d->space->name, d->name);
-    return !strcmp(name, d->name) || !strcmp(name, full) ||
-           !strcmp(name, arena_printf(l->arena, "torch.%s", full)) ||
-           !strcmp(name, arena_printf(l->arena, "torch.nn.%s.%s", d->space->folder, d->name));
+    if (!strchr(name, '.')) return !strcmp(name, d->name);
+    return ends_in(name, arena_printf(l->arena, "%s.%s", d->space->name, d->name)) ||
+           ends_in(name, arena_printf(l->arena, "%s.%s", d->space->folder, d->name));
 }
 
 static int unknown_name(const CommandLine *line, const Library *l, const char *name) {

@@ -12,6 +12,8 @@ for name in nn.Linear torch.nn.Linear Linear; do
         complain "$name was not found"
 done
 "$NNC" library torch.nn.functional.relu F.relu | grep -c '^F.relu(' | grep -qx 2 || complain "F.relu was not found twice"
+"$NNC" library torch.optim.lr_scheduler.StepLR optim.SGD | grep -cE '^(lr_scheduler.StepLR|optim.SGD)\(' | grep -qx 2 ||
+    complain "a name of torch's own was not found"
 "$NNC" library --source nn.Linear | grep -q 'param weight: f32\[out_features, in_features\]' || complain "no source"
 said=$("$NNC" library nn.Conv2 2>&1)
 [ $? -eq 2 ] || complain "a name that is not there: $?"
