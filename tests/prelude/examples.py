@@ -121,12 +121,7 @@ def program_of(example):
     member = ""
     if expression.startswith("nn."):
         end = balanced_end(expression, expression.index("("))
-        if expression[end : end + 1] == "[":
-            end = balanced_end(expression, end)
         member, expression = f"    self.m = {expression[:end]}\n\n", "self.m" + expression[end:]
-        if "[" in member.split("(")[0] or member.rstrip().endswith("]"):
-            whole, index = re.fullmatch(r"    self\.m = (.*)(\[[^]]*\])\s*", member, re.S).groups()
-            member, expression = f"    self.m = {whole}\n\n", "self.m" + index + expression[len("self.m") :]
     names = []
     target, types = results_of(value, names)
     result = types[0] if len(types) == 1 else f"({', '.join(types)})"
