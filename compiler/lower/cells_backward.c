@@ -225,7 +225,7 @@ static Value builtin_grad(Lowerer *lw, const CallArguments *args, Span span) {
     if (!args_get(lw, args, "y, x, dy=None", span, v) ||
         !read_start(lw, "grad()", &v[0], &v[2], span, &y, &dy))
         return value_error();
-    bool many = v[1].kind == VALUE_LIST || v[1].kind == VALUE_TUPLE;
+    bool many = value_is_list(&v[1]);
     int count = many ? v[1].as.list->items.count : 1;
     const Value *items = many ? v[1].as.list->items.data : &v[1];
     Node **xs = NEW_ARRAY(lw->arena, count, Node *), **grads = NEW_ARRAY(lw->arena, count, Node *);

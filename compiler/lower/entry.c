@@ -44,7 +44,7 @@ void entry_collect_dims(Lowerer *lw, Entry *entry) {
 /* ---- results ---- */
 
 static void add_result(Lowerer *lw, Entry *entry, const char *name, Value v, Span span) {
-    if (v.kind == VALUE_TUPLE || v.kind == VALUE_LIST) {
+    if (value_is_list(&v)) {
         for (int i = 0; i < v.as.list->items.count; i++)
             add_result(lw, entry, arena_printf(lw->arena, "%s%d", name, i),
                        v.as.list->items.data[i], span);
@@ -61,8 +61,7 @@ static void add_result(Lowerer *lw, Entry *entry, const char *name, Value v, Spa
 
 static void add_results(Lowerer *lw, Entry *entry, const Function *f, Value result, Span span) {
     if (result.kind == VALUE_ERROR || result.kind == VALUE_NONE) return;
-    bool several =
-        (result.kind == VALUE_TUPLE || result.kind == VALUE_LIST) && f->result_count != 1;
+    bool several = value_is_list(&result) && f->result_count != 1;
     int count = several ? result.as.list->items.count : 1;
     for (int i = 0; i < count; i++) {
         const char *name =
@@ -82,7 +81,7 @@ static bool is_dumped(const Lowerer *lw, const char *path) {
 
 /* Later calls of one module are path@2, path@3; parts of a tuple path-0, path-1. */
 static void dump_value(Lowerer *lw, const char *path, const Value *v, Span span) {
-    if (v->kind == VALUE_TUPLE || v->kind == VALUE_LIST) {
+    if (value_is_list(v)) {
         for (int i = 0; i < v->as.list->items.count; i++)
             dump_value(lw, arena_printf(lw->arena, "%s-%d", path, i), &v->as.list->items.data[i],
                        span);

@@ -367,7 +367,7 @@ static int order(Lowerer *lw, const Value *a, const Value *b, int depth, Span sp
         int c = strcmp(a->as.text, b->as.text);
         return c < 0 ? -1 : c > 0;
     }
-    if ((a->kind == VALUE_TUPLE || a->kind == VALUE_LIST) && a->kind == b->kind) {
+    if (value_is_list(a) && a->kind == b->kind) {
         int n = a->as.list->items.count, m = b->as.list->items.count;
         for (int i = 0; i < n && i < m; i++) {
             if (!comparison_goes_on(lw, depth, span)) return 4;
@@ -384,7 +384,7 @@ static bool values_same(Lowerer *lw, Operator op, const Value *a, const Value *b
                         Span span, bool *out) {
     if (is_dim(a) && is_dim(b) && (a->kind == VALUE_DIM || b->kind == VALUE_DIM))
         return compare_dims(lw, op, a, b, span, out);
-    bool sequences = (a->kind == VALUE_TUPLE || a->kind == VALUE_LIST) && a->kind == b->kind;
+    bool sequences = value_is_list(a) && a->kind == b->kind;
     bool same = true;
     if (sequences && a->as.list->items.count == b->as.list->items.count) {
         for (int i = 0; i < a->as.list->items.count && same; i++)

@@ -325,7 +325,7 @@ static Value builtin_any(Lowerer *lw, const CallArguments *args, Span span) {
 enum { CLASSES_DEPTH = 8 };
 
 static bool is_instance(const Value *v, const Value *of, int depth) {
-    if (of->kind == VALUE_TUPLE || of->kind == VALUE_LIST) {
+    if (value_is_list(of)) {
         for (int i = 0; depth < CLASSES_DEPTH && i < of->as.list->items.count; i++)
             if (is_instance(v, &of->as.list->items.data[i], depth + 1)) return true;
         return false;

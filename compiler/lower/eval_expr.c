@@ -591,8 +591,7 @@ Value eval_subscript(Lowerer *lw, const Value *object, const Value *items, int c
     if (object->kind == VALUE_DICT) return dict_subscript(lw, object->as.list, &item, span);
     if (count == 1) {
         ValueList *list;
-        if (object->kind == VALUE_TUPLE || object->kind == VALUE_LIST)
-            return list_subscript(lw, object, object->as.list, &item, span);
+        if (value_is_list(object)) return list_subscript(lw, object, object->as.list, &item, span);
         if (object->kind == VALUE_STR) return str_subscript(lw, object->as.text, &item, span);
         if (object->kind == VALUE_RANGE) {
             if (!eval_iterate(lw, object, span, &list)) return value_error();

@@ -7,7 +7,7 @@
 
 /* The optimizer whose body runs; its parameter list is the implicit first argument. */
 static bool read_parameters(Lowerer *lw, const Value *v, Span span, ValueList *out) {
-    bool list = v->kind == VALUE_LIST || v->kind == VALUE_TUPLE;
+    bool list = value_is_list(v);
     for (int i = 0; list && i < v->as.list->items.count; i++) {
         const Value *item = &v->as.list->items.data[i];
         if (item->kind == VALUE_ERROR) return false;

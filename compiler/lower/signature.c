@@ -193,7 +193,7 @@ static bool host_word(Lowerer *lw, Name name, Scope *scope, const Value *v) {
                v->kind == VALUE_TENSOR;
     if (!strcmp(w, "bool")) return v->kind == VALUE_BOOL || value_is_tensor(v);
     if (!strcmp(w, "str")) return v->kind == VALUE_STR;
-    if (!strcmp(w, "list")) return v->kind == VALUE_LIST || v->kind == VALUE_TUPLE;
+    if (!strcmp(w, "list")) return value_is_list(v);
     if (!strcmp(w, "tuple")) return v->kind == VALUE_TUPLE;
     if (!strcmp(w, "dict")) return v->kind == VALUE_DICT;
     if (!strcmp(w, "dtype")) return v->kind == VALUE_DTYPE;
@@ -215,7 +215,7 @@ static bool host_word(Lowerer *lw, Name name, Scope *scope, const Value *v) {
 }
 
 bool signature_host_value(Lowerer *lw, const TypeExpr *type, Scope *scope, const Value *v) {
-    bool sequence = v->kind == VALUE_LIST || v->kind == VALUE_TUPLE;
+    bool sequence = value_is_list(v);
     switch (type->kind) {
     case TYPE_NAME: return host_word(lw, type->name, scope, v);
     case TYPE_TENSOR: return value_is_tensor(v);
@@ -436,7 +436,7 @@ typedef bool (*TensorPass)(Lowerer *lw, const Subject *s, const TypeExpr *type, 
 static bool apply(Lowerer *lw, const Subject *s, const TypeExpr *type, const Value *v,
                   TensorPass pass) {
     if (v->kind == VALUE_ERROR) return false;
-    bool tensor = value_is_tensor(v), sequence = v->kind == VALUE_LIST || v->kind == VALUE_TUPLE;
+    bool tensor = value_is_tensor(v), sequence = value_is_list(v);
     DType dtype;
     if (type->kind == TYPE_TENSOR && tensor) return pass(lw, s, type, v);
     if (type->kind == TYPE_NAME && tensor && dtype_parse(type->name->text, &dtype))
@@ -602,7 +602,7 @@ bool signature_check_results(Lowerer *lw, const Function *f, Scope *scope, Value
     if (!f->has_results || f->result_count == 0) return true;
     Value *values = result;
     if (f->result_count > 1) {
-        bool tuple = result->kind == VALUE_TUPLE || result->kind == VALUE_LIST;
+        bool tuple = value_is_list(result);
         int given = tuple ? result->as.list->items.count : 1;
         if (given != f->result_count) {
             Diagnostic *d =

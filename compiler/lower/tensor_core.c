@@ -362,7 +362,7 @@ Node *node_insert_axes(Lowerer *lw, Node *x, uint32_t insert) {
 
 bool value_flatten_dims(Lowerer *lw, const Value *v, const char *what, Span span, const Dim **out,
                         int max, int *count) {
-    if (v->kind == VALUE_TUPLE || v->kind == VALUE_LIST) {
+    if (value_is_list(v)) {
         for (int i = 0; i < v->as.list->items.count; i++)
             if (!value_flatten_dims(lw, &v->as.list->items.data[i], what, span, out, max, count))
                 return false;
@@ -381,7 +381,7 @@ bool value_as_axes(Lowerer *lw, const Value *v, int rank, Span span, uint32_t *a
         return true;
     }
     *axes = 0;
-    int count = v->kind == VALUE_TUPLE || v->kind == VALUE_LIST ? v->as.list->items.count : -1;
+    int count = value_is_list(v) ? v->as.list->items.count : -1;
     for (int i = 0; i < (count < 0 ? 1 : count); i++) {
         int axis;
         const Value *item = count < 0 ? v : &v->as.list->items.data[i];

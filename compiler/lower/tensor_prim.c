@@ -282,8 +282,7 @@ static Value prim_concat(Lowerer *lw, const CallArguments *args, Span span) {
     if (!read(lw, args, "tensors, axis=0", span, v, NULL)) return value_error();
     if ((v[0].kind != VALUE_LIST && v[0].kind != VALUE_TUPLE) || !v[0].as.list->items.count) {
         lower_error(lw, NN_TENSOR_OPERAND, span, "cat and stack take a list of tensors, found %s",
-                    v[0].kind == VALUE_LIST || v[0].kind == VALUE_TUPLE ? "an empty one"
-                                                                        : value_kind_name(&v[0]));
+                    value_is_list(&v[0]) ? "an empty one" : value_kind_name(&v[0]));
         return value_error();
     }
     int count = v[0].as.list->items.count, axis;

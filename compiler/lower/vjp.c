@@ -42,7 +42,7 @@ static bool closed(Lowerer *lw, const ValueList *invariants, const Function *f) 
 }
 
 static bool collect_results(Lowerer *lw, const Value *v, Span span, ValueList *out) {
-    if (v->kind == VALUE_TUPLE || v->kind == VALUE_LIST) {
+    if (value_is_list(v)) {
         for (int i = 0; i < v->as.list->items.count; i++)
             if (!collect_results(lw, &v->as.list->items.data[i], span, out)) return false;
         return true;
@@ -97,7 +97,7 @@ static Graph *build_body(Lowerer *lw, OwnCall *call, Scope *bound) {
             vector_push(lw->arena, &call->results, results.items.data[i].as.tensor->type);
         }
     }
-    call->tuple = result.kind == VALUE_TUPLE || result.kind == VALUE_LIST;
+    call->tuple = value_is_list(&result);
     if (!ok) {
         region_abandon(lw, &region);
         return NULL;
