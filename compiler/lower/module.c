@@ -300,14 +300,14 @@ static bool list_holds_modules(const Value *v) {
     return false;
 }
 
-/* Whether `self` is below `from`; every module is seen once. */
-static bool holds(Lowerer *lw, Instance *from, const Instance *self) {
+/* Whether `self` is `from` or below it; a walk sees every module once. */
+static bool walk_finds(Lowerer *lw, Instance *from, const Instance *self) {
     if (from == self) return true;
     if (from->visit == lw->visits) return false;
     from->visit = lw->visits;
     for (int i = 0; i < from->members.count; i++) {
         const Value *v = &from->members.data[i].value;
-        if (v->kind == VALUE_INSTANCE && holds(lw, v->as.instance, self)) return true;
+        if (v->kind == VALUE_INSTANCE && walk_finds(lw, v->as.instance, self)) return true;
     }
     return false;
 }
@@ -326,9 +326,9 @@ static void add_member(Lowerer *lw, Instance *self, Name name, Value value, Span
         parameter_place(value.as.cell, self, name);
     } else if (value.kind == VALUE_INSTANCE) {
         Instance *child = value.as.instance;
-        /* Only a member of something can be held by its own member. */
-        bool within = self->parent && (lw->visits++, holds(lw, child, self));
-        if (child == self || within) {
+        lw->visits++;
+        /* A module that is no member yet is below nothing. */
+        if (child == self || (self->parent && walk_finds(lw, child, self))) {
             lower_error(lw, NN_MEMBER, span, "a module cannot contain itself");
             value = value_error();
         } else {
