@@ -9,14 +9,10 @@ loop.  NNC is the compiler.
 """
 
 import json
-import os
 import random
 import struct
-import subprocess
-import sys
-import tempfile
 
-from schedules import read_array
+import runs
 
 STEPS = 6
 # A result is a sum of fewer than 512 rounded terms, through 6 steps and functions that are exact to 4 ulp.
@@ -154,59 +150,25 @@ def program(name):
 """
 
 
-def write_array(path, numbers, shape):
-    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {tuple(shape)!r}, }}".ljust(117) + "\n"
-    with open(path, "wb") as out:
-        out.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + struct.pack(f"<{len(numbers)}d", *numbers))
-
-
-def run(folder, entry, *more):
-    command = [os.environ["NNC"], "run", f"{folder}/case.nn:T.{entry}", "--engine=interp", "--default-dtype=f64", *more]
-    done = subprocess.run(command, capture_output=True, text=True)
-    return done.stderr if done.returncode else None
-
-
 def check_case(name, wanted, folder):
     with open(f"{folder}/case.nn", "w") as out:
         out.write(program(name))
     inputs = []
     for i, (key, shape) in enumerate(SHAPES.items()):
-        write_array(f"{folder}/p{i}.npy", values(key, count(shape)), shape)
+        runs.write_array(f"{folder}/p{i}.npy", values(key, count(shape)), shape)
         inputs.append(f"--input=p{i}={folder}/p{i}.npy")
     for key, n in (("x", 3), ("y", 2)):
-        write_array(f"{folder}/{key}.npy", values(key, STEPS * 5 * n), (STEPS, 5, n))
-    why = run(folder, "load", *inputs, f"--checkpoint={folder}/c.st")
-    why = why or run(folder, "run", f"--resume={folder}/c.st", f"--input=x={folder}/x.npy", f"--input=y={folder}/y.npy", f"--output-dir={folder}")
+        runs.write_array(f"{folder}/{key}.npy", values(key, STEPS * 5 * n), (STEPS, 5, n))
+    why = runs.run_entry(folder, "load", *inputs, f"--checkpoint={folder}/c.st")
+    why = why or runs.run_entry(folder, "run", f"--resume={folder}/c.st", f"--input=x={folder}/x.npy", f"--input=y={folder}/y.npy", f"--output-dir={folder}")
     if why:
         return why
-    got = read_array(f"{folder}/results.npy")
-    if len(got) != len(wanted):
-        return f"{len(got)} values, not {len(wanted)}"
-    for i, (a, b) in enumerate(zip(got, wanted)):
-        if not abs(a - b) <= BOUND * max(abs(b), 1):
-            return f"value {i}: {a!r}, torch has {b!r}"
-    return None
+    return runs.difference(runs.read_array(f"{folder}/results.npy"), wanted, BOUND, 1, lambda i: f"value {i}")
 
 
 def check(path):
-    kept = [json.loads(line) for line in open(path)]
-    if [k["name"] for k in kept] != list(CASES):
-        sys.exit("the fixtures are of other cases: loops.py --write, with torch")
-    failures = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for record in kept:
-            why = check_case(record["name"], record["results"], folder)
-            if why:
-                failures += 1
-                print(f"{record['name']}: {why}")
-    print(f"{len(kept)} loops, {failures} unlike torch's")
-    return failures
+    return runs.check_fixtures(path, list(CASES), lambda r: r["name"], lambda i, r, f: check_case(r["name"], r["results"], f), "loops")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3 and sys.argv[1] == "--write":
-        write(sys.argv[2])
-    elif len(sys.argv) == 3 and sys.argv[1] == "--check":
-        sys.exit(1 if check(sys.argv[2]) else 0)
-    else:
-        sys.exit(__doc__)
+    runs.main(write, check, __doc__)

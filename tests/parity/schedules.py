@@ -7,13 +7,10 @@ A case is text that is both Python and the language.  NNC is the compiler.
 """
 
 import json
-import os
 import random
 import re
-import struct
-import subprocess
-import sys
-import tempfile
+
+import runs
 
 STEPS = 100
 # Closed forms beside torch's recursions: 100 products, each rounded once, and functions exact to 4 ulp.
@@ -150,57 +147,22 @@ def program(index):
 """
 
 
-def write_array(path, values):
-    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({len(values)},), }}".ljust(117) + "\n"
-    with open(path, "wb") as out:
-        out.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + struct.pack(f"<{len(values)}d", *values))
-
-
-def read_array(path):
-    data = open(path, "rb").read()
-    start = 10 + struct.unpack("<H", data[8:10])[0]
-    return struct.unpack(f"<{(len(data) - start) // 8}d", data[start:])
-
-
-def check_case(index, wanted, folder):
+def check_case(index, record, folder):
     """Why the case does not hold, or None."""
-    source, metric = os.path.join(folder, "case.nn"), os.path.join(folder, "metrics.npy")
-    with open(source, "w") as out:
+    with open(f"{folder}/case.nn", "w") as out:
         out.write(program(index))
-    write_array(metric, metrics(index))
-    command = [os.environ["NNC"], "run", f"{source}:T.run", "--engine=interp", "--default-dtype=f64", "--input", f"metrics={metric}",
-               "--output-dir", folder]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        return done.stderr
-    got, flat = read_array(os.path.join(folder, "rates.npy")), [value for row in wanted for value in row]
-    if len(got) != len(flat):
-        return f"{len(got)} values, not {len(flat)}"
-    for i, (a, b) in enumerate(zip(got, flat)):
-        if not abs(a - b) <= BOUND * max(abs(b), 1e-3):
-            return f"step {i // len(wanted[0])}: {a!r}, torch has {b!r}"
-    return None
+    runs.write_array(f"{folder}/metrics.npy", metrics(index), [STEPS])
+    why = runs.run_entry(folder, "run", f"--input=metrics={folder}/metrics.npy", f"--output-dir={folder}")
+    if why:
+        return why
+    rates = record["rates"]
+    flat = [value for row in rates for value in row]
+    return runs.difference(runs.read_array(f"{folder}/rates.npy"), flat, BOUND, 1e-3, lambda i: f"step {i // len(rates[0])}")
 
 
 def check(path):
-    kept = [json.loads(line) for line in open(path)]
-    if [(k["case"], k["optimizer"]) for k in kept] != CASES:
-        sys.exit("the fixtures are of other cases: schedules.py --write, with torch")
-    failures = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for index, record in enumerate(kept):
-            why = check_case(index, record["rates"], folder)
-            if why:
-                failures += 1
-                print(f"{record['case']} of {record['optimizer']}: {why}")
-    print(f"{len(kept)} schedules, {failures} unlike torch's")
-    return failures
+    return runs.check_fixtures(path, CASES, lambda r: (r["case"], r["optimizer"]), check_case, "schedules")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3 and sys.argv[1] == "--write":
-        write(sys.argv[2])
-    elif len(sys.argv) == 3 and sys.argv[1] == "--check":
-        sys.exit(1 if check(sys.argv[2]) else 0)
-    else:
-        sys.exit(__doc__)
+    runs.main(write, check, __doc__)
