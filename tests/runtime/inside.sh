@@ -123,3 +123,20 @@ NN
 printf '0\n9\n' >i.csv
 expect 1 "pick: --check-finite cannot make the call: i: index must be in [-4, 4): element 1 is 9" \
     "$NNC" run p.nn:pick --input i=i.csv --input x=ones --check-finite
+# A call inside of a scan, or of a function with its own derivative, has no output of the entry's.
+cat >s.nn <<'NN'
+def own(x: f32[...S]) -> f32[...S] { return x * x }
+vjp own(x: f32[...S], dy: f32[...S]) -> f32[...S] { return dy * 2 * x }
+module Net {
+    self.c = nn.Linear(3, 3)
+    self.d = nn.ReLU()
+    def forward(self, x: f32[T, 3], h: f32[3]) -> f32[3] {
+        scan h = h for e in x { h = torch.tanh(self.c(h) + e) }
+        return own(self.d(h))
+    }
+}
+export Net() as net
+NN
+expect 0 "d f32[3] =" "$NNC" run s.nn --input x=ones --input h=ones --bind T=4 --dump '*' --engine=interp
+grep -q '^c f32' output.txt && fail "a call inside of a scan is dumped"
+expect 2 "--dump c: net calls no such module" "$NNC" run s.nn --input x=ones --input h=ones --bind T=4 --dump c --engine=interp
