@@ -1,4 +1,4 @@
-/* IDX, the format of MNIST and its kin, plain or gzip, and the door that reads any array file.
+/* IDX, the format of MNIST and its kin, plain or gzip.
  * Invariants: the claimed size is compared with what the file can hold before anything is allocated
  * (deflate expands at most 1032 times); trailing bytes are refused; gzip's own checksum
  * is checked. */
@@ -127,27 +127,4 @@ bool nnc_idx_parse(const void *bytes, size_t length, NncArray *out, NncError *er
     if (shape.bytes) memcpy(out->data, data + header, shape.bytes);
     swap_elements(out->data, out->bytes, nnc_dtype_bytes(out->dtype));
     return true;
-}
-
-bool nnc_array_read(const char *path, NncArray *out, NncError *error) {
-    NncBytes bytes;
-    *out = (NncArray){0};
-    if (!nnc_file_read(path, (size_t)1 << 46, &bytes, error)) return false;
-    bool good;
-    if (nnc_text_ends(path, strlen(path), ".txt")) {
-        int64_t length = (int64_t)bytes.length;
-        good = nnc_array_create(out, NNC_U8, 1, &length, error);
-        if (good && length) memcpy(out->data, bytes.data, bytes.length);
-    } else if (bytes.length >= 6 && memcmp(bytes.data, "\x93NUMPY", 6) == 0) {
-        good = nnc_npy_parse(bytes.data, bytes.length, out, error);
-    } else if (bytes.length >= 8 && memcmp(bytes.data, "\x89PNG\r\n\x1a\n", 8) == 0) {
-        good = nnc_png_parse(bytes.data, bytes.length, 0, out, error);
-    } else if (bytes.length >= 2 && ((bytes.data[0] == 0x1f && bytes.data[1] == 0x8b) ||
-                                     (bytes.data[0] == 0 && bytes.data[1] == 0))) {
-        good = nnc_idx_parse(bytes.data, bytes.length, out, error);
-    } else {
-        good = nnc_fail(error, "not an npy, IDX (plain or gzip) or PNG file");
-    }
-    nnc_release(bytes.data);
-    return good || nnc_fail_in(error, path);
 }

@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 #include "driver/model.h"
-#include "tensor/autodiff.h"
-#include "tensor/interpret.h"
+#include "tensor/autodiff/autodiff.h"
+#include "tensor/interpret/interpret.h"
 
 static const double step_size = 1e-6, absolute = 1e-5, relative = 1e-3;
 /* Elements that are tested of one tensor. */

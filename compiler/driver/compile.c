@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "base/file.h"
+#include "driver/targets.h"
 #include "driver/back_end.h"
 #include "driver/commands.h"
 #include "driver/exe.h"
@@ -13,7 +14,7 @@
 #include "driver/launches.h"
 #include "driver/process.h"
 #include "tensor/ir.h"
-#include "tensor/simplify.h"
+#include "tensor/simplify/simplify.h"
 #include "tensor/verify.h"
 
 typedef enum EmitKind {
@@ -40,21 +41,6 @@ enum { EMIT_CODE = EMIT_C | EMIT_HEADER | EMIT_OBJ | EMIT_LIB, WORD_LIMIT = 64 }
 static const char *const object_flags[] = {
     "-std=gnu11", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-w",
     "-fPIC",      "-c"};
-
-/* What --target may name: a backend, what it is told, and the flags of the C compiler. */
-typedef struct Target {
-    const char *name, *backend;
-    const char *emitted; /* EmitOptions.target */
-    const char *march;   /* of objects and binaries; NULL: the C compiler's default */
-} Target;
-static const Target targets[] = {{"portable", "c", NULL, NULL},
-                                 {"c99", "c", "c99", NULL},
-                                 {"native", "c", NULL, "-march=native"},
-                                 {"x86-64", "c", NULL, NULL},
-                                 {"x86-64-v2", "c", NULL, "-march=x86-64-v2"},
-                                 {"x86-64-v3", "c", NULL, "-march=x86-64-v3"},
-                                 {"x86-64-v4", "c", NULL, "-march=x86-64-v4"},
-                                 {"cuda", "cuda", NULL, NULL}};
 
 typedef struct Compilation {
     const CommandLine *line;
@@ -473,7 +459,7 @@ static int make_executable(const Compilation *c, const char *target,
                           .labels = c->line->value[OPTION_LABELS],
                           .output = c->output,
                           .cc = c->line->value[OPTION_CC],
-                          .march = c->target->march,
+                          .for_target = c->target,
                           .nvcc = c->line->value[OPTION_NVCC],
                           .cuda_arch = c->line->value[OPTION_CUDA_ARCH],
                           .verbose = c->line->given[OPTION_VERBOSE]};
@@ -516,18 +502,14 @@ static int read_target(Compilation *c) {
         options_want_gpu(c->line, (name && !strcmp(name, "cuda")) ||
                                       (c->kinds & EMIT_EXE && c->line->given[OPTION_DEVICE]));
     if (status || !name) return status;
-    bool short_name = name[0] == 'v';
-    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
-        const char *version = strstr(targets[i].name, "-v");
-        if (strcmp(name, targets[i].name) && !(short_name && version && !strcmp(name, version + 1)))
-            continue;
-        c->target = &targets[i];
+    const Target *target = target_find(name);
+    if (target) {
+        c->target = target;
         return strcmp(name, "cuda") ? 0 : check_cuda(c);
     }
-    return options_misuse(c->line,
-                          "--target is portable, c99, native, x86-64, x86-64-v2, x86-64-v3, "
-                          "x86-64-v4 (v2, v3, v4 for short) or cuda, not `%s`",
-                          name);
+    Text names = text_new(c->arena);
+    target_list(&names);
+    return options_misuse(c->line, "--target is %s, not `%s`", names.data, name);
 }
 
 /* One pass on graphs by itself: it is printed, and the way ends there. */

@@ -15,46 +15,7 @@
 #include "driver/process.h"
 #include "emit/common/common.h"
 
-enum { WORD_LIMIT = 64, LABEL_LIMIT = 1 << 20 };
-
-/* One compilation of the model; the first whose test holds at start is taken. */
-typedef struct Variant {
-    const char *name, *march, *test, *text;
-} Variant;
-
-/* The portable ones stand first, the one that runs everywhere last of them; then those that only
- * --target names. */
-#if defined(__x86_64__)
-enum { PORTABLE_COUNT = 3 };
-static const Variant variants[] = {
-    {"v4", "-march=x86-64-v4",
-     "__builtin_cpu_supports(\"avx512f\")&&__builtin_cpu_supports(\"avx512bw\")&&__builtin_cpu_"
-     "supports("
-     "\"avx512dq\")&&__builtin_cpu_supports(\"avx512vl\")&&__builtin_cpu_supports(\"avx512cd\")",
-     "x86-64 with AVX-512"},
-    {"v3", "-march=x86-64-v3",
-     "__builtin_cpu_supports(\"avx2\")&&__builtin_cpu_supports(\"fma\")&&__builtin_cpu_supports("
-     "\"bmi2\")",
-     "x86-64 with AVX2"},
-    {"v1", "-march=x86-64", "1", "any x86-64"},
-    {"v2", "-march=x86-64-v2",
-     "__builtin_cpu_supports(\"sse4.2\")&&__builtin_cpu_supports(\"popcnt\")",
-     "x86-64 with SSE4.2"},
-    {"native", "-march=native", "1", "the processor it was built on"},
-};
-#else
-enum { PORTABLE_COUNT = 1 };
-static const Variant variants[] = {
-    {"base", "-O3", "1", "any processor of this architecture"},
-    {"native", "-march=native", "1", "the processor it was built on"},
-};
-#endif
-
-static const Variant *find_variant(const char *march) {
-    for (size_t i = 0; i < sizeof variants / sizeof *variants; ++i)
-        if (strcmp(variants[i].march, march) == 0) return &variants[i];
-    return NULL;
-}
+enum { WORD_LIMIT = 64, PART_LIMIT = 8, LABEL_LIMIT = 1 << 20 };
 
 static const char *const host_flags[] = {"-std=gnu11", "-O2", "-w", "-c"};
 static const char *const model_flags[] = {
@@ -92,10 +53,10 @@ typedef struct Build {
     Arena *arena;
     char folder[4096];
     Tool cc, nvcc;
-    bool cuda; /* the binary holds code for a GPU */
-    const Variant *variants;
-    int variant_count;
-    bool localize; /* several variants: their symbols are made local, but one */
+    bool cuda;                       /* the binary holds code for a GPU */
+    const Target *parts[PART_LIMIT]; /* compilations of the model */
+    int part_count;
+    bool localize; /* several parts: their symbols are made local, but one */
     const char *runtime;
     Model model;
     NncSession session;
@@ -278,8 +239,8 @@ static int write_sources(Build *build, const Model *model, const Root *root,
     for (const EmbeddedFile *file = templates_files; good && file->name; ++file)
         if (is_host_file(file->name))
             good = jit_write_file(build->folder, file->name, file->text, file->length, error);
-    for (int v = 0; good && v < build->variant_count; ++v) {
-        const char *name = build->variants[v].name;
+    for (int v = 0; good && v < build->part_count; ++v) {
+        const char *name = build->parts[v]->part;
         const char *text =
             arena_printf(build->arena,
                          "#include \"model.c\"\n"
@@ -306,9 +267,9 @@ static int write_sources(Build *build, const Model *model, const Root *root,
                        "        \".text\\n\");\n");
     Text configuration = text_new(build->arena);
     text_append(&configuration, "#define NNC_VARIANTS(X)");
-    for (int v = 0; v < build->variant_count; ++v)
-        text_printf(&configuration, " X(%s, %s, \"%s\")", build->variants[v].name,
-                    build->variants[v].test, build->variants[v].text);
+    for (int v = 0; v < build->part_count; ++v)
+        text_printf(&configuration, " X(%s, %s, \"%s\")", build->parts[v]->part,
+                    build->parts[v]->test, build->parts[v]->text);
     text_append(&configuration, "\n#define NNC_ENTRY ");
     add_literal(&configuration, model->entry->name, strlen(model->entry->name));
     text_append(&configuration, build->cuda ? "\n#define NNC_HOLDS_CUDA 1\n" : "\n");
@@ -332,11 +293,11 @@ static int compile_file(Build *build, const Tool *tool, const char *const *flags
     return run_tool(build, tool->compiler.language, &arguments, ours, hint);
 }
 
-static int compile_variant(Build *build, const Variant *variant) {
-    const char *name = arena_printf(build->arena, "variant_%s", variant->name);
+static int compile_part(Build *build, const Target *part) {
+    const char *name = arena_printf(build->arena, "variant_%s", part->part);
     const char *object = arena_printf(build->arena, "%s.o", name);
     int status = compile_file(build, &build->cc, model_flags,
-                              (int)(sizeof model_flags / sizeof model_flags[0]), variant->march,
+                              (int)(sizeof model_flags / sizeof model_flags[0]), part->march,
                               arena_printf(build->arena, "%s.c", name), object, true,
                               ", which refuses the emitted C code: a mistake in nnc");
     if (status != 0 || !build->localize) return status;
@@ -381,9 +342,9 @@ static int link_binary(Build *build) {
     add_word(&arguments, in_folder(build, "binary"));
     add_word(&arguments, in_folder(build, "standalone.o"));
     add_word(&arguments, in_folder(build, "data.o"));
-    for (int v = 0; v < build->variant_count; ++v)
+    for (int v = 0; v < build->part_count; ++v)
         add_word(&arguments, in_folder(build, arena_printf(build->arena, "variant_%s.o",
-                                                           build->variants[v].name)));
+                                                           build->parts[v]->part)));
     if (build->cuda) add_word(&arguments, in_folder(build, "variant_cuda.o"));
     add_word(&arguments, build->runtime);
     add_word(&arguments, "-l:libpng16.a");
@@ -438,8 +399,8 @@ static int build_binary(Build *build, const Pipeline *pipeline, Root *root, cons
     if (status == 0) status = pipeline_emit(pipeline, root, "c", false, &emitted);
     if (status == 0) status = write_sources(build, model, root, &emitted);
     if (status == 0 && build->cuda) status = write_cuda(build, pipeline, root);
-    for (int v = 0; status == 0 && v < build->variant_count; ++v)
-        status = compile_variant(build, &build->variants[v]);
+    for (int v = 0; status == 0 && v < build->part_count; ++v)
+        status = compile_part(build, build->parts[v]);
     if (status == 0 && build->cuda) status = compile_cuda(build);
     if (status == 0) status = compile_host(build);
     if (status == 0) status = link_binary(build);
@@ -481,19 +442,26 @@ static bool choose_devices(Build *build) {
     return true;
 }
 
+/* The one that --target names; otherwise all common ones, or, where their symbols can't be kept
+ * apart, that which runs everywhere. */
+static void choose_parts(Build *build) {
+    const Target *named = build->options->for_target;
+    build->localize = !named->march && process_find("objcopy");
+    for (int i = 0; i < target_count; i++) {
+        const Target *t = &targets[i];
+        if (!t->part || (named->march ? t != named : !t->common)) continue;
+        if (!named->march && !build->localize) build->part_count = 0;
+        build->parts[build->part_count++] = t;
+    }
+}
+
 int exe_command(const ExeOptions *options) {
     Build build = {.options = options, .arena = arena_new()};
     signals_install();
-    build.localize = !options->march && process_find("objcopy");
-    build.variants = options->march ? find_variant(options->march) : variants;
-    build.variant_count = options->march ? 1 : PORTABLE_COUNT;
-    if (!options->march && !build.localize) { /* only the code that runs everywhere */
-        build.variants += build.variant_count - 1;
-        build.variant_count = 1;
-    }
+    choose_parts(&build);
     build.cc.compiler = (JitCompiler){.language = JIT_C, .command = options->cc};
     build.nvcc.compiler = (JitCompiler){.language = JIT_CUDA, .command = options->nvcc};
-    if (!build.variants) {
+    if (!build.part_count) {
         nnc_fail(&build.error, "binaries for x86-64 are built on x86-64 only");
         build.status = driver_fail(2, &build.error);
     } else if (!read_tool(&build.cc, &build.error)) {

@@ -3,6 +3,7 @@
 #define NNC_DRIVER_EXE_H
 
 #include "driver/model.h"
+#include "driver/targets.h"
 
 typedef struct ExeOptions {
     const char *target; /* FILE[:export] */
@@ -11,9 +12,9 @@ typedef struct ExeOptions {
     const char *labels;  /* a text file, one name a line; may be NULL */
     const char *output;
     const char *cc;
-    const char *march; /* a flag of the C compiler: code for this processor alone; NULL: the best of
-                          several is chosen at start */
-    DeviceWish device; /* CUDA: code for a GPU, too; AUTO: if there is a compiler for it */
+    const Target *for_target; /* one with a march: code for that alone; otherwise the best of
+                                 several is chosen at start */
+    DeviceWish device;        /* CUDA: code for a GPU, too; AUTO: if there is a compiler for it */
     const char *nvcc, *cuda_arch; /* --nvcc, --cuda-arch, or NULL */
     bool verbose;
 } ExeOptions;

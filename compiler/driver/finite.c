@@ -6,7 +6,7 @@
 
 #include <math.h>
 #include <string.h>
-#include "tensor/interpret.h"
+#include "tensor/interpret/interpret.h"
 
 typedef struct Finding {
     Arena *arena;

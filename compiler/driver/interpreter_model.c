@@ -7,7 +7,7 @@
 #include "driver/interpreter_model.h"
 
 #include <string.h>
-#include "tensor/interpret.h"
+#include "tensor/interpret/interpret.h"
 
 enum { ENTRY_LIMIT = 32, ARENA_LIMIT = 256 << 20 };
 

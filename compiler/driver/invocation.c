@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "driver/data.h"
+#include "driver/data/data.h"
 #include "driver/process.h"
 
 static bool is_made_up(const char *spec) {

@@ -11,7 +11,7 @@
 #include "driver/back_end.h"
 #include "driver/jit.h"
 #include "driver/process.h"
-#include "tensor/simplify.h"
+#include "tensor/simplify/simplify.h"
 
 typedef struct Measured {
     const char *function;

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "driver/bench.h"
+#include "driver/bench/bench.h"
 #include "driver/commands.h"
 #include "driver/run.h"
-#include "driver/train.h"
+#include "driver/train/train.h"
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(NNC_SANITIZE)
 static void say(const char *text) {

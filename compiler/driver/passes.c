@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include "tensor/simplify.h"
+#include "tensor/simplify/simplify.h"
 
 static const PassRow before[] = {
     {"parse", "syntax", "text to syntax tree"},

@@ -3,7 +3,7 @@
 #include "driver/pipeline.h"
 
 #include "driver/back_end.h"
-#include "tensor/simplify.h"
+#include "tensor/simplify/simplify.h"
 
 int pipeline_emit(const Pipeline *pipeline, Root *root, const char *backend, bool instrument,
                   EmittedCode *out) {

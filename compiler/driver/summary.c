@@ -4,8 +4,8 @@
 #include "driver/commands.h"
 #include "driver/launches.h"
 #include "lower/lower.h"
-#include "tensor/interpret.h"
-#include "tensor/simplify.h"
+#include "tensor/interpret/interpret.h"
+#include "tensor/simplify/simplify.h"
 
 /* ---- print(model) ---- */
 

@@ -2,7 +2,7 @@
 #include <string.h>
 #include "driver/options.h"
 #include "driver/passes.h"
-#include "driver/train.h"
+#include "driver/train/train.h"
 
 static const char exit_text[] =
     "Exit status: 0 fine; 1 errors in the model; 2 wrong usage; 3 a file or the environment;\n"

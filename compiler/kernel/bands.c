@@ -6,7 +6,7 @@
  * holds a band of whole windows holds all that their elements need, so the result itself need not
  * go through memory.  The schedule is that of contract.c: columns are the result's last axes, a
  * band of them a tile. */
-#include "kernel/contract.h"
+#include "kernel/contract/contract.h"
 
 enum {
     BAND_ELEMENTS = 1 << 14, /* of the tile that holds one row of windows, at most */

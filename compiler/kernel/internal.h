@@ -341,7 +341,7 @@ const char *group_what(Lowering *l, const Group *group, const char **path);
 void group_finish(Lowering *l, const Group *group, Builder *b, const char *name);
 /* The layout of a cell's type in this program. */
 const Layout *layout_of_type(const KernelProgram *program, const TensorType *type);
-/* layouts.c: the stored form of every cell, by type, for the whole program. */
+/* stored_forms.c: the stored form of every cell, by type, for the whole program. */
 void layouts_decide(KernelProgram *program);
 int64_t panel_width(int64_t extent);
 

@@ -1,19 +1,20 @@
 /* Inside of lowering: the state of abstract execution and the functions that its files share.
  *
- * eval_*.c     statements, expressions, calls, compile-time arithmetic (the language)
- * module*.c    classes, instances, members, cells' declaration, names and paths
+ * eval/        statements, expressions, calls, compile-time arithmetic (the language)
+ * module/      classes, instances, members, cells' declaration, names and paths
+ * tensor/      tensors: operators with broadcasting and promotion, subscripts, `prim.*`
+ * cells/       versions, gradients, backward, grad, updates, optimizers
  * signature.c  types of arguments and results: binding and checking dims
  * entry.c      exports and train blocks to Program entries
  * library.c    the prelude's index, namespaces, imports
- * tensor_*.c   tensors: operators with broadcasting and promotion, subscripts, `prim.*`
- * cells.c      versions, gradients, backward, grad, updates, optimizers
- * scan.c, vjp.c structured computations */
+ * scan.c, vjp.c structured computations
+ * blame.c, story.c where an error is reported, and how its shape came about */
 #ifndef NNC_LOWER_INTERNAL_H
 #define NNC_LOWER_INTERNAL_H
 
 #include "base/diagnostic.h"
 #include "lower/lower.h"
-#include "lower/value.h"
+#include "lower/eval/value.h"
 #include "tensor/graph.h"
 
 /* One call of a .nn function being executed. */
@@ -166,7 +167,7 @@ void cells_finish_root(Lowerer *lw, Root *root);
 /* Builds ENTRY_INIT (and ENTRY_RESET) from the cells' initialisers. */
 void cells_build_init(Lowerer *lw, Root *root);
 
-#include "lower/evaluation.h"
-#include "lower/modules.h"
+#include "lower/eval/evaluation.h"
+#include "lower/module/modules.h"
 
 #endif

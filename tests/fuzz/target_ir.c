@@ -3,7 +3,7 @@
 #include <string.h>
 #include "fuzz.h"
 #include "tensor/ir.h"
-#include "tensor/simplify.h"
+#include "tensor/simplify/simplify.h"
 #include "tensor/verify.h"
 
 const char target_name[] = "ir";

@@ -12,7 +12,7 @@
 #include "language.h"
 #include "lower/lower.h"
 #include "plan/plan.h"
-#include "tensor/simplify.h"
+#include "tensor/simplify/simplify.h"
 #include "tensor/verify.h"
 
 const char target_name[] = "language";

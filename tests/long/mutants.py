@@ -41,7 +41,7 @@ QUICK = re.compile(r"(unit|diag|golden|structure)_(?!adversarial)")
 RANDOM_PROGRAMS = os.environ.get("RANDOM_COUNT", "200")
 AREAS = (("compiler/**/*.c", 14), ("templates/*.h", 4), ("compiler/prelude/*/*.nn", 2))
 if GPU:
-    AREAS = (("compiler/kernel/gpu_*.c", 12), ("compiler/emit/cuda/*.c", 4), ("templates/cuda_*.h", 4))
+    AREAS = (("compiler/kernel/gpu/*.c", 12), ("compiler/emit/cuda/*.c", 4), ("templates/cuda_*.h", 4))
 # A compiler with a fault may ask for memory or write without end.
 BOUNDED = ["prlimit", "--fsize=%d" % (1 << 30), "--core=0"]
 BOUNDED_MEMORY = ["--as=%d" % (8 << 30)]
@@ -50,7 +50,7 @@ SANITIZED = re.compile(r"numeric_test_random|cuda_api")
 WAITING = 1200  # seconds of a test that waits for ever; one that computes for ever meets its limit of processor time
 # Part of a file's name -> tests that soon notice what is wrong there.
 LIKELY = (("driver/", "runtime|compile|cuda_d"), ("gpu_sort", "cuda_test_indexed"), ("gpu_scatter", "cuda_test_indexed"),
-          ("gpu_indexed", "cuda_test_indexed"), ("cuda_sort", "cuda_test_indexed"), ("gpu_library", "cuda_(test_)?gemm"),
+          ("gpu_indexed", "cuda_test_indexed"), ("cuda_sort", "cuda_test_indexed"), ("gpu_cublaslt", "cuda_(test_)?gemm"),
           ("cuda_gemm", "cuda_(test_)?gemm"), ("gpu_contract", "cuda_test_(loops|precision|gemm)"),
           ("cuda_mma", "cuda_test_precision"), ("gpu_", "cuda_test_(loops|indexed)"), ("cuda_device", "cuda_test_(loops|indexed)"),
           ("cuda", "cuda_(trace|launches|device|api|test_loops)"), ("sema/", "programs|prelude"),

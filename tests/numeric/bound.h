@@ -22,7 +22,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "tensor/interpret_internal.h"
+#include "tensor/interpret/interpret_internal.h"
 
 #define BOUND_SLACK 2.0
 

@@ -24,9 +24,9 @@
 #include "command.h"
 #include "emit/emit.h"
 #include "nncrt_train.h"
-#include "tensor/interpret.h"
+#include "tensor/interpret/interpret.h"
 #include "tensor/ir.h"
-#include "tensor/simplify.h"
+#include "tensor/simplify/simplify.h"
 
 typedef struct Case {
     const char *name;

@@ -4,7 +4,7 @@
 #ifndef TESTS_NUMERIC_RANDOM_BASE_H
 #define TESTS_NUMERIC_RANDOM_BASE_H
 
-#include "tensor/autodiff.h"
+#include "tensor/autodiff/autodiff.h"
 #include "tensor/program.h"
 
 typedef struct RandomGraphOptions {

@@ -8,7 +8,7 @@
 
 #include "kernel/kernel.h"
 #include "tensor/ir.h"
-#include "tensor/simplify.h"
+#include "tensor/simplify/simplify.h"
 
 /* Found in the printed kernels and remarks of a simplified program. */
 typedef struct CoverageSchedule {

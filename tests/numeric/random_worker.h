@@ -21,7 +21,7 @@
 #include "numeric/bound.h"
 #include "numeric/random_base.h"
 #include "tensor/ir.h"
-#include "tensor/simplify.h"
+#include "tensor/simplify/simplify.h"
 #include "tensor/verify.h"
 
 /* ---- configurations ---- */

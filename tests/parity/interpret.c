@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "lower/lower.h"
 #include "syntax/parse.h"
-#include "tensor/interpret.h"
+#include "tensor/interpret/interpret.h"
 
 enum { MAX_WORD = 256, MAX_ARGUMENTS = 64, MAX_TEXT = 1 << 26 };
 

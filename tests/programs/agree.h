@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "lower/lower.h"
 #include "syntax/parse.h"
-#include "tensor/interpret.h"
+#include "tensor/interpret/interpret.h"
 
 static inline uint32_t agree_hash(const char *text) {
     uint32_t h = 2166136261u;

@@ -3,7 +3,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include "tensor/interpret.h"
+#include "tensor/interpret/interpret.h"
 
 const char *__real_interpret_entry(Environment *env, InterpretMode mode, const Entry *entry,
                                    const int64_t *dims, Tensor *const *arguments, Tensor **results);

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "lower/lower.h"
 #include "plan/plan.h"
-#include "tensor/simplify.h"
+#include "tensor/simplify/simplify.h"
 
 /* In parse.h, whose tree has names that kernels use too. */
 SourceUnit *syntax_parse(Arena *arena, const SourceFile *file, DiagnosticSink *sink);

@@ -12,9 +12,9 @@
 #include "base/file.h"
 #include "lower/lower.h"
 #include "syntax/parse.h"
-#include "tensor/interpret.h"
+#include "tensor/interpret/interpret.h"
 #include "tensor/ir.h"
-#include "tensor/simplify.h"
+#include "tensor/simplify/simplify.h"
 #include "tensor/verify.h"
 
 static const char *const examples[] = {"char_lstm", "custom",   "fashion_mnist", "gpt2",

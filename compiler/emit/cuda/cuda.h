@@ -24,7 +24,7 @@ void cuda_write_launches(SourceWriter *w);
 void cuda_find_widths(SourceWriter *w);
 bool cuda_has_library(const Plan *plan);
 
-/* ---- library.c: calls of cuBLASLt ---- */
+/* ---- cublaslt.c: calls of cuBLASLt ---- */
 void cuda_library_call(EntryWriter *e, const Step *s, int indent);
 /* nn_products_<symbol>: asks what the library may not be asked while the entry's steps are
  * captured; false: it has no products of its, and nothing was written. */

@@ -16,7 +16,7 @@
 #include "base/file.h"
 #include "lower/lower.h"
 #include "syntax/parse.h"
-#include "tensor/interpret.h"
+#include "tensor/interpret/interpret.h"
 #include "tensor/ir.h"
 #include "tensor/verify.h"
 

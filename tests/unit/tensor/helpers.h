@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tensor/interpret.h"
+#include "tensor/interpret/interpret.h"
 #include "tensor/ir.h"
 #include "tensor/verify.h"
 

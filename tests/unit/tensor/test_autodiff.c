@@ -7,8 +7,8 @@
 #include <cmocka.h>
 #include <math.h>
 #include <string.h>
-#include "tensor/autodiff.h"
-#include "tensor/interpret.h"
+#include "tensor/autodiff/autodiff.h"
+#include "tensor/interpret/interpret.h"
 #include "tensor/ir.h"
 #include "tensor/verify.h"
 

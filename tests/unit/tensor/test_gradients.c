@@ -13,10 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 #include "numeric/random_graph.h"
-#include "tensor/autodiff.h"
-#include "tensor/interpret.h"
+#include "tensor/autodiff/autodiff.h"
+#include "tensor/interpret/interpret.h"
 #include "tensor/ir.h"
-#include "tensor/simplify.h"
+#include "tensor/simplify/simplify.h"
 #include "tensor/verify.h"
 #include "unit/tensor/gradient_cases.h"
 

@@ -3,7 +3,7 @@
 #include "unit/tensor/helpers.h"
 
 #include "numeric/sample.h"
-#include "tensor/simplify.h"
+#include "tensor/simplify/simplify.h"
 
 static uint64_t seed = 1;
 static double unit(void) {

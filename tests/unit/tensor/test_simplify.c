@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "tensor/ir.h"
-#include "tensor/simplify.h"
+#include "tensor/simplify/simplify.h"
 #include "tensor/verify.h"
 
 typedef struct Rewrite {
