@@ -103,6 +103,8 @@ bool lower_check_reach(Lowerer *lw, const Node *node, Span span);
 
 /* ---- tensors (tensor_*.c) ---- */
 bool value_is_tensor(const Value *v); /* TENSOR or CELL */
+/* A computation of a module's body that waits for `init` (parameter.c). */
+bool value_is_delayed(const Value *v);
 /* Current node of a TENSOR or CELL; NULL after reporting otherwise. */
 Node *value_node(Lowerer *lw, const Value *v, Span span);
 /* Numbers become rank-0 constants of the dtype that torch would give beside `like` (NULL: default

@@ -197,7 +197,7 @@ static bool host_word(Lowerer *lw, Name name, Scope *scope, const Value *v) {
     if (!strcmp(w, "tuple")) return v->kind == VALUE_TUPLE;
     if (!strcmp(w, "dict")) return v->kind == VALUE_DICT;
     if (!strcmp(w, "dtype")) return v->kind == VALUE_DTYPE;
-    if (!strcmp(w, "Tensor")) return value_is_tensor(v);
+    if (!strcmp(w, "Tensor")) return value_is_tensor(v) || value_is_delayed(v);
     if (!strcmp(w, "module")) return v->kind == VALUE_INSTANCE;
     if (!strcmp(w, "None")) return v->kind == VALUE_NONE;
     if (dtype_parse(w, &dtype))

@@ -22,7 +22,6 @@ class Case:
     no_gradient: bool = False
     condition: float = 1.0  # of the row: the bound is this much wider; the table of cases says why
     rounded: bool = False  # torch rounds a constant of the derivative to f32
-    vary: bool = True  # every argument takes two values over the row's cases
 
     @property
     def key(self):

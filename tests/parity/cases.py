@@ -19,17 +19,18 @@ IN = {"inputs": "N 4 7 6"}
 
 # ---- linear, lookup ----
 
-layer("nn.Linear", "N 5", "5, 3", ("4, 2, bias=False", {"inputs": "2 N 4"}), zero="N")
+layer("nn.Linear", "N 5", "5, 3", ("4, 2, bias=False", {"inputs": "2 N 4"}), ("0, 2", {"inputs": "N 0"}), zero="N")
 layer("nn.Bilinear", "N 5; N 4", "5, 4, 3", ("2, 3, 4, bias=False", {"inputs": "M N 2; M N 3"}), call="m(x0, x1)", zero="N")
 layer("nn.Embedding", "i7: N T", "7, 3", "9, 4, padding_idx=2", "7, 3, padding_idx=-7", "7, 3, 1, 0.5", "7, 3, None, 0.8, 1.0",
-      "7, 3, scale_grad_by_freq=True", "9, 3, max_norm=1.0, norm_type=3.0, scale_grad_by_freq=True, padding_idx=3", zero="N", vary=False)
-function("F.embedding", "i7: N T; 7 3", "x0, x1", "x0, x1, 2", "x0, x1, padding_idx=-3, scale_grad_by_freq=True", vary=False)
+      "7, 3, scale_grad_by_freq=True", "9, 3, max_norm=1.0, norm_type=3.0, scale_grad_by_freq=True, padding_idx=3",
+      ("7, 3", {"call": "F.embedding(x0, m.weight, max_norm=0.5, norm_type=1.0)"}), zero="N")
+function("F.embedding", "i7: N T; 7 3", "x0, x1", "x0, x1, 2", "x0, x1, padding_idx=-3, scale_grad_by_freq=True")
 layer("nn.EmbeddingBag", "i7: N T", "7, 3", "7, 3, 0.7, 1.0, mode='sum'", "7, 3, max_norm=0.5, scale_grad_by_freq=True", "9, 4, mode='sum', padding_idx=2", "7, 3, mode='max', padding_idx=-1",
       ("7, 3, mode='sum'", {"inputs": "i7: N T; N T", "call": "m(x0, per_sample_weights=x1)"}),
       ("7, 3", {"inputs": "i7: L", "call": "m(x0, torch.arange(3) * 2)"}),
       ("7, 3, mode='max', padding_idx=1", {"inputs": "i7: L", "call": "m(x0, torch.arange(3) * 2)"}),
-      ("7, 3, mode='sum', include_last_offset=True", {"inputs": "i7: 6", "call": "m(x0, torch.arange(4) * 2)"}), vary=False)
-layer("nn.Identity", "N 5", "", vary=False)
+      ("7, 3, mode='sum', include_last_offset=True", {"inputs": "i7: 6", "call": "m(x0, torch.arange(4) * 2)"}))
+layer("nn.Identity", "N 5", "", "54, 0.1")
 layer("nn.Flatten", "N 4 3 2", "", "2", "0, 2", "start_dim=-2, end_dim=-1", zero="N")
 layer("nn.Unflatten", "N 12 2", "1, (3, 4)", "1, (2, 2, 3)", ("0, (2, 2)", {"inputs": "4 3"}), zero="N")
 
@@ -74,7 +75,11 @@ for d, extent, window in ((1, "9", "(2,)"), (2, "9 8", "(2, 3)"), (3, "5 6 7", "
           (f"{window}, 2, 1", {"call": f"m(*F.max_pool{d}d(x0, {window}, 2, 1, return_indices=True), output_size=x0.shape)"}),
           (f"3, stride={(2,) * d}, padding=1", {"inputs": f"3 {extent}", "call": f"m(*F.max_pool{d}d(x0, 3, 2, 1, return_indices=True), output_size={tuple(map(int, extent.split()))})"}))
     function(f"F.max_pool{d}d", f"M 3 {extent}", "x0, 2", f"x0, {window}, 2, 1, 2, True, True", f"x0, 3, stride=1, padding=1, dilation=1, return_indices=True")
-    function(f"F.max_unpool{d}d", f"M 3 {extent}", f"F.max_unpool{d}d(*F.max_pool{d}d(x0, 2, return_indices=True), 2, output_size=x0.shape)", vary=False)
+    some = ", ".join(["4", "3", "2"][:d])
+    place = f"torch.zeros_like(x0, dtype=torch.int64) + torch.arange({(4, 12, 24)[d - 1]}).view({some})"
+    function(f"F.max_unpool{d}d", f"M 3 {some.replace(',', '')}", f"x0, {place}, 2", f"x0, {place} * 2, {(2,) * d}, 3, padding=1",
+             f"x0, indices={place}, kernel_size=3, stride=3, output_size={(12, 9, 6)[:d]}",
+             f"F.max_unpool{d}d(*F.max_pool{d}d(x0, 2, return_indices=True), 2, output_size=x0.shape)")
     override = [", divisor_override=5"][: d > 1]
     layer(f"nn.AvgPool{d}d", f"M 3 {extent}", "3", f"{window}, 2, 1", "3, stride=2, padding=1, count_include_pad=False",
           "2, stride=3, padding=1, ceil_mode=True", "3, 2, 1, True, False", *("3, 2" + o for o in override))
@@ -84,7 +89,7 @@ for d, extent in CONV.items():
     k = {1: "(2,)", 2: "(2, 3)", 3: "(2, 3, 1)"}[d]
     layer(f"nn.ConvTranspose{d}d", f"M 4 {extent}", "4, 3, 3", f"4, 6, {k}, 2, 1, 1, 2, False, 2", "4, 2, 2, stride=3, output_padding=2",
           ("2, 3, 2", {"inputs": f"2 {extent}"}), ("4, 3, 3, 3, 1", {"call": f"m(x0, output_size={tuple(3 * int(n) for n in extent.split())})"}),
-          ("2, 3, 2, stride=2", {"inputs": f"2 {extent}", "call": f"m(x0, {[2 * int(n) + 1 for n in extent.split()]})"}), vary=False)
+          ("2, 3, 2, stride=2", {"inputs": f"2 {extent}", "call": f"m(x0, {[2 * int(n) + 1 for n in extent.split()]})"}))
     layer(f"nn.LPPool{d}d", f"p: M 3 {extent}", "2.0, 2", f"3.0, {k if d > 1 else 2}, 1", "1.0, 3, 2, ceil_mode=True")
     layer(f"nn.AdaptiveMaxPool{d}d", f"M 3 {extent}", "2", "1", f"{tuple(range(2, 2 + d))}", "3, True",
           (f"{tuple(range(2, 2 + d))}, return_indices=True", {"inputs": f"3 {extent}"}))
@@ -96,8 +101,8 @@ for d, extent in CONV.items():
     layer(f"nn.InstanceNorm{d}d", f"N 4 {extent}", "4", "4, eps=0.01, affine=True", "4, 1e-5, 0.3, True, True",
           ("4, track_running_stats=True, momentum=0.2", {"train": False}), ("2", {"inputs": f"2 {extent}"}), "4, affine=True, bias=False")
 layer("nn.LocalResponseNorm", "N 5 4 3", "3", "2, 0.5, 0.6, 2.0", "5, alpha=1.0", zero="N")
-layer("nn.AlphaDropout", "N 5", "0.0", "p=0.3, inplace=True", vary=False, train=False)
-layer("nn.FeatureAlphaDropout", "N 5 2", "0.0", "p=0.3, inplace=True", vary=False, train=False)
+layer("nn.AlphaDropout", "N 5", "0.0", "p=0.3, inplace=True", train=False)
+layer("nn.FeatureAlphaDropout", "N 5 2", "0.0", "p=0.3, inplace=True", train=False)
 layer("nn.PixelShuffle", "N 12 3 2", "2", "1", ("3", {"inputs": "9 3 2"}))
 layer("nn.PixelUnshuffle", "N 2 6 12", "2", "1", ("3", {"inputs": "2 9 3"}))
 layer("nn.ChannelShuffle", "N 6 3 2", "2", "3")
@@ -136,13 +141,13 @@ loss("nn.MSELoss", "N 5; N 5", zero="N")
 loss("nn.L1Loss", "N 5; N 5", zero="N")
 loss("nn.SmoothL1Loss", "N 5; N 5", "beta=0.3", "beta=0.0")
 loss("nn.HuberLoss", "N 5; N 5", "delta=0.3")
-loss("nn.BCELoss", "u: N 5; u: N 5", vary=False)
-loss("nn.BCEWithLogitsLoss", "w: N 5; u: N 5", vary=False)
+loss("nn.BCELoss", "u: N 5; u: N 5", "torch.tensor([0.5, 1.5, 2.0, 0.7, 1.2])")
+loss("nn.BCEWithLogitsLoss", "w: N 5; u: N 5", "torch.tensor([0.5, 1.5, 2.0, 0.7, 1.2])", "pos_weight=torch.tensor([0.5, 1.5, 2.0, 0.7, 1.2])", "0.5 * torch.ones(5), reduction='none', pos_weight=2 * torch.ones(5)")
 loss("nn.KLDivLoss", "N 5; u: N 5", "reduction='batchmean', log_target=True", "reduction='batchmean'")
-loss("nn.NLLLoss", "N 5; i5: N", "ignore_index=2", ("", {"inputs": "N 5 4; i5: N 4"}), ("", {"inputs": "5; i5:"}), vary=False)
+loss("nn.NLLLoss", "N 5; i5: N", "ignore_index=2", ("", {"inputs": "N 5 4; i5: N 4"}), ("", {"inputs": "5; i5:"}), "torch.tensor([0.5, 1.5, 2.0, 0.7, 1.2])", "weight=torch.tensor([0.5, 1.5, 2.0, 0.7, 1.2]) * 2, reduction='sum'")
 loss("nn.CrossEntropyLoss", "N 5; i5: N", "ignore_index=2, label_smoothing=0.1", ("label_smoothing=0.2", {"inputs": "N 5 4; i5: N 4"}),
      "reduction='none', label_smoothing=0.3, ignore_index=1", ("label_smoothing=0.1", {"inputs": "N 5; u: N 5"}),
-     ("reduction='sum'", {"inputs": "N 5 4; u: N 5 4"}), ("", {"inputs": "5; i5:"}), vary=False)
+     ("reduction='sum'", {"inputs": "N 5 4; u: N 5 4"}), ("", {"inputs": "5; i5:"}), "torch.tensor([0.5, 1.5, 2.0, 0.7, 1.2])", ("weight=torch.tensor([0.5, 1.5, 2.0, 0.7, 1.2]), label_smoothing=0.1", {"inputs": "N 5 4; i5: N 4"}))
 loss("nn.SoftMarginLoss", "N 5; d: N 5", call="m(x0, torch.sign(x1))")
 loss("nn.HingeEmbeddingLoss", "N 5; N 5", "0.3", "margin=2.0, reduction='sum'", call="m(x0, torch.sign(x1))")
 loss("nn.CosineEmbeddingLoss", "N 5; N 5; N", "0.3", ("margin=-0.2", {"inputs": "5; 5; 1", "call": "m(x0, x1, torch.sign(x2)[0])"}),
@@ -151,13 +156,19 @@ loss("nn.MarginRankingLoss", "N 5; N 5; N 5", "0.5", "margin=1.0, reduction='non
 loss("nn.TripletMarginLoss", "N 5; N 5; N 5", "0.5, 1.0, 1e-3, True", "p=3.0, margin=2.0", "swap=True, reduction='none'", call="m(x0, x1, x2)")
 loss("nn.TripletMarginWithDistanceLoss", "N 5; N 5; N 5", "margin=0.5, swap=True", "distance_function=nn.PairwiseDistance(p=1.0)",
      "distance_function=F.cosine_similarity, margin=0.7", call="m(x0, x1, x2)")
-loss("nn.PoissonNLLLoss", "N 5; p: N 5", "full=True", "False, eps=0.1, full=True", call="m(x0, x1 * 2)", vary=False)
+loss("nn.PoissonNLLLoss", "N 5; p: N 5", "full=True", "False, eps=0.1, full=True", call="m(x0, x1 * 2)")
 table.cases[-1].inputs = ["p: N 5", "p: N 5"]
 loss("nn.GaussianNLLLoss", "N 5; N 5; p: N 5", "full=True", "eps=1.0", ("eps=0.5, full=True", {"inputs": "N 5; N 5; p: N 1"}),
      ("reduction='none'", {"inputs": "N 5; N 5; p: N"}), call="m(x0, x1, x2)")
-loss("nn.MultiMarginLoss", "N 5; i5: N", "2, 0.5", "p=2, reduction='none'", ("", {"inputs": "5; i5:"}), vary=False)
+loss("nn.MultiMarginLoss", "N 5; i5: N", "2, 0.5", "p=2, reduction='none'", ("", {"inputs": "5; i5:"}), "weight=torch.tensor([0.5, 1.5, 2.0, 0.7, 1.2])")
 loss("nn.MultiLabelMarginLoss", "N 5; i-1..5: N 5", ("", {"inputs": "5; i-1..5: 5"}))
-loss("nn.MultiLabelSoftMarginLoss", "N 5; u: N 5", vary=False)
+loss("nn.MultiLabelSoftMarginLoss", "N 5; u: N 5", "torch.tensor([0.5, 1.5, 2.0, 0.7, 1.2])")
+
+# Each sample has targets of every cluster: torch gives one without a target no gradient.
+layer("nn.AdaptiveLogSoftmaxWithLoss", "N 9", "9, 12, [3, 7], 2.0", ("9, 10, (2, 5, 8), 1.5, True", {"inputs": "10 9", "call": "m(x0, torch.arange(10))"}),
+      ("8, 6, cutoffs=[2], head_bias=False", {"inputs": "8", "call": "m(x0, torch.tensor(4))"}),
+      ("9, 12, [1, 11]", {"call": "m.log_prob(x0)"}), ("9, 12, [3, 7], 3.0, True", {"inputs": "N 9", "call": "m.predict(x0 * 3)"}),
+      call="m(x0, torch.arange(x0.shape[0]) * 4 % 12)")
 
 # Tensors among the options: as functions.
 function("F.nll_loss", "N 5; i5: N; dp: 5", "x0, x1, x2", "x0, x1, weight=x2, reduction='sum'", "x0, x1, x2, ignore_index=1",
@@ -186,7 +197,7 @@ layer("nn.CTCLoss", "w: T N 5; i1..5: N 2", "", ("1, 'sum'", {"inputs": "w: T N 
       call="m(torch.log_softmax(x0, 2), x1, (5, 4, 4), (2, 1, 0))", condition=4)
 function("F.ctc_loss", "w: T N 5; i1..5: N 2", "x0.log_softmax(-1), x1, (5, 4, 4), (2, 1, 1)", "x0.log_softmax(-1), x1, (5, 1, 4), (2, 2, 1), reduction='none'",
          "x0.log_softmax(-1), x1, (4, 4, 4), (2, 0, 1), 0, 'sum', True",
-         "x0.log_softmax(-1), x1 - 1, (5, 4, 5), (2, 1, 1), blank=4, reduction='none'", condition=4, vary=False)
+         "x0.log_softmax(-1), x1 - 1, (5, 4, 5), (2, 1, 1), blank=4, reduction='none'", condition=4)
 
 # ---- recurrent ----
 
@@ -196,7 +207,7 @@ for row in ("nn.LSTM", "nn.GRU", "nn.RNN"):
            "nn.LSTM": ("4, 2, 2, False, True, 0.0, True", "4, 3, proj_size=2, num_layers=2, bidirectional=True")}
     layer(row, "T N 4", "4, 3", *own[row], "4, 3, num_layers=2, bidirectional=True", ("4, 5, batch_first=True", {"inputs": "N T 4"}),
           ("4, 3", {"inputs": state[0], "call": state[1]}), ("4, 3, dropout=0.4, num_layers=2", {"train": False}),
-          ("2, 3, bidirectional=True", {"inputs": "T 2"}), vary=False)
+          ("2, 3, bidirectional=True", {"inputs": "T 2"}))
 layer("nn.LSTMCell", "N 4", "4, 3", "4, 2, bias=False", ("2, 3", {"inputs": "N 2; N 3; N 3", "call": "m(x0, (x1, x2))"}), zero="N")
 layer("nn.GRUCell", "N 4", "4, 3", "4, 2, bias=False", ("2, 3", {"inputs": "N 2; N 3", "call": "m(x0, x1)"}))
 layer("nn.RNNCell", "N 4", "4, 3", "4, 2, bias=False, nonlinearity='relu'", ("2, 3", {"inputs": "N 2; N 3", "call": "m(x0, x1)"}))
@@ -213,9 +224,9 @@ layer("nn.MultiheadAttention", "T N 4; T N 4", "4, 2", ("6, 3, 0.0, False, batch
       call="m(x0, x1, x1)")
 layer("nn.TransformerEncoderLayer", "T N 4", "4, 2, 5, 0.0", "4, 2, 5, 0.0, 'gelu', 0.1, False, True, False",
       ("6, 3, dim_feedforward=7, dropout=0.0, batch_first=True", {"inputs": "N T 6"}), ("4, 1, 5, 0.0, F.silu", {"inputs": "T N 4; T T", "call": "m(x0, x1)"}),
-      ("4, 1, 5, 0.0", {"call": "m(x0, nn.Transformer.generate_square_subsequent_mask(5), is_causal=True)"}), vary=False)
+      ("4, 1, 5, 0.0", {"call": "m(x0, nn.Transformer.generate_square_subsequent_mask(5), is_causal=True)"}), ("4, 2, 5, dropout=0.3", {"train": False}))
 layer("nn.TransformerDecoderLayer", "T N 4; M N 4", "4, 2, 5, 0.0", "4, 2, 5, 0.0, 'gelu', 0.1, False, True, False",
-      ("6, 3, dim_feedforward=7, dropout=0.0, batch_first=True", {"inputs": "N T 6; N M 6"}), call="m(x0, x1)", vary=False)
+      ("6, 3, dim_feedforward=7, dropout=0.0, batch_first=True", {"inputs": "N T 6; N M 6"}), ("4, 2, 5, dropout=0.3", {"train": False}), call="m(x0, x1)")
 layer("nn.TransformerEncoder", "T N 4", "nn.TransformerEncoderLayer(4, 2, 5, 0.0), 2",
       "nn.TransformerEncoderLayer(4, 1, 3, 0.0, norm_first=True), 1, nn.LayerNorm(4)",
       ("nn.TransformerEncoderLayer(4, 2, 5, 0.0, batch_first=True), 3, norm=None, enable_nested_tensor=False, mask_check=False",
@@ -234,8 +245,7 @@ function("F.interpolate", "M 3 5 4", "x0, size=(7, 3)", "x0, scale_factor=2.0", 
          ("x0, scale_factor=2, mode='trilinear'", {"inputs": "M 2 2 3 2"}),
          "x0, (3, 7), mode='bilinear', antialias=True", "x0, (7, 2), mode='bicubic', antialias=True", "x0, (2, 3), None, 'bilinear', True, None, True",
          "x0, (2, 2), mode='bicubic', align_corners=False, antialias=True", "x0, scale_factor=0.7, mode='bilinear', recompute_scale_factor=True")
-layer("nn.Upsample", "M 3 5 4", "(7, 3)", "scale_factor=2, mode='bilinear'", "None, 1.5, 'bilinear', True", "scale_factor=3, mode='bicubic', align_corners=True",
-      vary=False)
+layer("nn.Upsample", "M 3 5 4", "(7, 3)", "scale_factor=2, mode='bilinear'", "None, 1.5, 'bilinear', True", "scale_factor=3, mode='bicubic', align_corners=True", "scale_factor=1.7, mode='bilinear', recompute_scale_factor=True")
 
 # ---- functions of tensors ----
 
@@ -247,7 +257,7 @@ function("torch.heaviside", "d: N 5; d: N 5", "x0, x1", ("x0, x1", {"special": T
 function("torch.hypot", "N 5; N 5", "x0, x1", ("x0, x1", {"inputs": "N 1; 4"}))
 function("torch.logaddexp", "N 5; N 5", "x0, x1", ("x0, x1", {"inputs": "N 1; 4"}), "x0, x0 * 1")
 function("torch.logaddexp2", "N 5; N 5", "x0, x1", ("x0, x1", {"inputs": "N 1; 4"}))
-function("torch.nan_to_num", "N 5", "x0, 0.5, 3.0, -4.0", ("x0, nan=1.0, posinf=2.0, neginf=-3.0", {"special": True}), vary=False)
+function("torch.nan_to_num", "N 5", "x0, 0.5, 3.0, -4.0", ("x0, nan=1.0, posinf=2.0, neginf=-3.0", {"special": True}))
 function("torch.logit", "u: N 5", "x0", "x0, 0.2", "x0, eps=0.1")
 function("torch.xlogy", "N 5; p: N 5", "x0, x1", ("x0, x1", {"inputs": "N 1; p: 4"}))
 function("torch.sinc", "N 5", "x0", ("x0", {"inputs": "w: N"}))
@@ -259,8 +269,8 @@ function("torch.var_mean", "N 5 4", "x0, 1", "x0, (0, 2), correction=0", "x0, -1
 function("torch.cumsum", "N 5 4", "x0, 1", "x0, -1", "x0, 0", zero="N")
 function("torch.cumprod", "N 5 4", "x0, 1", "x0, -1")
 function("torch.logcumsumexp", "N 5 4", "x0, 1", "x0, -1")
-function("torch.diff", "N 5 4", "x0", "x0, 2, 1", "x0, n=0", vary=False)
-function("torch.meshgrid", "N; 4", "x0, x1, indexing='ij'", "x0, x1, indexing='xy'", vary=False)
+function("torch.diff", "N 5 4", "x0", "x0, 2, 1", "x0, n=0", ("x0, 1, 2, x1, x1 * 2", {"inputs": "N 5 4; N 5 1"}), ("x0, prepend=x1", {"inputs": "N 4; N 2"}), ("x0, n=3, dim=0, append=x0 * 2", {"inputs": "5 4"}))
+function("torch.meshgrid", "N; 4", "x0, x1, indexing='ij'", "x0, x1, indexing='xy'")
 function("torch.rot90", "N 5 4", "x0", "x0, 2, (1, 2)", "x0, 3, (0, 2)", "x0, -1, [1, 2]", "x0, 4")
 function("torch.roll", "N 5 4", "x0, 2, 1", "x0, -3, 1", "x0, shifts=7, dims=2")
 function("torch.logsumexp", "N 5 4", "x0, 1", "x0, (0, 2)", "x0, -1, keepdim=True")
@@ -279,12 +289,12 @@ for name in ("greater", "greater_equal", "less", "less_equal", "not_equal"):
 function("torch.arctan2", "N 5; N 5", "x0, x1", ("x0, x1", {"inputs": "N 1; 4"}))
 function("torch.multiply", "N 5; N 5", "x0, x1", ("x0, x1", {"inputs": "N 1; 4"}))
 function("torch.true_divide", "N 5; p: N 5", "x0, x1", ("x0, x1", {"inputs": "N 1; p: 4"}))
-function("torch.divide", "N 5; dp: N 5", "x0, x1", "x0, x1, rounding_mode='floor'", "x0, x1, rounding_mode='trunc'", vary=False)
-function("torch.subtract", "N 5; N 5", "x0, x1", "x0, x1, alpha=2", vary=False)
-function("torch.rsub", "N 5; N 5", "x0, x1", "x0, x1, alpha=2", vary=False)
+function("torch.divide", "N 5; dp: N 5", "x0, x1", "x0, x1, rounding_mode='floor'", "x0, x1, rounding_mode='trunc'")
+function("torch.subtract", "N 5; N 5", "x0, x1", "x0, x1, alpha=2")
+function("torch.rsub", "N 5; N 5", "x0, x1", "x0, x1, alpha=2")
 function("torch.clamp_min", "N 5", "x0, 0.5", "x0, -1.0")
 function("torch.clamp_max", "N 5", "x0, 0.5", "x0, -1.0")
-function("torch.concatenate", "N 5; N 2", "[x0, x1], 1", ("(x0, x1)", {"inputs": "N 5; M 5"}), vary=False)
+function("torch.concatenate", "N 5; N 2", "[x0, x1], 1", ("(x0, x1)", {"inputs": "N 5; M 5"}), "[x0, x1], axis=1", "[x1, x0], dim=1")
 function("torch.moveaxis", "N 5 4", "x0, 0, 1", "x0, -1, 0")
 function("torch.swapdims", "N 5 4", "x0, 0, 1", "x0, -1, 0")
 function("torch.adjoint", "N 5 4", "x0")
@@ -298,9 +308,9 @@ for side in ("left", "right"):
                        for by in (f"x1.to(torch.{dtype})", "7", "31"))
     function(shift, "i-900..900: N 5; i-3..70: N 5", "(" + ", ".join(f"{shift}(x0, {by})" for by in ("x1", 62, 63, 64, -1)) + ")",
              (f"({narrow})", {"inputs": "i-900..900: N 5; i-3..35: N 5"}), "x0, 3")
-function("torch.isclose", "N 5; N 5", "x0, x0 + 1e-9", "x0, x1, 0.5, 0.1", "x0, x1, rtol=0.0, atol=1.0, equal_nan=True", ("x0, x0 * 1, equal_nan=True", {"special": True}), no_gradient=True, vary=False)
-function("torch.allclose", "N 5; N 5", "torch.tensor(torch.allclose(x0, x0 + 1e-9))", "torch.tensor(torch.allclose(x0, x1, 10.0, 1.0))", no_gradient=True, vary=False)
-function("torch.isin", "i5: N 5; i5: 3", "x0, x1", "x0, x1, invert=True", vary=False)
+function("torch.isclose", "N 5; N 5", "x0, x0 + 1e-9", "x0, x1, 0.5, 0.1", "x0, x1, rtol=0.0, atol=1.0, equal_nan=True", ("x0, x0 * 1, equal_nan=True", {"special": True}), no_gradient=True)
+function("torch.allclose", "N 5; N 5", "torch.tensor(torch.allclose(x0, x0 + 1e-9))", "torch.tensor(torch.allclose(x0, x1, 10.0, 1.0))", ("torch.tensor(torch.allclose(x0, x0 * 1, equal_nan=True))", {"special": True}), no_gradient=True)
+function("torch.isin", "i5: N 5; i5: 3", "x0, x1", "x0, x1, invert=True")
 function("torch.ldexp", "N 5; i-4..4: N 5", "x0, x1")
 function("torch.special.expit", "w: N 5", "x0")
 function("torch.special.xlog1py", "N 5; p: N 5", "x0, x1", ("x0, x1", {"inputs": "N 1; p: 4"}))
@@ -323,47 +333,47 @@ function("torch.tile", "N 5", "x0, (2, 3)", "x0, (2,)", "x0, (2, 1, 3)")
 function("torch.block_diag", "2 3; 4; 1 2", "x0, x1, x2", "x0")
 function("torch.cartesian_prod", "3; 2; 4", "x0, x1, x2", "x0, x1", "x0")
 function("torch.combinations", "5", "x0", "x0, 3", "x0, r=2, with_replacement=True")
-function("torch.tril_indices", "N", "3, 4", "4, 3, offset=-1", "2, 5, 2", vary=False)
-function("torch.triu_indices", "N", "3, 4", "4, 3, offset=-1", "2, 5, 2", vary=False)
+function("torch.tril_indices", "N", "3, 4", "4, 3, offset=-1", "2, 5, 2")
+function("torch.triu_indices", "N", "3, 4", "4, 3, offset=-1", "2, 5, 2")
 function("torch.vander", "5", "x0", "x0, 3", "x0, N=4, increasing=True", no_gradient=True)
 function("torch.kthvalue", "N 5 4", "x0, 2", "x0, 3, 1", "x0, k=1, dim=0, keepdim=True", ("x0, 2", {"inputs": "N 5", "special": True}))
-function("torch.median", "N 5 4", "x0", "x0, 1", "x0, -1, True", ("x0, 1", {"special": True}), vary=False)
-function("torch.nanmedian", "N 5 4", "x0", "x0, 1", "x0, -1, True", ("x0, 1", {"special": True, "special_gradients": False}), vary=False)
+function("torch.median", "N 5 4", "x0", "x0, 1", "x0, -1, True", ("x0, 1", {"special": True}))
+function("torch.nanmedian", "N 5 4", "x0", "x0, 1", "x0, -1, True", ("x0, 1", {"special": True, "special_gradients": False}))
 function("torch.quantile", "N 5 4", "x0, 0.3", "x0, 0.6, 1", "x0, 0.25, -1, True, interpolation='lower'", "x0, torch.tensor([0.1, 0.5, 1.0]), dim=0, interpolation='nearest'",
          "x0, q=0.7, dim=0, interpolation='higher'", "x0, 0.4, 1, interpolation='midpoint'")
 function("torch.nanquantile", "N 5", "x0, 0.3", "x0, 0.6, 1", ("x0, 0.25, 1, True, interpolation='lower'", {"special": True, "special_gradients": False}))
 function("torch.cummax", "N 5 4", "x0, 1", "x0, 0", ("x0, 1", {"inputs": "N 5", "special": True}))
 function("torch.cummin", "N 5 4", "x0, 1", "x0, 0", ("x0, 1", {"inputs": "N 5", "special": True}))
-function("torch.searchsorted", "N 5; N 3", "torch.sort(x0)[0], x1", "torch.searchsorted(torch.sort(x0)[0], x1, right=True)", "torch.searchsorted(torch.sort(x0[0])[0], x1, out_int32=True, side='right')", no_gradient=True, vary=False)
+function("torch.searchsorted", "N 5; N 3", "torch.sort(x0)[0], x1", "torch.searchsorted(torch.sort(x0)[0], x1, right=True)", "torch.searchsorted(torch.sort(x0[0])[0], x1, out_int32=True, side='right')", "torch.searchsorted(x0, x1, sorter=torch.argsort(x0))", no_gradient=True)
 function("torch.bucketize", "N 5; 4", "torch.bucketize(x0, torch.sort(x1)[0])", "torch.bucketize(x0, torch.sort(x1)[0], out_int32=True, right=True)", no_gradient=True)
-function("torch.bincount", "i5: N; N", "x0, minlength=5", "x0, x1, minlength=7", vary=False, no_gradient=True)
+function("torch.bincount", "i5: N; N", "x0, minlength=5", "x0, x1, minlength=7", no_gradient=True)
 function("torch.histc", "N 5", "x0, 4, -1, 1", "(torch.histc(x0, 4, 1, 1), torch.histc(x0 * 0 + 2, 5), torch.histc(x0 * 0 + 2, 5, 3, 3))",
          "x0, bins=6, min=-2, max=2", "x0, 5", no_gradient=True)
-function("torch.nansum", "N 5", "x0", "x0, 1", ("x0, 0, True", {"special": True, "special_gradients": False}), vary=False)
-function("torch.nanmean", "N 5", "x0", "x0, 1", ("x0, 0, True", {"special": True, "special_gradients": False}), vary=False)
+function("torch.nansum", "N 5", "x0", "x0, 1", ("x0, 0, True", {"special": True, "special_gradients": False}))
+function("torch.nanmean", "N 5", "x0", "x0, 1", ("x0, 0, True", {"special": True, "special_gradients": False}))
 function("torch.dist", "N 5; N 5", "x0, x1", "x0, x1, 1.0", "x0, x1, p=3.0")
-function("torch.cov", "N 5; i1..4: 5; dp: 5", "x0", "x0, correction=0", "x0, fweights=x1", "x0, aweights=x2", "x0, correction=0, fweights=x1, aweights=x2", vary=False)
+function("torch.cov", "N 5; i1..4: 5; dp: 5", "x0", "x0, correction=0", "x0, fweights=x1", "x0, aweights=x2", "x0, correction=0, fweights=x1, aweights=x2")
 function("torch.corrcoef", "N 5", "x0", condition=16)
 function("torch.renorm", "N 5 4", "x0, 2, 0, 1.0", "x0, 1, 1, 2.5", "x0, p=3, dim=-1, maxnorm=0.7")
-function("torch.trapezoid", "N 5; N 5", "x0", "torch.trapezoid(x0, dx=0.5)", "x0, x1", "torch.trapezoid(x0, dim=0)", vary=False)
-function("torch.cumulative_trapezoid", "N 5; N 5", "x0", "torch.cumulative_trapezoid(x0, dx=0.5)", "x0, x1", "torch.cumulative_trapezoid(x0, dim=0)", vary=False)
+function("torch.trapezoid", "N 5; N 5", "x0", "torch.trapezoid(x0, dx=0.5)", "x0, x1", "torch.trapezoid(x0, dim=0)")
+function("torch.cumulative_trapezoid", "N 5; N 5", "x0", "torch.cumulative_trapezoid(x0, dx=0.5)", "x0, x1", "torch.cumulative_trapezoid(x0, dim=0)")
 function("torch.inner", "N 5; M 5", "x0, x1", ("x0, x1", {"inputs": "5; 5"}))
 function("torch.vdot", "5; 5", "x0, x1")
-function("torch.addmv", "N; N 5; 5", "torch.addmv(x0 / 0, x1, x2, beta=0)", "x0, x1, x2, beta=0.5, alpha=2.0", "x0, x1, x2", vary=False)
-function("torch.addmm", "5; N 4; 4 5", "torch.addmm(x0 / 0, x1, x2, beta=0)", "x0, x1, x2, beta=0.5, alpha=2.0", "x0, x1, x2", vary=False)
-function("torch.baddbmm", "M N 5; M N 4; M 4 5", "torch.baddbmm(x0 / 0, x1, x2, beta=0)", "x0, x1, x2, beta=0.5, alpha=2.0", "x0, x1, x2", vary=False)
-function("torch.addr", "N 5; N; 5", "torch.addr(x0 / 0, x1, x2, beta=0)", "x0, x1, x2, beta=0.5, alpha=2.0", "x0, x1, x2", vary=False)
-function("torch.addbmm", "N 4; M N 5; M 5 4", "torch.addbmm(x0 / 0, x1, x2, beta=0)", "x0, x1, x2, beta=0.5, alpha=2.0", "x0, x1, x2", vary=False)
-function("torch.tensordot", "N 4 5; 4 5 M", "x0, x1", "x0, x1, ([1, 2], [0, 1])", ("x0, x1, dims=1", {"inputs": "N 4; 4 M"}), ("x0, x1, 0", {"inputs": "N; 4"}), vary=False)
+function("torch.addmv", "N; N 5; 5", "torch.addmv(x0 / 0, x1, x2, beta=0)", "x0, x1, x2, beta=0.5, alpha=2.0", "x0, x1, x2")
+function("torch.addmm", "5; N 4; 4 5", "torch.addmm(x0 / 0, x1, x2, beta=0)", "x0, x1, x2, beta=0.5, alpha=2.0", "x0, x1, x2")
+function("torch.baddbmm", "M N 5; M N 4; M 4 5", "torch.baddbmm(x0 / 0, x1, x2, beta=0)", "x0, x1, x2, beta=0.5, alpha=2.0", "x0, x1, x2")
+function("torch.addr", "N 5; N; 5", "torch.addr(x0 / 0, x1, x2, beta=0)", "x0, x1, x2, beta=0.5, alpha=2.0", "x0, x1, x2")
+function("torch.addbmm", "N 4; M N 5; M 5 4", "torch.addbmm(x0 / 0, x1, x2, beta=0)", "x0, x1, x2, beta=0.5, alpha=2.0", "x0, x1, x2")
+function("torch.tensordot", "N 4 5; 4 5 M", "x0, x1", "x0, x1, ([1, 2], [0, 1])", ("x0, x1, dims=1", {"inputs": "N 4; 4 M"}), ("x0, x1, 0", {"inputs": "N; 4"}))
 function("torch.chain_matmul", "N 4; 4 M; M 5", "x0, x1, x2")
 function("torch.matrix_power", "N 3 3", "x0, 1", "x0, 5", "x0, n=6", condition=16)
-function("torch.cdist", "N 5; M 5", "x0, x1", "x0, x1, 1.0", "x0, x1, p=3.0", ("x0, x1", {"inputs": "2 N 5; 2 M 5"}), vary=False)
+function("torch.cdist", "N 5; M 5", "x0, x1", "x0, x1, 1.0", "x0, x1, p=3.0", ("x0, x1", {"inputs": "2 N 5; 2 M 5"}))
 function("torch.pdist", "5 3", "x0", "x0, 1.0", "x0, p=3.0")
-function("torch.cross", "N 3; N 3", "x0, x1, dim=1", ("x0, x1, 0", {"inputs": "3 5; 3 1"}), vary=False)
-function("torch.linalg.vector_norm", "N 5 4", "x0", "x0, 1, dim=1", "x0, 3, (0, 2), True", vary=False)
-function("torch.linalg.matrix_norm", "N 5 4", "x0", "x0, 1", "x0, float('inf'), (0, 1), True", "x0, ord=-1, dim=(2, 0)", "x0, float('-inf')", vary=False)
-function("torch.linalg.norm", "N 5 4", "x0", "x0, dim=1", "x0, 1, (0, 2), True", ("x0, float('inf')", {"inputs": "N 5"}), vary=False)
-function("torch.index_add", "N 5; i3: 4; 4 5", "x0, 0, x1, x2", ("x0, 1, x1, x2, alpha=2", {"inputs": "N 5; i5: 4; N 4"}), vary=False)
+function("torch.cross", "N 3; N 3", "x0, x1, dim=1", ("x0, x1, 0", {"inputs": "3 5; 3 1"}))
+function("torch.linalg.vector_norm", "N 5 4", "x0", "x0, 1, dim=1", "x0, 3, (0, 2), True")
+function("torch.linalg.matrix_norm", "N 5 4", "x0", "x0, 1", "x0, float('inf'), (0, 1), True", "x0, ord=-1, dim=(2, 0)", "x0, float('-inf')")
+function("torch.linalg.norm", "N 5 4", "x0", "x0, dim=1", "x0, 1, (0, 2), True", ("x0, float('inf')", {"inputs": "N 5"}))
+function("torch.index_add", "N 5; i3: 4; 4 5", "x0, 0, x1, x2", ("x0, 1, x1, x2, alpha=2", {"inputs": "N 5; i5: 4; N 4"}))
 function("torch.index_copy", "N 5; 2 5", "x0, 0, torch.tensor([2, 0]), x1", ("x0, 1, torch.tensor([3, 1]), x1", {"inputs": "N 5; N 2"}))
 function("torch.index_fill", "N 5; i3: 2", "x0, 0, x1, 2.0", "x0, dim=1, index=x1, value=-1.0")
 function("torch.take", "N 5; i15: 4", "x0, x1", ("x0, x1", {"inputs": "N 5; i15: 2 3"}))
@@ -371,11 +381,11 @@ INTEGERS = ", ".join(f"torch.scatter_reduce(x0.to(torch.{dtype}), 1, x1, x2.to(t
                      for dtype in ("int64", "int8", "uint8") for by in ("amax", "amin", "mean") for own in (True, False))
 function("torch.scatter_reduce", "N 5; i5: N 5; N 5", "x0, 1, x1, x2, 'sum'",
          (f"({INTEGERS})", {"inputs": "i-9..9: N 5; i5: N 5; i-9..9: N 5"}), "x0, 1, x1, x2, 'mean', include_self=False", "x0, 1, x1, x2, reduce='amax'",
-         "x0, 1, x1, x2, 'amin', include_self=False", "x0, 1, x1, x2, 'prod'", "x0, 1, x1, x2, 'mean'", vary=False)
+         "x0, 1, x1, x2, 'amin', include_self=False", "x0, 1, x1, x2, 'prod'", "x0, 1, x1, x2, 'mean'", ("x0, 0, x1, x2, 'amax'", {"inputs": "5 4; i5: 5 4; 5 4"}))
 function("torch.select_scatter", "N 5; N", "x0, x1, 1, 2", "x0, x1, 1, index=-1", ("x0, x1, dim=0, index=0", {"inputs": "N 5; 5"}))
 function("torch.slice_scatter", "N 5; N 2", "x0, x1, 1, 1, 3",
-         ("(torch.slice_scatter(x0, x1, 1, 3, 9), torch.slice_scatter(x0, x1, 1, 0, -1, 3), torch.slice_scatter(x0, x1[:, :0], 1, 4, 2))", {}), "x0, x1, dim=1, start=-2", "x0, x1, 1, 0, 4, 2", ("x0, x1, 0, 1, 3", {"inputs": "6 5; 2 5"}), vary=False)
-function("torch.Tensor.unfold", "N 7 4", "(x0.unfold(1, 3, 2))", "(x0.unfold(-1, 2, 1))", vary=False)
+         ("(torch.slice_scatter(x0, x1, 1, 3, 9), torch.slice_scatter(x0, x1, 1, 0, -1, 3), torch.slice_scatter(x0, x1[:, :0], 1, 4, 2))", {}), "x0, x1, dim=1, start=-2", "x0, x1, 1, 0, 4, 2", ("x0, x1, 0, 1, 3", {"inputs": "6 5; 2 5"}))
+function("torch.Tensor.unfold", "N 7 4", "(x0.unfold(1, 3, 2))", "(x0.unfold(-1, 2, 1))")
 
 # ---- optimizers ----
 

@@ -1,6 +1,6 @@
 """The library against PyTorch: values, gradients of every input and parameter, buffers, steps of optimizers.
 
-    driver.py [--only TEXT] [--keep FOLDER] [--report FILE]   everything, against torch in f64 (needs torch)
+    driver.py [--only TEXT,..] [--keep FOLDER] [--report FILE]   everything, against torch in f64 (needs torch)
     driver.py --interpret [--only TEXT]                       in the interpreter alone: seconds
     driver.py --shim [--only TEXT]                            emitted CUDA, by the shim of tests/cuda, in f32
     driver.py --fixtures FILE                                 writes torch's results for the test below
@@ -464,7 +464,7 @@ def main():
         return check_fixtures(every, options)
     import reference
 
-    selected = [case for case in every if options.only in case.key]
+    selected = [case for case in every if any(text in case.key for text in options.only.split(","))]
     records, failures = reference.records(selected)
     if options.fixtures:
         if failures:
@@ -485,7 +485,7 @@ def main():
     sys.modules["driver"] = sys.modules[__name__]  # the classes that report asks for
     import report
 
-    missing = report.missing_values(selected)
+    missing = report.missing_values(every, dict.fromkeys(case.row for case in selected))
     for row, argument in missing:
         print(f"{row}: fewer than two values of `{argument}`")
     if options.report:

@@ -13,6 +13,14 @@ from torch.nn import functional as F  # noqa: F401
 WITHOUT_VALUE = {"device", "dtype", "out", "layout", "requires_grad", "pin_memory", "generator", "size_average", "reduce",
                  "foreach", "fused", "capturable", "differentiable", "memory_format", "inplace", "params", "args",
                  "kwargs", "_stacklevel", "unbiased", "where", "min_value", "max_value", "lambda_"}  # fmt: skip
+# Those of a row that torch gives one value, or that are no part of its documented interface.
+ONE_VALUE = {
+    **{f"nn.ConvTranspose{d}d": {"padding_mode": "torch takes 'zeros' alone"} for d in (1, 2, 3)},
+    **{f"nn.Embedding{bag}": {"sparse": "how torch stores the gradient", "_weight": "private", "_freeze": "private"} for bag in ("", "Bag")},
+    "F.embedding": {"sparse": "how torch stores the gradient"},
+    "torch.isin": {"assume_unique": "a hint"},
+    "torch.cdist": {"compute_mode": "how torch computes it"},
+}  # fmt: skip
 
 
 def signature_of(name):
@@ -20,7 +28,7 @@ def signature_of(name):
     target = eval(name, dict(globals()))
     try:
         found = inspect.signature(target)
-        if set(found.parameters) != {"args", "kwargs"}:
+        if set(found.parameters) != {"args", "kwargs"} or inspect.isclass(target):
             return [(p.name, None if p.default is p.empty else repr(p.default)) for p in found.parameters.values()]
     except ValueError:
         pass
@@ -34,25 +42,36 @@ def signature_of(name):
     return names
 
 
-def values_of(cases, row):
-    """{argument: set of its values as text} over all calls of the row's name in its cases."""
-    signature = signature_of(row)
-    seen = {name: set() for name, _ in signature if name not in WITHOUT_VALUE}
-    exempt = set()
+def calls_of(cases):
+    """{name: calls of it, in the texts of all cases}; Tensor.name is called as a method, too."""
+    calls = {}
     for case in cases:
         for text in filter(None, (case.constructor, case.call if case.kind != "optimizer" else case.text("P"))):
             for node in ast.walk(ast.parse(text, mode="eval")):
-                if not isinstance(node, ast.Call) or ast.unparse(node.func) != row:
-                    continue
-                given = {signature[i][0]: a for i, a in enumerate(node.args) if i < len(signature)}
-                given.update((k.arg, k.value) for k in node.keywords)
-                for name, default in signature:
-                    if name not in seen:
-                        continue
-                    value = ast.unparse(given[name]) if name in given else default
-                    seen[name].add(value)
-                    if default is None and value and re.search(r"\bx\d", value):
-                        exempt.add(name)
+                if isinstance(node, ast.Call):
+                    calls.setdefault(ast.unparse(node.func), []).append(node)
+                    if isinstance(node.func, ast.Attribute):
+                        calls.setdefault("torch.Tensor." + node.func.attr, []).append(node)
+    return calls
+
+
+def values_of(calls, row):
+    """{argument: set of its values as text} over all calls of the row's name."""
+    signature = signature_of(row)
+    seen = {name: set() for name, _ in signature if name not in WITHOUT_VALUE and name not in ONE_VALUE.get(row, {})}
+    exempt = set()
+    for node in calls.get(row, []):
+        if any(isinstance(a, ast.Starred) for a in node.args):
+            continue
+        given = {signature[i][0]: a for i, a in enumerate(node.args) if i < len(signature)}
+        given.update((k.arg, k.value) for k in node.keywords)
+        for name, default in signature:
+            if name not in seen:
+                continue
+            value = ast.unparse(given[name]) if name in given else default
+            seen[name].add(value)
+            if default is None and value and re.search(r"\bx\d", value):
+                exempt.add(name)
     return {name: found for name, found in seen.items() if name not in exempt}
 
 
@@ -63,9 +82,10 @@ def by_row(cases):
     return rows
 
 
-def missing_values(cases):
-    return [(row, name) for row, group in by_row(cases).items() if group[0].vary
-            for name, found in values_of(group, row).items() if len(found) < 2]  # fmt: skip
+def missing_values(cases, rows):
+    """Of `rows`; `cases` are all that call them."""
+    calls = calls_of(cases)
+    return [(row, name) for row in rows for name, found in values_of(calls, row).items() if len(found) < 2]
 
 
 def figure(results, variant, what):
@@ -85,20 +105,18 @@ def write(path, cases, found, missing, bounds, variants):
              "", "| row | arguments that vary | cases | samples | " +
              " | ".join(f"{TITLES[v]}: values | gradients" for v in variants) + " |",
              "|" + "---|" * (4 + 2 * len(variants))]  # fmt: skip
-    lacking = {}
+    lacking, calls = {}, calls_of(cases)
     for row, name in missing:
         lacking.setdefault(row, []).append(name)
     for row, group in by_row(cases).items():
         results = [found[case.key] for case in group]
         bad = row in lacking or any(isinstance(r, driver.Failure) or r.problems for rs in results for r in rs.values())
-        calls = sum(driver.STEPS if case.kind == "optimizer" else len(list(driver.samples(case))) for case in group)
-        varied = ", ".join(name for name, values in values_of(group, row).items() if len(values) > 1)
+        samples = sum(driver.STEPS if case.kind == "optimizer" else len(list(driver.samples(case))) for case in group)
+        varied = ", ".join(name for name, values in values_of(calls, row).items() if len(values) > 1)
         figures = [figure(results, v, w) for v in variants for w in ("value", "gradient")]
         note = " **fails**" if bad else ""
-        if not group[0].vary:
-            note += " (some arguments have one value)"
         if row in lacking:
             note += " (one value: " + ", ".join(lacking[row]) + ")"
-        lines.append(f"| {row}{note} | {varied} | {len(group)} | {calls} | " + " | ".join(figures) + " |")
+        lines.append(f"| {row}{note} | {varied} | {len(group)} | {samples} | " + " | ".join(figures) + " |")
     with open(path, "w") as f:
         f.write("\n".join(lines) + "\n")

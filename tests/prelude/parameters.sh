@@ -54,6 +54,51 @@ refused() { # TEXT BODY EXPRESSION
     printf 'module Net {\n    %s\n\n    def forward(self, x: f32[N, 4]) -> f32[N, 4] { return %s }\n}\n\nexport Net() as net\n' "$2" "$3" >bad.nn
     expect 1 "$1" "$NNC" check bad.nn
 }
+# A tensor given to a module's header: the body makes a buffer or parameter of it, hands it on, or has one that is a member.
+cat >given.nn <<'END'
+module Own(mask: Tensor, scale: Tensor | None = None) {
+    self.register_buffer("mask", mask / mask.sum())
+    self.scale = nn.Parameter(torch.ones(3) if scale is None else scale + 1)
+    def forward(self, x: f32[N, 3]) -> f32[N, 3] { return x * self.mask * self.scale }
+}
+
+module Net(weight: Tensor) {
+    self.register_buffer("shared", torch.ones(3) * 2)
+    self.a = Own(torch.arange(3) * 1.0)
+    self.b = Own(mask=torch.ones(3), scale=torch.ones(3) * 2)
+    self.c = Own(self.shared)
+    self.d = nn.CrossEntropyLoss(weight)
+    self.e = nn.NLLLoss(self.shared)
+
+    def forward(self, x: f32[N, 3], t: i64[N]) -> (y: f32[N, 3], first: f32, second: f32) {
+        return self.c(self.b(self.a(x))), self.d(x, t), self.e(x, t) + nn.NLLLoss(self.shared * 2)(x, t)
+    }
+}
+
+export Net(torch.full((3,), 4.0)) as given
+END
+summary=$("$NNC" summary --parameters given.nn) || failed=1
+for line in 'shared *f32\[3\] *\[2.0000' 'a.mask *f32\[3\] *\[0.0000, 0.3333, 0.6667\] *(buffer)' 'a.scale *f32\[3\] *\[1.0000' \
+    'b.mask *f32\[3\] *\[0.3333' 'b.scale *f32\[3\] *\[3.0000' 'c.mask *f32\[3\] *\[0.3333' 'd.weight *f32\[3\] *\[4.0000.*(buffer)'; do
+    printf '%s\n' "$summary" | grep -q "^$line" || { echo "no line $line in"; echo "$summary"; failed=1; }
+done
+printf '%s\n' "$summary" | grep -q '^e.weight' && failed=1
+for engine in interp c; do
+    for line in '[[0, 0.111111, 0.222222]]' 'first f32[] = 1.0986' 'second f32[] = -2'; do
+        expect 0 "$line" "$NNC" run given.nn --engine=$engine --input x=ones --input t=zeros --bind N=1
+    done
+done
+cat >bad.nn <<'END'
+module Bad(mask: Tensor) {
+    def forward(self, x: f32[N, 3]) -> f32[N, 3] { return x * mask }
+}
+
+export Bad(torch.ones(3)) as bad
+END
+expect 1 'self.register_buffer("name", name)' "$NNC" check bad.nn
+printf 'module Net {\n    self.loss = nn.NLLLoss(3)\n\n    def forward(self, x: f32[N]) -> f32[N] { return x }\n}\n\nexport Net() as net\n' >bad.nn
+expect 1 'expected a tensor, found an int' "$NNC" check bad.nn
+
 refused 'a parameter that is no member of a module' 'w = nn.Parameter(torch.ones(4))' 'x * w'
 refused 'made inside a tensor function' 'self.a = 1' 'x * nn.Parameter(torch.ones(4))'
 refused 'f32[4, 3] and f32[4] do not multiply' 'self.w = nn.Parameter(torch.ones(4, 3) @ torch.ones(4))' 'x'

@@ -237,6 +237,7 @@ static bool assign_one(Lowerer *lw, Instance *self, Name name, const Value *valu
     for (int i = 0; i < self->hyperparameters.count; i++) {
         const Binding *b = &self->hyperparameters.data[i];
         if (b->name != name || b->value.kind != VALUE_CELL) continue;
+        if (cell_resolve(b->value.as.cell)->cell->role != CELL_SCALAR) continue;
         cell_assign_hyperparameter(lw, b->value.as.cell, name, value, span);
         return true;
     }

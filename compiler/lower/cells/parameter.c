@@ -1,5 +1,6 @@
 /* nn.Parameter(data), register_buffer(name, tensor), register_parameter(name, parameter): cells
- * whose shape and initial value are those of a computation.
+ * whose shape and initial value are those of a computation.  A tensor given to a module's header
+ * waits for one of them.
  *
  * A module's body computes no tensors, so the tensor comes as a function without arguments.  It
  * runs once here, in a graph that is thrown away, for its type; then in `init`, for the value.  A
@@ -116,7 +117,30 @@ Value instance_register_parameter(Lowerer *lw, const CallArguments *args, Span s
     return value_none();
 }
 
-bool parameter_delays(const Value *callee, const CallArg *arg, int position) {
+static bool says_tensor(const TypeExpr *type) {
+    if (type->kind == TYPE_NAME) return !strcmp(type->name->text, "Tensor");
+    bool found = false;
+    for (int i = 0; type->kind == TYPE_UNION && i < type->item_count; i++)
+        found |= says_tensor(type->items[i]);
+    return found;
+}
+
+/* A module's header says Tensor and the module is made in a body, where there are no tensors yet.
+ * What has a name is handed on as it is. */
+static bool header_delays(Lowerer *lw, const ModuleClass *class_, const CallArg *arg,
+                          int position) {
+    bool named = arg->value->kind == EXPR_NAME || arg->value->kind == EXPR_ATTRIBUTE;
+    if (lw->graph || named || arg->value->kind == EXPR_NONE) return false;
+    for (int i = 0; i < class_->declaration->param_count; i++) {
+        const Param *p = &class_->declaration->params[i];
+        if (arg->keyword ? p->name == arg->keyword : i == position)
+            return p->type && says_tensor(p->type);
+    }
+    return false;
+}
+
+bool parameter_delays(Lowerer *lw, const Value *callee, const CallArg *arg, int position) {
+    if (callee->kind == VALUE_CLASS) return header_delays(lw, callee->as.class_, arg, position);
     if (callee->kind != VALUE_BUILTIN) return false;
     bool buffer = callee->as.builtin->function == instance_register_buffer;
     if (!buffer && callee->as.builtin->function != builtin_parameter) return false;

@@ -95,6 +95,9 @@ Value eval_name(Lowerer *lw, Name name, Span span) {
     Binding *binding = scope_find_binding(lw->frame->scope, name);
     if (binding) {
         binding->used = true;
+        const Closure *where = lw->frame->closure;
+        bool computes = where && where->initialiser && value_is_delayed(&binding->value);
+        if (computes) return eval_call_values(lw, &binding->value, NULL, 0, span);
         return usable(lw, binding->value, span);
     }
     Value v;
@@ -312,7 +315,7 @@ static Value eval_call_expr(Lowerer *lw, const Expr *e) {
             }
             continue;
         }
-        bool delays = parameter_delays(&callee, arg, i);
+        bool delays = parameter_delays(lw, &callee, arg, i);
         Value v = delays ? parameter_delay(lw, arg->value) : eval_expr(lw, arg->value);
         failed |= v.kind == VALUE_ERROR;
         vector_push(lw->arena, &values, v);

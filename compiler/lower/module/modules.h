@@ -34,11 +34,11 @@ Value module_new(Lowerer *lw, ModuleClass *class_, const CallArguments *args, Sp
  */
 Value eval_delayed(Lowerer *lw, Instance *self, const Expr *value);
 /* nn.Parameter and what registers cells (parameter.c).  Whether an argument comes as such a
- * function; that function. */
+ * function: of these, and of the classes of modules whose header says Tensor; that function. */
 Value builtin_parameter(Lowerer *lw, const CallArguments *args, Span span);
 Value instance_register_buffer(Lowerer *lw, const CallArguments *args, Span span);
 Value instance_register_parameter(Lowerer *lw, const CallArguments *args, Span span);
-bool parameter_delays(const Value *callee, const CallArg *arg, int position);
+bool parameter_delays(Lowerer *lw, const Value *callee, const CallArg *arg, int position);
 Value parameter_delay(Lowerer *lw, const Expr *data);
 /* A cell without owner is named and registered by the member that it is first bound to. */
 void parameter_place(CellState *c, Instance *self, Name name);

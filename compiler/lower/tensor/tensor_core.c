@@ -40,6 +40,10 @@ bool value_is_tensor(const Value *v) {
     return v->kind == VALUE_TENSOR || v->kind == VALUE_CELL;
 }
 
+bool value_is_delayed(const Value *v) {
+    return v->kind == VALUE_FUNCTION && v->as.closure->initialiser;
+}
+
 static bool is_number(const Value *v) {
     return v->kind == VALUE_BOOL || v->kind == VALUE_INT || v->kind == VALUE_FLOAT ||
            v->kind == VALUE_DIM;
@@ -60,6 +64,14 @@ Node *value_node(Lowerer *lw, const Value *v, Span span) {
     }
     if (v->kind == VALUE_NONE) {
         lower_error(lw, NN_TENSOR_OPERAND, span, "expected a tensor, found None");
+        return NULL;
+    }
+    if (value_is_delayed(v)) {
+        Diagnostic *d = lower_error(lw, NN_TENSOR_OPERAND, span,
+                                    "a tensor given to a module's header has its value only where "
+                                    "the module's body keeps it");
+        diagnostic_help(d, "keep it in the body: `self.register_buffer(\"name\", name)`, and read "
+                           "`self.name`");
         return NULL;
     }
     lower_error(lw, NN_TENSOR_OPERAND, span, "expected a tensor, found %s", value_kind_name(v));

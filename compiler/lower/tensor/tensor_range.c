@@ -118,6 +118,17 @@ static Interval interval_of(Lowerer *lw, const Node *n, int depth) {
             break;
         return (Interval){true, low, dim_sub(lw->dims, dim_add(lw->dims, a.high, b.high), one)};
     }
+    case OP_MUL: {
+        Interval a = interval_of(lw, n->inputs[0], depth - 1),
+                 b = interval_of(lw, n->inputs[1], depth - 1);
+        int64_t low;
+        if (n->type.dtype != DTYPE_I64 || !a.known || !b.known || !a.high || !b.high || a.low < 0 ||
+            b.low < 0 || !checked_mul(a.low, b.low, &low))
+            break;
+        const Dim *most =
+            dim_mul(lw->dims, dim_sub(lw->dims, a.high, one), dim_sub(lw->dims, b.high, one));
+        return (Interval){true, low, most ? dim_add(lw->dims, most, one) : NULL};
+    }
     case OP_MOD: {
         Interval b = interval_of(lw, n->inputs[1], depth - 1);
         if (b.known && b.low > 0 && b.high)
