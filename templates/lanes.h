@@ -24,21 +24,19 @@
 #if defined(NN_CUDA)
 #define NN_INLINE static __host__ __device__ __forceinline__ __attribute__((unused))
 #define NN_NOINLINE __attribute__((unused))
-#define NN_SHARED NN_INLINE
+#define NN_OUTLINED NN_INLINE
 #define NN_RESTRICT __restrict__
 #define NN_ALIGNED
 #define NN_UNROLL NN_UNROLL_DEVICE
-#define NN_LIKELY(x) (x)
 #define NN_PREFETCH(p) ((void)(p))
 #define NN_LANES 1
 #elif defined(__GNUC__) && !defined(NN_NO_VECTORS)
 #define NN_INLINE static inline __attribute__((always_inline, unused))
 #define NN_NOINLINE __attribute__((noinline))
-#define NN_SHARED static __attribute__((noinline, unused))
+#define NN_OUTLINED static __attribute__((noinline, unused))
 #define NN_RESTRICT __restrict__
 #define NN_ALIGNED __attribute__((aligned(64)))
 #define NN_UNROLL _Pragma("GCC unroll 32")
-#define NN_LIKELY(x) __builtin_expect(!!(x), 1)
 #define NN_PREFETCH(p) __builtin_prefetch(p)
 #if defined(__AVX512F__)
 #define NN_LANES 16
@@ -54,11 +52,10 @@
 #define NN_INLINE static inline
 #endif
 #define NN_NOINLINE
-#define NN_SHARED NN_INLINE
+#define NN_OUTLINED NN_INLINE
 #define NN_RESTRICT
 #define NN_ALIGNED
 #define NN_UNROLL
-#define NN_LIKELY(x) (x)
 #define NN_PREFETCH(p) ((void)(p))
 #define NN_LANES 1
 #endif

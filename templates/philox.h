@@ -15,7 +15,7 @@ typedef struct nn_random {
 } nn_random;
 
 /* Functions of their own: a kernel for every parameter draws. */
-NN_SHARED void nn_philox(uint32_t c[4], uint64_t seed) {
+NN_OUTLINED void nn_philox(uint32_t c[4], uint64_t seed) {
     uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
     for (int round = 0; round < 10; round++) {
         uint64_t p0 = (uint64_t)0xD2511F53u * c[0], p1 = (uint64_t)0xCD9E8D57u * c[2];
@@ -42,7 +42,7 @@ NN_INLINE double nns_random_f64(nn_random r, int64_t element) {
 }
 
 /* One block of four words per lane, in lanes of 64 bits for the wide products. */
-NN_SHARED void nnv_philox(nnv_u64 c[4], uint64_t seed) {
+NN_OUTLINED void nnv_philox(nnv_u64 c[4], uint64_t seed) {
     uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
     for (int round = 0; round < 10; round++) {
         nnv_u64 p0 = c[0] * 0xD2511F53u, p1 = c[2] * 0xCD9E8D57u;

@@ -45,7 +45,7 @@
 #endif
 
 struct nn_call;
-typedef void (*nn_kernel)(const struct nn_call *call, int64_t tile0, int64_t tile1, char *scratch);
+typedef void (*nn_kernel)(const struct nn_call *call, int64_t begin, int64_t end, char *scratch);
 
 /* One cache line for each thread: the barriers that it has reached. */
 typedef struct nn_line {

@@ -6,16 +6,15 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "base/file.h"
-#include "driver/targets.h"
 #include "driver/back_end.h"
 #include "driver/commands.h"
 #include "driver/exe.h"
 #include "driver/jit.h"
 #include "driver/launches.h"
 #include "driver/process.h"
+#include "driver/targets.h"
 #include "tensor/ir.h"
 #include "tensor/simplify/simplify.h"
-#include "tensor/verify.h"
 
 typedef enum EmitKind {
     EMIT_C = 1,
@@ -190,32 +189,6 @@ static int choose_entries(Compilation *c) {
 }
 
 /* ---- passes ---- */
-
-static int verify(const Compilation *c, const char *pass) {
-    if (!c->passes.verify_each) return 0;
-    const char *violation = program_verify(c->pipeline.program, c->arena);
-    if (!violation) return 0;
-    fprintf(stderr, "nnc: internal error: after pass %s: %s\n", pass, violation);
-    return EXIT_INTERNAL;
-}
-
-static void print_program(const Compilation *c) {
-    Text text = text_new(c->arena);
-    program_print(&text, c->pipeline.program, IR_PLACES);
-    fputs(text.data, stdout);
-}
-
-static int middle_passes(Compilation *c) {
-    int status = verify(c, "lower");
-    for (int i = 0; i < simplify_pass_count && !status && !c->passes.stopped; i++) {
-        if (c->only_pass && strcmp(c->only_pass, simplify_passes[i].name)) continue;
-        pass_begin(&c->passes, simplify_passes[i].name);
-        simplify_passes[i].run(c->pipeline.program);
-        if (pass_end(&c->passes, simplify_passes[i].name)) print_program(c);
-        status = verify(c, simplify_passes[i].name);
-    }
-    return status;
-}
 
 static bool tells_launches(const Compilation *c) {
     return c->kinds & EMIT_PLAN && backend_find(c->target->backend)->gpu;
@@ -428,7 +401,7 @@ static int produce(Compilation *c) {
         text = text_new(c->arena);
     }
     int status = choose_entries(c);
-    if (!status) status = middle_passes(c);
+    if (!status) status = pipeline_simplify(&c->pipeline, &c->passes, c->only_pass);
     if (status || c->passes.stopped) return status;
     if (c->kinds & EMIT_IR) program_print(&text, c->pipeline.program, IR_PLACES);
     if (c->kinds & EMIT_DOT)

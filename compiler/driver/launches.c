@@ -303,16 +303,18 @@ void launches_print_dot(Text *out, const Plan *plan, const EntryPlan *entry,
 /* ---- from a program ---- */
 
 /* Builds the CUDA code of the program's roots, or of `root` alone. */
-static int build(const CommandLine *line, const Pipeline *pipeline, const Root *root,
-                 BackEnd *back) {
-    Program *program = arena_copy(line->arena, pipeline->program, sizeof *program);
+static int build(const CommandLine *line, const Pipeline *opened, const Root *root, BackEnd *back) {
+    Pipeline *pipeline = arena_copy(line->arena, opened, sizeof *opened);
+    Program *program = pipeline->program =
+        arena_copy(line->arena, opened->program, sizeof *opened->program);
     if (root) {
         memset(&program->roots, 0, sizeof program->roots);
-        for (int r = 0; r < pipeline->program->roots.count; r++)
-            if (pipeline->program->roots.data[r] == root)
-                vector_push(line->arena, &program->roots, pipeline->program->roots.data[r]);
+        for (int r = 0; r < opened->program->roots.count; r++)
+            if (opened->program->roots.data[r] == root)
+                vector_push(line->arena, &program->roots, opened->program->roots.data[r]);
     }
-    simplify_program(program);
+    int status = pipeline_simplify(pipeline, NULL, NULL);
+    if (status) return status;
     *back = (BackEnd){.arena = line->arena,
                       .program = program,
                       .pipeline = pipeline,

@@ -1,4 +1,4 @@
-/* Source file to program, and the root and entry that a target names. */
+/* Source file to program, the passes on its graphs, and the root and entry that a target names. */
 #include "driver/pipeline.h"
 
 #include <stdio.h>
@@ -9,6 +9,8 @@
 #include "sema/sema.h"
 #include "syntax/parse.h"
 #include "tensor/ir.h"
+#include "tensor/simplify/simplify.h"
+#include "tensor/verify.h"
 
 enum { SOURCE_LIMIT = 16 << 20 };
 
@@ -121,6 +123,31 @@ int pipeline_open(Pipeline *pipeline, Arena *arena, const char *target,
         return 70;
     }
     return 0;
+}
+
+static int verify(const Pipeline *pipeline, const PassControl *passes, const char *pass) {
+    if (!passes || !passes->verify_each) return 0;
+    const char *violation = program_verify(pipeline->program, pipeline->arena);
+    if (!violation) return 0;
+    fprintf(stderr, "nnc: internal error: after pass %s: %s\n", pass, violation);
+    return 70;
+}
+
+int pipeline_simplify(Pipeline *pipeline, PassControl *passes, const char *only_pass) {
+    int status = verify(pipeline, passes, "lower");
+    for (int i = 0; i < simplify_pass_count && !status && !(passes && passes->stopped); i++) {
+        const char *name = simplify_passes[i].name;
+        if (only_pass && strcmp(only_pass, name)) continue;
+        pass_begin(passes, name);
+        simplify_passes[i].run(pipeline->program);
+        if (pass_end(passes, name)) {
+            Text text = text_new(pipeline->arena);
+            program_print(&text, pipeline->program, IR_PLACES);
+            fputs(text.data, stdout);
+        }
+        status = verify(pipeline, passes, name);
+    }
+    return status;
 }
 
 static bool is_callable(const Entry *entry) {

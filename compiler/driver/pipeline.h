@@ -48,6 +48,10 @@ typedef struct Pipeline {
 int pipeline_open(Pipeline *pipeline, Arena *arena, const char *target,
                   const PipelineOptions *options);
 
+/* The passes on graphs, or `only_pass` alone; with --verify-each the program is checked behind
+ * each. `passes` may be NULL.  An exit code. */
+int pipeline_simplify(Pipeline *pipeline, PassControl *passes, const char *only_pass);
+
 /* The syntax tree as text. */
 void pipeline_print_tree(const Pipeline *pipeline, Text *out);
 

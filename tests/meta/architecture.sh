@@ -6,7 +6,7 @@ text=$(tr '\n' ' ' <docs/ARCHITECTURE.md)
 # A path from the top, or from compiler/, or (after another file of the paragraph) the last folder's.
 find_file() {
     local place
-    for place in "$1" "compiler/$1" "compiler/kernel/$1" "compiler/emit/c/$1" "tests/cuda/shim/$1"; do
+    for place in "$1" "compiler/$1" "compiler/kernel/$1" "compiler/emit/kernel/$1" "tests/cuda/shim/$1"; do
         [ -e "$place" ] && { echo "$place"; return; }
     done
     return 1

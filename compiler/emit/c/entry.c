@@ -3,7 +3,7 @@
  * Input: EntryPlan.  Output: for each entry a frame (what its threads share), a function of the
  * steps that every thread runs (see templates/team.h), and the public function.  Invariant: no cell
  * is written before all checks hold. */
-#include "emit/c/entry.h"
+#include "emit/c/c.h"
 
 #include <string.h>
 

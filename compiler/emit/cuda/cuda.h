@@ -2,7 +2,7 @@
 #ifndef NNC_EMIT_CUDA_CUDA_H
 #define NNC_EMIT_CUDA_CUDA_H
 
-#include "emit/c/entry.h"
+#include "emit/common/entry_writer.h"
 
 /* ---- launch.c: kernels that are launched together ---- */
 enum { LAUNCH_MAX = 4 };

@@ -281,7 +281,7 @@ static void write_run(EntryWriter *e, const char *symbol) {
     if (c->asks) source_line(w, 1, "nn_products_%s(ctx%s);", symbol, dims_text(e, "", ", "));
     source_line(w, 1, "const int64_t nn_key[%d] = {%s};", dims ? dims : 1,
                 dims ? dims_text(e, "", "") : "0");
-    source_line(w, 1, "nn_run(ctx, nn_key, %d, [&]() { nn_steps_%s(ctx%s, nn_at); });", dims,
+    source_line(w, 1, "nn_run_entry(ctx, nn_key, %d, [&]() { nn_steps_%s(ctx%s, nn_at); });", dims,
                 symbol, dims_text(e, "", ", "));
 }
 

@@ -2,7 +2,7 @@
  *
  * Input: Index, Guard of a kernel.  Output: int64 expressions over the loop variables.
  * Invariant: products are exact because extents of valid tensors fit. */
-#include "emit/c/writer.h"
+#include "emit/kernel/writer.h"
 
 #include <string.h>
 

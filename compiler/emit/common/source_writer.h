@@ -1,8 +1,8 @@
-/* What the files that write model.c share. */
-#ifndef NNC_EMIT_C_SOURCE_H
-#define NNC_EMIT_C_SOURCE_H
+/* What the files that write model.c and model.cu share. */
+#ifndef NNC_EMIT_COMMON_SOURCE_WRITER_H
+#define NNC_EMIT_COMMON_SOURCE_WRITER_H
 
-#include "emit/c/writer.h"
+#include "emit/kernel/writer.h"
 
 typedef struct SourceWriter {
     Arena *arena;
@@ -20,11 +20,6 @@ typedef struct SourceWriter {
 
 /* Position of the constant with these contents. */
 int source_constant(SourceWriter *w, const Buffer *b);
-/* ---- entry.c: what is called ---- */
-void source_entry(SourceWriter *w, const RootPlan *root, const EntryPlan *entry);
-/* init of a root without an ENTRY_INIT: zeros and default scalars. */
-void source_plain_init(SourceWriter *w, const RootPlan *root);
-void source_sizes(SourceWriter *w, const RootPlan *root);
 /* Locals for the dims that the state was made for, after a check of its header. */
 const char *state_dim_name(SourceWriter *w, int k);
 /* Where such a dim is kept: word 0 says that the state was made. */
@@ -32,7 +27,6 @@ const char *source_state_word(SourceWriter *w, int k);
 bool source_is_cuda(const SourceWriter *w);
 /* ---- table.c: what describes ---- */
 void source_tables(SourceWriter *w, const RootPlan *root);
-/* ---- source.c ---- */
 void source_constants(SourceWriter *w, const char *qualifiers); /* as arrays */
 void source_kernel_names(SourceWriter *w);
 extern const char source_size_code[]; /* nn_size and what saturates */

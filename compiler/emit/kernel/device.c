@@ -4,7 +4,7 @@
  * without vectors.  Output: one __device__ function, which launches call (launch.c), and the types
  * that combine two values of an accumulator.  Invariant: folds take the same tree whatever the
  * timing of threads. */
-#include "emit/c/writer.h"
+#include "emit/kernel/writer.h"
 
 #include <string.h>
 

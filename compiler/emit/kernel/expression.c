@@ -2,7 +2,7 @@
  *
  * Input: Expr of the current statement.  Output: C expressions; statements that they need are
  * written before.  Invariant: a load is written only where its guard holds. */
-#include "emit/c/writer.h"
+#include "emit/kernel/writer.h"
 
 #include <stdarg.h>
 #include <string.h>

@@ -5,8 +5,8 @@
  * vector axis stays scalar.  What no vector form fits (a gather, a guard that differs by lane)
  * becomes a loop over the lanes.  Expressions used more than once in a statement get a temporary of
  * the block in which they are first needed. */
-#ifndef NNC_EMIT_C_WRITER_H
-#define NNC_EMIT_C_WRITER_H
+#ifndef NNC_EMIT_KERNEL_WRITER_H
+#define NNC_EMIT_KERNEL_WRITER_H
 
 #include "emit/common/common.h"
 
@@ -107,7 +107,7 @@ const char *writer_bound(Writer *w, const Index *x);
 /* The text of combining two values of an accumulator. */
 const char *writer_combine(Writer *w, ReduceKind kind, DType dtype, const char *a, const char *b);
 
-/* ---- cuda/kernel.c ---- */
+/* ---- device.c: statements that only kernels of a GPU have ---- */
 void cuda_open_kernel(Writer *w, const char *name);
 void cuda_declare_scratch(Writer *w, int slot);
 /* Of shared memory, through which folds and scans of a statement pass values on. */

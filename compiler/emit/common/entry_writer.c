@@ -2,7 +2,7 @@
  * over the steps.
  *
  * Input: EntryPlan.  Output: C statements.  A backend brings the text of one call of a kernel. */
-#include "emit/c/entry.h"
+#include "emit/common/entry_writer.h"
 
 #include <string.h>
 

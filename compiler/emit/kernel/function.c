@@ -3,7 +3,7 @@
  * Input: a Kernel and its plan.  Output: static void name(call, nn_begin, nn_end, scratch), or for
  * CUDA a function of one tile.  Invariant: what the function needs comes through the call: buffers,
  * dims, the random stream. */
-#include "emit/c/writer.h"
+#include "emit/kernel/writer.h"
 
 #include <string.h>
 

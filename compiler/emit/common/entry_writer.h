@@ -2,10 +2,10 @@
  *
  * Input: EntryPlan.  Output: C text.  Invariant: an entry checks all that it can before it touches
  * a cell. */
-#ifndef NNC_EMIT_C_ENTRY_H
-#define NNC_EMIT_C_ENTRY_H
+#ifndef NNC_EMIT_COMMON_ENTRY_WRITER_H
+#define NNC_EMIT_COMMON_ENTRY_WRITER_H
 
-#include "emit/c/source.h"
+#include "emit/common/source_writer.h"
 
 typedef struct EntryWriter {
     SourceWriter *w;

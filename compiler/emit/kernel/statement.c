@@ -3,7 +3,7 @@
  * A vector loop is written as a loop over whole groups and one partial group.  Its accumulators are
  * lanes until it ends and are then folded by a fixed tree, so their value does not depend on where
  * the range begins. */
-#include "emit/c/writer.h"
+#include "emit/kernel/writer.h"
 
 #include <stdarg.h>
 #include <stdlib.h>

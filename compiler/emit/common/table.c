@@ -1,7 +1,7 @@
 /* Tables that describe a model: cells, entries, and access to both by pointer.
  *
  * Input: RootPlan.  Output: <root>_model() and what it points to.  Everything is const. */
-#include "emit/c/source.h"
+#include "emit/common/source_writer.h"
 
 #include <string.h>
 

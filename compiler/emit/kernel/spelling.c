@@ -3,7 +3,7 @@
  * Scalars are plain C where C says the same thing, nns_ functions otherwise; lanes are operators
  * and nnv_ functions of templates/lanes.h.  f16 and bf16 are computed in float and rounded after
  * every operation. */
-#include "emit/c/writer.h"
+#include "emit/kernel/writer.h"
 
 #include <string.h>
 
