@@ -37,9 +37,13 @@ void signature_print_type(Text *out, const TypeExpr *type) {
     text_append(out, close);
 }
 
+/* As it is written, but with the dtype that a hyperparameter gives. */
 static const char *type_spelling(Lowerer *lw, const TypeExpr *type) {
     Text text = text_new(lw->arena);
-    signature_print_type(&text, type);
+    TypeExpr known = *type;
+    const Value *v = type->name ? scope_find(lw->frame->scope, type->name) : NULL;
+    if (v && v->kind == VALUE_DTYPE) known.name = name_of(dtype_name(v->as.dtype));
+    signature_print_type(&text, &known);
     return text.data;
 }
 

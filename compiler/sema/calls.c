@@ -113,6 +113,13 @@ void calls_check(Sema *s, const Expr *call) {
     }
 }
 
+/* device=..., where the callee is not of this file: lowering knows whether it takes that. */
+bool calls_on_device(Sema *s, const Expr *call, const CallArg *arg) {
+    Callee callee;
+    return arg->keyword && !strcmp(arg->keyword->text, "device") &&
+           !find_callee(s, call->left, &callee);
+}
+
 /* .item(), .cuda(), .to(device): unless the file itself has a method of that name. */
 void calls_check_python(Sema *s, const Expr *call) {
     static const char *const methods[] = {"item", "cuda", "cpu", "numpy", "tolist"};

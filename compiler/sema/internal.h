@@ -67,5 +67,6 @@ const char *names_closest(const char *wanted, const char *candidate, const char 
 /* calls.c */
 void calls_check(Sema *s, const Expr *call);
 void calls_check_python(Sema *s, const Expr *call);
+bool calls_on_device(Sema *s, const Expr *call, const CallArg *arg);
 
 #endif

@@ -108,7 +108,8 @@ static void check_call(Sema *s, const Expr *e) {
     check_expr(s, e->left);
     calls_check_python(s, e);
     for (int i = 0; i < e->arg_count; i++)
-        if (!(i == 0 && is_device(e))) check_expr(s, e->args[i].value);
+        if (!(i == 0 && is_device(e)) && !calls_on_device(s, e, &e->args[i]))
+            check_expr(s, e->args[i].value);
     calls_check(s, e);
 }
 

@@ -49,6 +49,21 @@ net None 'x: f32[N, 6]' 'torch.quantile(h, 1.5)' f32
 expect 1 'quantile: q=1.5 is not between 0 and 1' "$NNC" check net.nn
 net None 'x: f32[N, 6]' 'torch.nanquantile(h, [0.5, -0.1])' 'f32[2]'
 expect 1 'quantile: q=-0.1 is not between 0 and 1' "$NNC" check net.nn
+# What would have a shape that depends on values says so, and what to write instead.
+refused() { # EXPRESSION TEXT ALTERNATIVE
+    net None 'x: i64[N, 4]' "$1" i64
+    expect 1 "would depend on $2" "$NNC" check net.nn
+    expect 1 "$3" "$NNC" check net.nn
+}
+refused 'torch.masked_select(h, h > 0).sum()' "the mask's values" 'use where(mask, x, 0)'
+refused 'h.masked_select(h > 0).sum()' "the mask's values" 'x.masked_fill(~mask, 0)'
+refused 'torch.nonzero(h).sum()' values 'torch.count_nonzero(x) for their number'
+refused 'h.nonzero(as_tuple=True)[0].sum()' values 'use the mask x != 0'
+refused 'torch.argwhere(h).sum()' values 'torch.topk of the mask'
+refused 'torch.unique(h).sum()' values 'use torch.sort(x)'
+refused 'h.unique(return_counts=True)[1].sum()' values 'torch.bincount(x, minlength=n)'
+refused 'torch.unique_consecutive(h).sum()' values 'the mask of elements unlike the one before'
+refused 'h[h > 0].sum()' values '(x * mask).sum() for a sum'
 # causal MEMBER CALL MODULE: a hint that nothing masks by is refused, by the attention in MODULE.
 causal() {
     net "$1" 'x: f32[T, N, 6]' "self.m($2)" 'f32[T, N, 6]'

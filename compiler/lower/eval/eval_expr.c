@@ -289,6 +289,32 @@ static void prefer_number_function(Lowerer *lw, const Expr *e, const CallArgumen
     if (of_numbers) *callee = *of_numbers;
 }
 
+static bool takes_keyword(const Param *params, int count, Name keyword) {
+    for (int i = 0; i < count; i++)
+        if (params[i].name == keyword && !params[i].star) return true;
+    return false;
+}
+
+/* device=..., unless the callee is a program's own that has an argument of that name. */
+static bool refuse_device(Lowerer *lw, const Value *callee, const CallArg *arg) {
+    if (!arg->keyword || strcmp(arg->keyword->text, "device")) return false;
+    const Value *called =
+        callee->kind == VALUE_INSTANCE ? instance_method(callee->as.instance, "forward") : callee;
+    if (called && called->kind == VALUE_FUNCTION) {
+        const Function *f = called->as.closure->function;
+        if (takes_keyword(f->params, f->param_count, arg->keyword)) return false;
+    }
+    if (called && called->kind == VALUE_CLASS) {
+        const Stmt *s = called->as.class_->declaration;
+        if (takes_keyword(s->params, s->param_count, arg->keyword)) return false;
+    }
+    Diagnostic *d =
+        lower_error(lw, NN_PYTHON_CALL, arg->value->span, "`device=...` has no meaning here");
+    diagnostic_help(d, "delete the argument: where a program runs is chosen when it starts "
+                       "(--device), not in the model");
+    return true;
+}
+
 static Value eval_call_expr(Lowerer *lw, const Expr *e) {
     Value callee = eval_expr(lw, e->left);
     VECTOR(Value) values = {0};
@@ -315,6 +341,7 @@ static Value eval_call_expr(Lowerer *lw, const Expr *e) {
             }
             continue;
         }
+        if (refuse_device(lw, &callee, arg)) continue;
         bool delays = parameter_delays(lw, &callee, arg, i);
         Value v = delays ? parameter_delay(lw, arg->value) : eval_expr(lw, arg->value);
         failed |= v.kind == VALUE_ERROR;

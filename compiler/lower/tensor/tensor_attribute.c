@@ -119,6 +119,11 @@ bool tensor_attribute(Lowerer *lw, const Value *x, Name name, Span span, Value *
         *out = value_int(type.shape.rank);
     } else if (!strcmp(word, "dtype")) {
         *out = value_dtype(type.dtype);
+    } else if (!strcmp(word, "device")) {
+        Diagnostic *d = lower_error(lw, NN_PYTHON_CALL, span, "a tensor has no device");
+        diagnostic_help(
+            d, "where the program runs is chosen when it starts (--device), not in the model");
+        *out = value_error();
     } else if (!strcmp(word, "T") || !strcmp(word, "mT")) {
         lower_mark(lw, span);
         *out = value_of_node(lw, swap_last_axes(lw, x, word[0] == 'T', span), x);

@@ -238,7 +238,9 @@ Value tensor_subscript(Lowerer *lw, const Value *value, const Value *items, int 
                                             dtype_name(index->type.dtype));
                 if (index->type.dtype == DTYPE_BOOL)
                     diagnostic_help(
-                        d, "the result's shape would depend on values: use where(mask, a, b)");
+                        d, "the result's shape would depend on values: use where(mask, a, b) or "
+                           "masked_fill in the shape of the tensor, (x * mask).sum() for a sum, "
+                           "mask.sum() for the number of elements");
                 return value_error();
             }
             const Dim *low = dim_neg(lw->dims, shape.dims[axis]);
