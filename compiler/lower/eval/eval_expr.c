@@ -444,10 +444,13 @@ Value eval_expr(Lowerer *lw, const Expr *e) {
 
 /* ---- attributes and subscripts ---- */
 
+/* A library function with the tensor as first argument; `_method_NAME` is in torch's namespace
+ * where the method's arguments stand in another order than the function's. */
 static Value library_method(Lowerer *lw, const Value *object, Name name) {
     Namespace *spaces[2] = {library_namespace(lw, "torch"), library_namespace(lw, "F")};
-    for (int i = 0; i < 2; i++) {
-        const Value *found = namespace_find(lw, spaces[i], name);
+    Name own = name_of(arena_printf(lw->arena, "_method_%s", name->text));
+    for (int i = -1; i < 2; i++) {
+        const Value *found = namespace_find(lw, spaces[i < 0 ? 0 : i], i < 0 ? own : name);
         if (found && (found->kind == VALUE_FUNCTION || found->kind == VALUE_BUILTIN))
             return value_bound(lw->arena, *found, object);
     }

@@ -124,9 +124,12 @@ bool tensor_attribute(Lowerer *lw, const Value *x, Name name, Span span, Value *
         diagnostic_help(
             d, "where the program runs is chosen when it starts (--device), not in the model");
         *out = value_error();
-    } else if (!strcmp(word, "T") || !strcmp(word, "mT")) {
+    } else if (!strcmp(word, "T") || !strcmp(word, "mT") || !strcmp(word, "H") ||
+               !strcmp(word, "mH")) {
         lower_mark(lw, span);
-        *out = value_of_node(lw, swap_last_axes(lw, x, word[0] == 'T', span), x);
+        *out = value_of_node(lw, swap_last_axes(lw, x, word[0] != 'm', span), x);
+    } else if (!strcmp(word, "real")) {
+        *out = *x;
     } else if (!strcmp(word, "data") && x->kind == VALUE_TENSOR) {
         lower_mark(lw, span);
         Node *cut = op_identity(lw->graph, x->as.tensor);

@@ -321,6 +321,20 @@ static Value prim_concat(Lowerer *lw, const CallArguments *args, Span span) {
 
 /* ---- sources ---- */
 
+/* Python's classes of numbers are dtypes for torch. */
+static bool dtype_of_class(const char *name, DType *out) {
+    static const struct {
+        const char *name;
+        DType dtype;
+    } classes[] = {{"bool", DTYPE_BOOL}, {"int", DTYPE_I64}, {"float", DTYPE_F64}};
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        if (!strcmp(classes[i].name, name)) {
+            *out = classes[i].dtype;
+            return true;
+        }
+    return false;
+}
+
 static bool read_dtype(Lowerer *lw, const Value *v, DType otherwise, Span span, DType *out) {
     *out = otherwise;
     if (v->kind == VALUE_NONE) return true;
@@ -328,6 +342,7 @@ static bool read_dtype(Lowerer *lw, const Value *v, DType otherwise, Span span, 
         *out = v->as.dtype;
         return true;
     }
+    if (v->kind == VALUE_BUILTIN && dtype_of_class(v->as.builtin->name, out)) return true;
     if (v->kind != VALUE_ERROR)
         lower_error(lw, NN_TENSOR_OPERAND, span, "dtype must be a dtype such as f32, found %s",
                     value_kind_name(v));
