@@ -121,9 +121,6 @@ class Model:
         self.check(self.info.get(self.context, self.cells[name], region.address, region.size))
         return dtype, shape, unpack(dtype, region.bytes())
 
-    def close(self):
-        pass
-
     def call(self, name, shapes, arguments, results):
         """Results of the entry, of which there are `results`; arguments are lists of numbers."""
         entry = next(e for e in (self.info.entries[i] for i in range(self.info.entry_count)) if e.name.decode() == name)

@@ -22,6 +22,7 @@ class Case:
     no_gradient: bool = False
     condition: float = 1.0  # of the row: the bound is this much wider; the table of cases says why
     rounded: bool = False  # torch rounds a constant of the derivative to f32
+    given = None  # [(shape, numbers)] of the inputs, where they are not drawn; no field, so that digests stay
 
     @property
     def key(self):
@@ -45,6 +46,13 @@ class Case:
     def digest(self):
         """Of all that torch's results depend on."""
         return zlib.crc32(repr(dataclasses.asdict(self)).encode())
+
+
+@dataclasses.dataclass
+class GivenCase(Case):
+    """A call with tensors of its own: one sample, fixed extents."""
+
+    given: list = dataclasses.field(default_factory=list)
 
 
 class Table:
@@ -81,3 +89,10 @@ class Table:
     def optimizer(self, row, *items, **options):
         """items: arguments behind the parameters."""
         self.add(row, "optimizer", "", items, options)
+
+
+def evenly(items, count):
+    """At most `count` of the items: the first, the last, and between them at equal distances."""
+    if len(items) <= count:
+        return list(items)
+    return [items[i * (len(items) - 1) // max(count - 1, 1)] for i in range(count)]

@@ -86,6 +86,8 @@ def parameter(key, name, dtype, shape):
 def samples(case):
     """(name, dims, whether special values are put in) of every call of a case."""
     yield "a", EXTENTS, False
+    if case.given is not None:
+        return
     yield "b", EXTENTS, False
     if case.special:
         yield "special", EXTENTS, True
@@ -94,6 +96,9 @@ def samples(case):
 
 
 def inputs_of(case, name, dims, special):
+    if case.given is not None:
+        return [({"b": "bool", "i": "i64", "": "f32"}[kind_of(spec)[0]], shape, numbers)
+                for spec, (shape, numbers) in zip(case.inputs, case.given)]  # fmt: skip
     return [draw(f"{case.key} {name} x{i}", spec, dims, special) for i, spec in enumerate(case.inputs)]
 
 
@@ -210,47 +215,79 @@ def compile_for_shim(path, nnc):
     return path + ".so"
 
 
+def refused_cases(output, path, texts):
+    """{case key: message} of the cases whose lines the compiler's errors name; `texts` stand one after the other."""
+    starts, at = [], 1
+    for key, text in texts.items():
+        starts.append((at, key))
+        at += text.count("\n") + 1
+    found = {}
+    for block in re.split(r"^(?=error|warning)", output, flags=re.M):
+        for line in re.findall(rf"{re.escape(path)}:(\d+)", block) if block.startswith("error") else []:
+            key = [k for start, k in starts if start <= int(line)][-1]
+            found.setdefault(key, Failure(block.strip()))
+    return found
+
+
 def compile_group(folder, number, group, variant):
     """{case key: library path or message} of some cases; one that nnc refuses does not spoil the others."""
     texts = {case.key: program_of(case, record) for case, record in group}
     name = f"parity_{variant}_{number}"
-    try:
-        path = compile_file(folder, name, texts.values(), variant)
-        return {key: path for key in texts}
-    except Failure:
-        pass
-    found, good = {}, []
+    found = {}
+    while texts:
+        try:
+            path = compile_file(folder, name, texts.values(), variant)
+            found.update((key, path) for key in texts)
+            return found
+        except Failure as e:
+            bad = refused_cases(str(e), f"{folder}/{name}.nn", texts)
+        if not bad:
+            break
+        found.update(bad)
+        texts = {key: text for key, text in texts.items() if key not in bad}
+    good = {}
     for i, (key, text) in enumerate(texts.items()):
         try:
             compile_file(folder, f"{name}_{i}", [text], "interpreted")
-            good.append(key)
+            good[key] = text
         except Failure as e:
             found[key] = e
     if good:
-        path = compile_file(folder, name, [texts[key] for key in good], variant)
+        path = compile_file(folder, name, good.values(), variant)
         found.update((key, path) for key in good)
     return found
 
 
 class Interpreted:
-    """A case in the interpreter, with the interface of abi.Model; `call` is asked for before `get`."""
+    """A file's cases in the interpreter, with the interface of abi.Model; `call` is asked for before `get`."""
 
-    def __init__(self, path, symbol):
+    def __init__(self, path):
         argv = [os.environ.get("NNC_PARITY", "nnc_parity"), path]
-        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.errors = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True)
+
+    def open(self, symbol):
         self.tell(f"root {symbol}")
         self.names = self.line().split()
-        self.counts = {}
+        return self
 
     def tell(self, text):
-        self.process.stdin.write(text + "\n")
+        try:
+            self.process.stdin.write(text + "\n")
+        except BrokenPipeError:
+            pass  # `line` says why
 
     def line(self):
         """The next line; the interpreter prints one for every question once its input is flushed."""
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass
         text = self.process.stdout.readline()
         if not text:
-            raise RuntimeError(f"the interpreter ended with {self.process.wait()}")
+            status = self.process.wait()
+            self.errors.seek(0)
+            raise RuntimeError(self.errors.read().strip() or f"the interpreter ended with {status}")
         return text
 
     def tensor(self):
@@ -279,9 +316,13 @@ class Interpreted:
         return [self.tensor() for _ in range(results)]
 
     def close(self):
-        self.process.stdin.close()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass
         self.process.wait()
         self.process.stdout.close()
+        self.errors.close()
 
 
 # ---- comparing ----
@@ -320,13 +361,8 @@ class Worst:
 
 
 def check_case(case, record, library, variant):
-    worst = Worst()
-    bound = BOUNDS[variant] * case.condition
-    model = Interpreted(library, case.symbol) if variant == "interpreted" else abi.Model(library, case.symbol)
-    try:
-        return compare_case(case, record, model, worst, bound)
-    finally:
-        model.close()
+    model = library.open(case.symbol) if variant == "interpreted" else abi.Model(library, case.symbol)
+    return compare_case(case, record, model, Worst(), BOUNDS[variant] * case.condition)
 
 
 def compare_case(case, record, model, worst, bound):
@@ -431,11 +467,15 @@ def run(selected, records, variants, folder):
                     found[case.key][variant] = library
                     continue
                 if library not in libraries:
-                    libraries[library] = library if variant == "interpreted" else ctypes.CDLL(library)
+                    libraries[library] = Interpreted(library) if variant == "interpreted" else ctypes.CDLL(library)
                 try:
                     found[case.key][variant] = check_case(case, record, libraries[library], variant)
                 except RuntimeError as e:
                     found[case.key][variant] = Failure(str(e))
+                    if variant == "interpreted":
+                        libraries.pop(library).close()
+            for library in libraries.values() if variant == "interpreted" else ():
+                library.close()
     return found
 
 

@@ -1,5 +1,7 @@
 """What torch computes for the cases, in f64: results, gradients, parameters and buffers, steps of optimizers."""
 
+import math  # noqa: F401 (a name of texts)
+
 import driver
 import torch
 from torch import nn, optim  # noqa: F401 (names of the cases' texts)
@@ -8,7 +10,15 @@ from torch.nn import functional as F  # noqa: F401
 torch.set_default_dtype(torch.float64)
 NAMES = {torch.float64: "f64", torch.float32: "f32", torch.int64: "i64", torch.int32: "i32", torch.bool: "bool",
          torch.uint8: "u8", torch.int8: "i8", torch.int16: "i16"}  # fmt: skip
+# The language's words for dtypes, as arguments of calls; its default, f32, is f64 here.
+WORDS = {"f32": torch.float64, "f64": torch.float64, "i64": torch.int64, "i32": torch.int32, "i16": torch.int16,
+         "i8": torch.int8, "u8": torch.uint8, "bool": torch.bool}  # fmt: skip
 TYPES = {"f32": torch.float64, "i64": torch.int64, "bool": torch.bool}
+
+
+def scope():
+    """Names of the texts of given calls."""
+    return dict(globals(), **WORDS)
 
 
 def plain(tensor):
@@ -19,6 +29,8 @@ def leaves(value, path=""):
     """(path, tensor) of the tensors in nested results."""
     if isinstance(value, torch.Tensor):
         return [(path, value)]
+    if isinstance(value, (bool, int, float)):
+        return [(path, torch.tensor(value))]
     found = []
     for i, part in enumerate(value):
         found += leaves(part, f"{path}[{i}]")
@@ -55,18 +67,18 @@ def call_record(case):
         module.train(case.train)
     record["saved"] = list(module.state_dict()) if module else []
     for name, dims, special in driver.samples(case):
-        scope = dict(globals(), m=module)
+        names = dict(globals() if case.given is None else scope(), m=module)
         xs = {}
         for i, (dtype, shape, numbers) in enumerate(driver.inputs_of(case, name, dims, special)):
             x = torch.tensor(numbers, dtype=TYPES[dtype]).reshape(shape)
             if dtype == "f32" and not case.inputs[i].startswith("d"):
                 x.requires_grad_()
             xs[f"x{i}"] = x
-            scope[f"x{i}"] = x * 1 if dtype == "f32" else x
+            names[f"x{i}"] = x * 1 if dtype == "f32" else x
         if module:
             fill(case, module)
             module.zero_grad()
-        found = leaves(eval(case.call, scope))
+        found = leaves(eval(case.call, names))
         floating = [y for _, y in found if y.dtype.is_floating_point]
         count = sum(y.numel() for y in floating)
         record["upstream"] = max(record["upstream"], count)
