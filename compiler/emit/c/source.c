@@ -127,23 +127,37 @@ static void write_contents(SourceWriter *w) {
     }
 }
 
-static const char call_comment[] =
-    "/* The steps of an entry are blocks { const nn_call nn_c = {...}; nn_run(...); }.  The "
-    "comment "
-    "says\n"
-    " * what is read -> written: arguments, cells, constants, and temporaries t0, t1, ... of the "
-    "workspace,\n"
-    " * whose bytes serve several that are not needed at once.  nn_c has the pointers in the order "
-    "of "
-    "the\n"
-    " * kernel's parameters, dims, seed, scan index and step.  The arguments of nn_run are the "
-    "thread; how\n"
-    " * many steps back everything is done that this one needs (1: the last one has to be, 2: all "
-    "before the\n"
-    " * last one); the kernel, its call, its tiles; and its work, operations and bytes, by which "
-    "it "
-    "is\n"
-    " * shared by threads or not. */\n\n";
+static const char kernel_comment[] =
+    "/* In kernels p0, p1, ... are buffers in the order of the call, d_N is the dim N, r0, r1, ... "
+    "are\n"
+    " * values that are kept; an array of the function's own is a block of a result, or an operand "
+    "laid out\n"
+    " * as the product reads it.  Loops are numbered and named after what they run over: b a "
+    "batch, "
+    "m and n\n"
+    " * rows and columns of a product, k its depth or an axis that is reduced, q panels of 16 "
+    "columns, w a\n"
+    " * window, r and p what is packed, i elements, v elements by vectors. */\n\n";
+
+static const char call_comment[] = "/* The steps of an entry are blocks { const nn_call nn_c = "
+                                   "{...}; nn_run(...); }.  The comment says "
+                                   "what\n"
+                                   " * is read -> written: arguments, cells, constants, and "
+                                   "temporaries t0, t1, ... of the workspace, "
+                                   "whose\n"
+                                   " * bytes serve several that are not needed at once.  nn_c has "
+                                   "the pointers in the order of the "
+                                   "kernel's\n"
+                                   " * parameters, dims, seed, scan index, step of training, and "
+                                   "the sites of its random numbers.  The "
+                                   "arguments\n"
+                                   " * of nn_run are the thread; how many steps back everything is "
+                                   "done that this one needs (1: the last "
+                                   "one\n"
+                                   " * has to be, 2: all before the last one); the kernel, its "
+                                   "call, its tiles; and its work, operations "
+                                   "and\n"
+                                   " * bytes, by which it is shared by threads or not. */\n\n";
 
 void emit_c(const Plan *plan, const EmitOptions *asked, Text *source) {
     EmitOptions own = *asked, *options = &own;
@@ -166,6 +180,7 @@ void emit_c(const Plan *plan, const EmitOptions *asked, Text *source) {
 
     source_constants(w, "static const");
     text_append(w->out, "/* ---- kernels ---- */\n\n");
+    text_append(w->out, kernel_comment);
     source_kernel_names(w);
     w->work = NEW_ARRAY(w->arena, (size_t)plan->kernel_plans.count, const Dim *);
     for (int i = 0; i < plan->kernel_plans.count; i++) {

@@ -93,6 +93,29 @@ static void write_templates(SourceWriter *w) {
     cuda_write_folds(w->out, w->plan);
 }
 
+static const char kernel_comment[] =
+    "/* A kernel computes one tile, which is one block of threads; nn_int is int32_t, or int64_t "
+    "where "
+    "the\n"
+    " * sizes of a call ask for it.  p0, p1, ... are buffers in the order of the call, d_N is the "
+    "dim "
+    "N.  Loops\n"
+    " * are numbered and named after what they run over: b a batch, m and n rows and columns of a "
+    "product, k\n"
+    " * its depth or an axis that is reduced, i and e elements; t is the thread. */\n\n";
+
+static const char launch_comment[] =
+    "/* The steps of an entry are launches.  Each has nn_calls: for every kernel of the launch a "
+    "comment "
+    "that\n"
+    " * says what is read -> written, its buffers, dims, the values of this call, its tiles, scan "
+    "index, "
+    "entry,\n"
+    " * checks that it asks first, and the sites of its random numbers; then the tiles of all.  "
+    "NN_BUFFER "
+    "says\n"
+    " * how many bytes are there, which only the test that runs this on a CPU looks at. */\n\n";
+
 void emit_cuda(const Plan *plan, const EmitOptions *asked, Text *source) {
     EmitOptions options = *asked;
     options.family = "_cuda";
@@ -106,6 +129,7 @@ void emit_cuda(const Plan *plan, const EmitOptions *asked, Text *source) {
     write_templates(w);
     source_constants(w, "static __device__ const");
     text_append(source, "/* ---- kernels ---- */\n\n");
+    text_append(source, kernel_comment);
     source_kernel_names(w);
     for (int i = 0; i < plan->kernel_plans.count; i++) {
         if (plan->kernel_plans.data[i]->kernel->library) continue;
@@ -114,6 +138,7 @@ void emit_cuda(const Plan *plan, const EmitOptions *asked, Text *source) {
     }
     text_append(source, "/* ---- launches ---- */\n\n");
     cuda_write_launches(w);
+    text_append(source, launch_comment);
     for (int i = 0; i < plan->roots.count; i++) {
         const RootPlan *root = plan->roots.data[i];
         const char *name = root->root->root->name->text;
