@@ -60,7 +60,7 @@ function(nnc_runtime)
         target_include_directories(nncrt PUBLIC ${PROJECT_SOURCE_DIR}/runtime)
         # Quoted includes only: a template's name must not stand for a system header's.
         target_compile_options(nncrt PUBLIC "SHELL:-iquote ${PROJECT_SOURCE_DIR}/templates")
-        target_link_libraries(nncrt PUBLIC nnc_flags Threads::Threads ZLIB::ZLIB PNG::PNG m)
+        target_link_libraries(nncrt PUBLIC nnc_flags Threads::Threads ZLIB::ZLIB PNG::PNG JPEG::JPEG m)
         set_target_properties(nncrt PROPERTIES POSITION_INDEPENDENT_CODE ON)
     else()
         add_library(nncrt INTERFACE)

@@ -1,5 +1,5 @@
 /* File formats: safetensors (read and write), npy (read and write), IDX plain and gzip, CSV,
- * PNG.
+ * PNG, JPEG.
  * Readers validate before they allocate and refuse whatever the format forbids; a text form of each
  * refusal names the place.  The *_parse functions work on memory and are what tests feed. */
 #ifndef NNCRT_FILES_H
@@ -53,8 +53,17 @@ bool nnc_csv_parse(const void *bytes, size_t length, char separator, const char 
  * Palettes and fewer bits are expanded, 16 bits cut to 8, alpha dropped, gamma ignored. */
 bool nnc_png_parse(const void *bytes, size_t length, int channels, NncArray *out, NncError *error);
 bool nnc_png_write(const char *path, const NncArray *image, NncError *error);
+/* The same of a JPEG, as Pillow decodes it. */
+bool nnc_jpeg_parse(const void *bytes, size_t length, int channels, NncArray *out, NncError *error);
+/* Gray of red, green, blue: Pillow's "L", the weights of CCIR 601 (0.299, 0.587, 0.114) in 1 /
+ * 65536. */
+unsigned char nnc_luma(const unsigned char *rgb);
+/* Whether the bytes begin as those of a PNG or JPEG do; either of them. */
+bool nnc_is_image(const void *bytes, size_t length);
+bool nnc_image_parse(const void *bytes, size_t length, int channels, NncArray *out,
+                     NncError *error);
 
-/* Any of npy, IDX, PNG, by their first bytes; a name that ends in .txt is u8[length]. */
+/* Any of npy, IDX, PNG, JPEG, by their first bytes; a name that ends in .txt is u8[length]. */
 bool nnc_array_read(const char *path, NncArray *out, NncError *error);
 
 #ifdef __cplusplus

@@ -56,8 +56,6 @@ static bool read_pixels(png_structp png, png_infop info, PngState *state, int ch
     if (depth == 16) png_set_strip_16(png);
     png_set_strip_alpha(png);
     bool has_color = (color & PNG_COLOR_MASK_COLOR) != 0;
-    if (channels == 1 && has_color)
-        png_set_rgb_to_gray_fixed(png, PNG_ERROR_ACTION_NONE, 29900, 58700);
     if (channels == 3 && !has_color) png_set_gray_to_rgb(png);
     png_set_interlace_handling(png);
     png_read_update_info(png, info);
@@ -75,13 +73,17 @@ static bool read_pixels(png_structp png, png_infop info, PngState *state, int ch
         for (png_uint_32 y = 0; y < height; ++y) png_read_row(png, *pixels + y * row, NULL);
     png_read_end(png, NULL);
     int64_t dims[3] = {3, (int64_t)height, (int64_t)width};
-    if (!nnc_array_create(out, NNC_U8, planes == 3 ? 3 : 2, planes == 3 ? dims : dims + 1,
-                          state->error))
+    bool planar = planes == 3 && channels != 1;
+    if (!nnc_array_create(out, NNC_U8, planar ? 3 : 2, planar ? dims : dims + 1, state->error))
         return false;
     size_t area = (size_t)width * height;
     unsigned char *to = out->data;
-    for (size_t plane = 0; plane < planes; ++plane)
-        for (size_t i = 0; i < area; ++i) to[plane * area + i] = (*pixels)[i * planes + plane];
+    for (size_t i = 0; i < area; ++i) {
+        const unsigned char *pixel = *pixels + i * planes;
+        if (planes == 3 && !planar) to[i] = nnc_luma(pixel);
+        for (size_t plane = 0; planar && plane < 3; ++plane) to[plane * area + i] = pixel[plane];
+        if (planes == 1) to[i] = *pixel;
+    }
     return true;
 }
 

@@ -1,6 +1,6 @@
 /* The program of a standalone binary: one entry with one input, its weights inside.
- * Input: npy, IDX or PNG files, one sample or a batch each.  Output: label and probabilities, or
- * the results as text.  Exit status: 0, 2 for bad usage, 3 for files or a device that cannot be
+ * Input: npy, IDX, PNG or JPEG files, one sample or a batch each.  Output: label and probabilities,
+ * or the results as text.  Exit status: 0, 2 for bad usage, 3 for files or a device that cannot be
  * used. */
 #include "nncrt_model.h"
 #include "nncrt_train.h"
@@ -99,24 +99,24 @@ static void find_results(Program *program) {
 
 static void usage(FILE *out, const Program *program, const char *name) {
     char shape[256];
-    fprintf(
-        out,
-        "Usage: %s [OPTIONS] FILE...\n"
-        "Runs %s of %s (%s) on each file: npy, IDX (plain or .gz) or PNG, one sample or a batch.\n"
-        "  input: %s %s\n"
-        "Options\n"
-        "  --describe     what this binary holds\n"
-        "  --top K        show the K most likely classes (default: 5 for one sample, 1 for a "
-        "batch)\n"
-        "  --first N      only the first N samples of each file\n"
-        "  --expect FILE  npy or IDX with the right class ids: shown beside the answers\n"
-        "  --device NAME  cpu, cuda: a GPU, or auto: a GPU where there is one%s\n"
-        "  --threads N    default: one\n"
-        "  --help\n",
-        name, program->entry->name, program->standalone->model->name,
-        program->standalone->model->source, program->entry->arguments[0].name,
-        nnc_describe_tensor(shape, sizeof shape, program->entry, &program->entry->arguments[0]),
-        program->standalone->cuda_model ? " (default)" : "");
+    fprintf(out,
+            "Usage: %s [OPTIONS] FILE...\n"
+            "Runs %s of %s (%s) on each file: npy, IDX (plain or .gz), PNG or JPEG, one sample or "
+            "a batch.\n"
+            "  input: %s %s\n"
+            "Options\n"
+            "  --describe     what this binary holds\n"
+            "  --top K        show the K most likely classes (default: 5 for one sample, 1 for a "
+            "batch)\n"
+            "  --first N      only the first N samples of each file\n"
+            "  --expect FILE  npy or IDX with the right class ids: shown beside the answers\n"
+            "  --device NAME  cpu, cuda: a GPU, or auto: a GPU where there is one%s\n"
+            "  --threads N    default: one\n"
+            "  --help\n",
+            name, program->entry->name, program->standalone->model->name,
+            program->standalone->model->source, program->entry->arguments[0].name,
+            nnc_describe_tensor(shape, sizeof shape, program->entry, &program->entry->arguments[0]),
+            program->standalone->cuda_model ? " (default)" : "");
 }
 
 static void describe(const Program *program) {
@@ -148,7 +148,7 @@ static void describe(const Program *program) {
             printf("%s%d %s", i ? ", " : "", i, standalone->labels[i]);
         printf("\n");
     }
-    printf("reads       .npy, IDX (.gz), .png; one sample or a batch\n");
+    printf("reads       .npy, IDX (.gz), .png, .jpg; one sample or a batch\n");
     for (int c = 0; c < model->cell_count; ++c)
         if (model->cells[c].saved)
             printf("  %-40s %s\n", model->cells[c].name,
@@ -291,20 +291,20 @@ static bool run_rows(Program *program, const char *file, const NncArray *input, 
     return good;
 }
 
-/* PNG in the number of channels that the input has; everything else as it is. */
+/* A picture in the number of channels that the input has; everything else as it is. */
 static bool read_input(const Program *program, const char *path, NncArray *out, NncError *error) {
     const nnc_tensor_info *info = &program->entry->arguments[0];
     NncBytes bytes;
     *out = (NncArray){0};
     if (!nnc_file_read(path, (size_t)1 << 46, &bytes, error)) return false;
-    bool is_png = bytes.length >= 8 && memcmp(bytes.data, "\x89PNG\r\n\x1a\n", 8) == 0, good;
-    if (is_png) {
+    bool is_image = nnc_is_image(bytes.data, bytes.length), good = false;
+    if (is_image) {
         int batch = program->batch_dim >= 0;
         int channels = info->rank - batch >= 3 && info->dims[info->rank - 3] == 3 ? 3 : 1;
-        good = nnc_png_parse(bytes.data, bytes.length, channels, out, error);
+        good = nnc_image_parse(bytes.data, bytes.length, channels, out, error);
     }
     nnc_release(bytes.data);
-    if (is_png) return good || nnc_fail_in(error, path);
+    if (is_image) return good || nnc_fail_in(error, path);
     return nnc_array_read(path, out, error);
 }
 

@@ -348,6 +348,7 @@ static int link_binary(Build *build) {
     if (build->cuda) add_word(&arguments, in_folder(build, "variant_cuda.o"));
     add_word(&arguments, build->runtime);
     add_word(&arguments, "-l:libpng16.a");
+    add_word(&arguments, "-l:libjpeg.a");
     add_word(&arguments, "-l:libz.a");
     add_word(&arguments, "-lm");
 #if defined(__SANITIZE_ADDRESS__) /* as libnncrt.a was built */
@@ -362,7 +363,8 @@ static int link_binary(Build *build) {
         ADD_ALL(&arguments, link_flags);
     return run_tool(
         build, tool->compiler.language, &arguments, false,
-        " while linking; libpng16.a and libz.a are needed (Debian: libpng-dev, zlib1g-dev)");
+        " while linking; libpng16.a, libjpeg.a and libz.a are needed (Debian: libpng-dev, "
+        "libjpeg-dev, zlib1g-dev)");
 }
 
 static int install_binary(Build *build) {

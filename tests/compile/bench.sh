@@ -23,7 +23,7 @@ ${CC:-cc} $strict "${flags[@]}" -O1 -fPIC -shared lenet.c -o lenet.so -lm || com
 ${CC:-cc} $strict -O1 "$bench/ceilings.c" -o ceilings -lpthread || complain "ceilings.c"
 # shellcheck disable=SC2086
 ${CC:-cc} $strict -O1 -I"$SOURCE_DIR/runtime" -I"$SOURCE_DIR/templates" "$bench/ours.c" "$SOURCE_DIR/tests/compile/bench/main.c" \
-    "$SOURCE_DIR"/runtime/*.c -o calls -lm -lpng -lz -lpthread -ldl || complain "ours.c"
+    "$SOURCE_DIR"/runtime/*.c -o calls -lm -lpng -ljpeg -lz -lpthread -ldl || complain "ours.c"
 [ $failed = 0 ] || exit 1
 
 "$NNC" run "$bench/models/lenet.nn:LenetSgd.step" --input x=rand --input label=zeros --bind N=4 --seed 3 \

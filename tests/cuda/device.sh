@@ -5,7 +5,7 @@
 export XDG_CACHE_HOME=$work/cache NVCC=$SOURCE_DIR/tests/cuda/shim/nvcc SHIM_LOG=$work/nvcc.log
 fail() { echo "FAIL: $*" && failed=1; }
 cc -O1 -iquote "$SOURCE_DIR/templates" -iquote "$SOURCE_DIR/runtime" "$SOURCE_DIR/tests/cuda/compare.c" \
-    "$BINARY_DIR/libnncrt.a" -o compare -lz -lpng -lm -pthread ||
+    "$BINARY_DIR/libnncrt.a" -o compare -lz -lpng -ljpeg -lm -pthread ||
     { ldd "$NNC" | grep -q libasan && echo "a library with sanitizers" && exit 77; }
 small=$SOURCE_DIR/tests/runtime/models/small.nn
 

@@ -95,6 +95,24 @@ static void run_png(const uint8_t *data, size_t size) {
     run_array(parse_png_color, data, size);
 }
 
+static bool parse_jpeg(const void *bytes, size_t length, NncArray *out, NncError *error) {
+    return nnc_jpeg_parse(bytes, length, 0, out, error);
+}
+
+static bool parse_jpeg_gray(const void *bytes, size_t length, NncArray *out, NncError *error) {
+    return nnc_jpeg_parse(bytes, length, 1, out, error);
+}
+
+static bool parse_jpeg_color(const void *bytes, size_t length, NncArray *out, NncError *error) {
+    return nnc_jpeg_parse(bytes, length, 3, out, error);
+}
+
+static void run_jpeg(const uint8_t *data, size_t size) {
+    run_array(parse_jpeg, data, size);
+    run_array(parse_jpeg_gray, data, size);
+    run_array(parse_jpeg_color, data, size);
+}
+
 /* Compresses the bytes anew, as gzip or (without a header) as zlib. */
 static size_t compress_bytes(int window, const uint8_t *from, size_t size, uint8_t *to,
                              size_t capacity) {
@@ -164,6 +182,10 @@ static const char *const csv_words[] = {",",     "\t",    "\n", "\r\n",         
 static const char *const png_words[] = {"IHDR", "IDAT", "IEND", "PLTE", "tRNS", "gAMA",
                                         "sRGB", "iCCP", "bKGD", "acTL", "zTXt", "iTXt",
                                         "sBIT", "pCAL", "hIST", NULL};
+static const char *const jpeg_words[] = {"\xff\xd8\xff\xe0", "\xff\xc0", "\xff\xc2", "\xff\xc4",
+                                         "\xff\xda",         "\xff\xdb", "\xff\xdd", "\xff\xd0",
+                                         "\xff\xd9",         "\xff\xee", "JFIF",     "Adobe",
+                                         "\x03\x01\x22",     "\x44",     NULL};
 static const char *const npy_words[] = {"'descr': '<f4'",
                                         "'fortran_order': False",
                                         "'shape': (2, 3)",
@@ -343,6 +365,7 @@ static const Loader loaders[] = {
     {"gz", run_idx, mend_gzip, idx_words},
     {"csv", run_csv, NULL, csv_words},
     {"png", run_png, mend_png, png_words},
+    {"jpeg", run_jpeg, NULL, jpeg_words},
     {"safetensors", run_safetensors, mend_tensor_file, tensor_words},
     {"checkpoint", run_checkpoint, mend_tensor_file, tensor_words},
     {"json", run_json, NULL, json_words},

@@ -151,7 +151,11 @@ os.makedirs("deep/a/more/most"); os.makedirs("deep/a/notes")
 png("deep/a/0.png", [[1, 2], [3, 4]])
 png("deep/a/more/most/1.png", [[1, 2], [3, 4]])
 png("odd/a/1.PNG", [[1, 2, 3], [4, 5, 6]])
+os.makedirs("gif/a"); open("gif/a/x.gif", "w").write("x")
 os.makedirs("jpg/a"); open("jpg/a/x.jpg", "w").write("x")
+os.makedirs("fit/a"); os.makedirs("fit/b")
+png("fit/a/0.png", [[(x * 37 + y * 91 + x * y * 13) % 256 for x in range(9)] for y in range(7)])
+png("fit/b/0.png", [[7] * 5 for y in range(40)])
 os.makedirs("none/a")
 os.makedirs("empty")
 os.makedirs("bad/a"); open("bad/a/x.png", "w").write("x")
@@ -162,9 +166,26 @@ PY
     run 0 "[8, 11]]," color rgb
     run 0 "u8[6, 3, 2, 2]" color set
     run 3 "odd/a/1.PNG: the image has 2 x 3 pixels (rows x columns), not 2 x 2" gray odd
-    run 3 "jpg/a/x.jpg: only PNG images are read" pixels jpg
-    run 3 "none/a: the class has no PNG image" pixels none
-    run 3 "empty: there is no folder with PNG images" pixels empty
+    run 3 "gif/a/x.gif: only PNG and JPEG images are read" gray gif
+    run 3 "jpg/a/x.jpg: neither a PNG nor a JPEG picture" gray jpg
+    rm jpg/a/x.jpg
+    cp "$SOURCE_DIR/tests/fuzz/corpus/jpeg/rgb420" jpg/a/0.jpg
+    cp "$SOURCE_DIR/tests/fuzz/corpus/jpeg/gray" jpg/a/1.JPEG
+    run 0 "u8[2, 13, 19]" gray jpg
+    run 0 "u8[2, 3, 2, 2]" color jpg:resize=2x2
+    run 3 "none/a: the class has no PNG or JPEG image" gray none
+    run 3 "empty: there is no folder with PNG or JPEG images" gray empty
+    # What Pillow 11 makes of it (Image.BILINEAR).
+    run 0 "[116, 128, 143, 129]]" gray fit:resize=4,crop=3x4
+    run 0 "[119, 144, 136]]" gray fit:resize=2x3
+    run 0 "[178, 128]]" gray fit:resize=8x11,crop=2
+    run 0 "[0, 1]" ids fit:resize=4,crop=3
+    run 3 "has 40 x 5 pixels (rows x columns), not 7 x 9; FOLDER:resize=N,crop=N brings all to one size" gray fit
+    run 3 "fit/b/0.png: crop=6x6 of an image with 40 x 5 pixels" gray fit:crop=6
+    for wrong in resize=0 resize=4,crop=2x crop=-1 resize=4,size=2 resize=99999 resize=4, crop=2x2x2; do
+        run 3 "of 1 to 65536 pixels each; not '$wrong'" gray fit:$wrong
+    done
+    run 3 "p.csv is no folder of images: 'resize=3' does not go with it" ids p.csv:resize=3
     run 3 "bad/a/x.png: " pixels bad
     run 3 "deep/a/more/most/1.png: images lie in the class folder 'deep/a' itself, not deeper" pixels deep
     rm deep/a/more/most/1.png

@@ -2,6 +2,7 @@
  * Invariant: an array that has a dtype of its own is never converted; text has none, and is read as
  * the argument's dtype. */
 #include "driver/data/data.h"
+#include "driver/data/image_fit.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -46,19 +47,23 @@ static bool read_csv(Arena *arena, const char *path, const char *columns,
 
 bool data_read(Arena *arena, const char *spec, const nnc_tensor_info *info, NncArray *out,
                NncError *error) {
-    const char *columns = NULL, *path = spec;
+    const char *columns = NULL, *path = spec, *fit = "";
     *out = (NncArray){0};
     for (const char *colon = strchr(spec, ':'); colon && access(spec, F_OK) != 0;
          colon = strchr(colon + 1, ':')) {
         size_t length = (size_t)(colon - spec);
-        if (!nnc_text_ends(spec, length, ".csv") && !nnc_text_ends(spec, length, ".tsv")) continue;
+        bool fits = image_fit_begins(colon + 1);
+        if (!fits && !nnc_text_ends(spec, length, ".csv") && !nnc_text_ends(spec, length, ".tsv"))
+            continue;
         path = arena_strndup(arena, spec, length);
-        columns = colon + 1;
+        *(fits ? &fit : &columns) = colon + 1;
         break;
     }
     struct stat status;
     if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
-        return image_folder_read(arena, path, info, out, error);
+        return image_folder_read(arena, path, fit, info, out, error);
+    if (*fit)
+        return nnc_fail(error, "%s is no folder of images: '%s' does not go with it", path, fit);
     if (nnc_text_ends(path, strlen(path), ".csv") || nnc_text_ends(path, strlen(path), ".tsv"))
         return read_csv(arena, path, columns, info, out, error);
     return nnc_array_read(path, out, error);

@@ -1,6 +1,6 @@
 /* A folder of images, a folder for each class, in the order of their names, as torchvision has it.
- * Invariants: the sizes of all images are one, the argument's where it says them; the array's size
- * is checked before it is allocated; a mistake names its file. */
+ * Invariants: the sizes of all images are one after their fit, the argument's where it says them;
+ * the array's size is checked before it is allocated; a mistake names its file. */
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include "driver/data/data.h"
+#include "driver/data/image_fit.h"
 
 typedef VECTOR(const char *) NameVector;
 typedef struct Image {
@@ -43,13 +44,13 @@ static bool is_folder(const char *path) {
 
 /* Other files than images may lie there; images that cannot be read may not. */
 static int kind_of(const char *name) {
-    static const char *const unread[] = {".jpg", ".jpeg", ".bmp", ".gif",
-                                         ".tif", ".tiff", ".ppm", ".webp"};
+    static const char *const unread[] = {".bmp", ".gif", ".tif", ".tiff", ".ppm", ".webp"};
     const char *dot = strrchr(name, '.');
     if (!dot) return 0;
     for (size_t i = 0; i < sizeof unread / sizeof *unread; ++i)
         if (strcasecmp(dot, unread[i]) == 0) return -1;
-    return strcasecmp(dot, ".png") == 0;
+    return strcasecmp(dot, ".png") == 0 || strcasecmp(dot, ".jpg") == 0 ||
+           strcasecmp(dot, ".jpeg") == 0;
 }
 
 /* An image somewhere below a folder, or NULL.  Links may go around: `depth` bounds them. */
@@ -86,22 +87,28 @@ static bool find_images(Arena *arena, const char *path, ImageVector *images, int
                                 nested, folder);
             int kind = is_folder(image.path) ? 0 : kind_of(files.data[k]);
             if (kind < 0)
-                return nnc_fail(error, "%s: only PNG images are read; convert it", image.path);
+                return nnc_fail(error, "%s: only PNG and JPEG images are read; convert it",
+                                image.path);
             if (kind) vector_push(arena, images, image);
         }
         if (images->count == before)
-            return nnc_fail(error, "%s: the class has no PNG image", folder);
+            return nnc_fail(error, "%s: the class has no PNG or JPEG image", folder);
         ++*classes;
     }
     if (images->count) return true;
-    return nnc_fail(error, "%s: there is no folder with PNG images in it (one for each class)",
-                    path);
+    return nnc_fail(
+        error, "%s: there is no folder with PNG or JPEG images in it (one for each class)", path);
 }
 
-static bool read_image(const Image *image, int channels, NncArray *out, NncError *error) {
+static bool read_image(const Image *image, int channels, const ImageFit *fit, NncArray *out,
+                       NncError *error) {
     NncBytes bytes;
     if (!nnc_file_read(image->path, (size_t)1 << 31, &bytes, error)) return false;
-    bool good = nnc_png_parse(bytes.data, bytes.length, channels, out, error);
+    bool good = nnc_image_parse(bytes.data, bytes.length, channels, out, error);
+    if (good && !image_fit(fit, out, error)) {
+        nnc_array_free(out);
+        good = false;
+    }
     nnc_release(bytes.data);
     return good || nnc_fail_in(error, image->path);
 }
@@ -118,12 +125,12 @@ static bool choose_dims(const nnc_tensor_info *info, const NncArray *first, int6
     return info->rank == 3 || info->dims[1] == 1 || info->dims[1] == 3 || info->dims[1] < 0;
 }
 
-static bool read_pixels(const ImageVector *images, const nnc_tensor_info *info, NncArray *out,
-                        NncError *error) {
+static bool read_pixels(const ImageVector *images, const ImageFit *fit, const nnc_tensor_info *info,
+                        NncArray *out, NncError *error) {
     int channels = info->rank == 3 || info->dims[1] == 1 ? 1 : 3;
     for (int i = 0; i < images->count; ++i) {
         NncArray image;
-        if (!read_image(&images->data[i], channels, &image, error)) return false;
+        if (!read_image(&images->data[i], channels, fit, &image, error)) return false;
         int64_t dims[NNC_MAX_RANK];
         bool good = true;
         if (i == 0)
@@ -135,7 +142,8 @@ static bool read_pixels(const ImageVector *images, const nnc_tensor_info *info, 
         if (good && (wanted[0] != have[0] || wanted[1] != have[1]))
             good = nnc_fail(error,
                             "%s: the image has %" PRId64 " x %" PRId64
-                            " pixels (rows x columns), not %" PRId64 " x %" PRId64,
+                            " pixels (rows x columns), not %" PRId64 " x %" PRId64
+                            "; FOLDER:resize=N,crop=N brings all to one size",
                             images->data[i].path, have[0], have[1], wanted[0], wanted[1]);
         if (good) memcpy((char *)out->data + (size_t)i * image.bytes, image.data, image.bytes);
         nnc_array_free(&image);
@@ -144,9 +152,10 @@ static bool read_pixels(const ImageVector *images, const nnc_tensor_info *info, 
     return true;
 }
 
-bool image_folder_read(Arena *arena, const char *path, const nnc_tensor_info *info, NncArray *out,
-                       NncError *error) {
+bool image_folder_read(Arena *arena, const char *path, const char *fit, const nnc_tensor_info *info,
+                       NncArray *out, NncError *error) {
     ImageVector images = {0};
+    ImageFit size = {0};
     int64_t classes;
     bool ids = info->rank == 1 && !nnc_dtype_is_float(info->dtype);
     bool pixels = (info->rank == 3 || info->rank == 4) && info->dtype == NNC_U8;
@@ -156,6 +165,7 @@ bool image_folder_read(Arena *arena, const char *path, const nnc_tensor_info *in
                         "%s is a folder: images are u8[N, H, W] or u8[N, C, H, W], their "
                         "classes integers [N]; '%s' is neither",
                         path, info->name);
+    if (*fit && !image_fit_read(fit, &size, error)) return false;
     if (!find_images(arena, path, &images, &classes, error)) return false;
     bool good;
     if (ids) {
@@ -170,7 +180,7 @@ bool image_folder_read(Arena *arena, const char *path, const nnc_tensor_info *in
         for (int64_t i = 0; good && i < count; ++i)
             nnc_element_set(info->dtype, out->data, (size_t)i, (double)images.data[i].class_);
     } else {
-        good = read_pixels(&images, info, out, error);
+        good = read_pixels(&images, &size, info, out, error);
     }
     if (!good) nnc_array_free(out);
     return good;
