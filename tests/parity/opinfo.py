@@ -12,6 +12,7 @@ import warnings
 import reference
 import torch
 from case import GivenCase, evenly
+from report import signature_of
 from torch.utils import _pytree
 
 warnings.filterwarnings("ignore")
@@ -181,11 +182,11 @@ def evaluate(call, tensors):
     return eval(call, scope)
 
 
-def call_of(op, sample, text):
-    """The text that computes for torch what the OpInfo computes."""
+def call_of(op, sample, text, call=None):
+    """The text that computes for torch what the OpInfo computes, or `call` if it does."""
     if "empty" in op.name:
         raise Uncovered("undefined values")
-    candidates = forms(op, sample, text)
+    candidates = forms(op, sample, text) if call is None else [call]
     if sum(x.numel() for x in text.tensors) > MAX_NUMBERS:
         raise Uncovered(f"more than {MAX_NUMBERS} numbers")
     copies = _pytree.tree_map(lambda v: v.detach().clone() if isinstance(v, torch.Tensor) else v,
@@ -219,9 +220,26 @@ def spec_of(tensor):
     return f"{kind}: {' '.join(map(str, tensor.shape))}"
 
 
-def case_of(op, index, sample):
+def with_keywords(op, sample, text):
+    """The call with the names that torch gives its arguments, or None."""
+    try:
+        names = [name for name, _ in signature_of(spelling(op))]
+    except (TypeError, ValueError, AttributeError, NameError):
+        return None
+    given = [text.of(value) for value in (sample.input, *sample.args)]
+    if op.name in REORDERED or not has(spelling(op)) or len(names) < len(given):
+        return None
+    rest = text.arguments((), sample.kwargs)
+    return f"{spelling(op)}({', '.join([f'{n}={v}' for n, v in zip(names, given)] + rest)})"
+
+
+def case_of(op, index, sample, keywords=False):
     text = Text()
-    call = call_of(op, rounded(sample), text)
+    sample = rounded(sample)
+    call = with_keywords(op, sample, text) if keywords else None
+    if keywords and call is None:
+        raise Uncovered("no names of arguments")
+    call = call_of(op, sample, text, call)
     given = [(list(x.shape), x.detach().reshape(-1).tolist()) for x in text.tensors]
     if any(abs(n) > 1 << 53 for x, (_, numbers) in zip(text.tensors, given) if x.dtype in INTEGERS for n in numbers):
         raise Uncovered("integers above 2^53")
@@ -242,11 +260,18 @@ def samples_of(op):
 def cases_of(op):
     """([case], {why: how many samples have no case})."""
     cases, uncovered = [], collections.Counter()
+    named = {}  # of the first calls with each number of arguments
     for index, sample in enumerate(samples_of(op)):
         try:
             cases.append(case_of(op, index, sample))
+            named.setdefault(len(sample.args), sample)
         except Uncovered as e:
             uncovered[str(e)] += 1
+    for index, sample in enumerate(named.values()):
+        try:
+            cases.append(case_of(op, f"names{index}", sample, keywords=True))
+        except Uncovered:
+            pass  # torch itself takes no names here, or says none
     return cases, uncovered
 
 

@@ -50,12 +50,36 @@ static bool too_many(Lowerer *lw, const char *what, int takes, int given, Span s
     return false;
 }
 
+/* Words that name an argument of any library function: torch's for the first and second tensor,
+ * and NumPy's, which torch takes too. */
+static const struct {
+    const char *word;
+    int place; /* -1: the parameter called `name` */
+    const char *name;
+} library_words[] = {
+    {"input", 0, NULL}, {"other", 1, NULL}, {"axis", -1, "dim"}, {"keepdims", -1, "keepdim"}};
+
+/* The parameter that a keyword names, or -1. `*size` of a library function is named as a whole. */
+static int named_parameter(const Param *params, int count, Name keyword) {
+    bool library = count && params[0].span.file && params[0].span.file->is_prelude;
+    for (int i = 0; i < count; i++)
+        if (params[i].name == keyword && (!params[i].star || library)) return i;
+    for (size_t k = 0; library && k < sizeof library_words / sizeof *library_words; k++) {
+        if (strcmp(library_words[k].word, keyword->text)) continue;
+        int place = library_words[k].place;
+        if (place >= 0) return place < count && !params[place].type ? place : -1;
+        for (int i = 0; i < count; i++)
+            if (!strcmp(params[i].name->text, library_words[k].name)) return i;
+    }
+    return -1;
+}
+
 static bool bind_keyword(Lowerer *lw, const Param *params, int count, const CallArguments *args,
                          int index, const char *what, Span span, bool *given, Value *values,
                          Span *spans) {
     Name keyword = args->keywords[index];
-    for (int i = 0; i < count; i++) {
-        if (params[i].name != keyword || params[i].star) continue;
+    int i = named_parameter(params, count, keyword);
+    if (i >= 0) {
         if (given[i]) {
             lower_error(lw, NN_CALL_ARGUMENTS, args->spans[index], "%s receives `%s` twice", what,
                         keyword->text);
@@ -99,15 +123,16 @@ bool eval_bind_arguments(Lowerer *lw, const Param *params, int count, const Call
     }
     if (star < 0 && positional > count)
         return too_many(lw, what, count, positional, span, declared);
+    if (rest) given[star] = true;
     for (int i = 0; i < args->count; i++)
         if (args->keywords && args->keywords[i] &&
             !bind_keyword(lw, params, count, args, i, what, span, given, values, spans))
             return false;
     if (star >= 0) {
-        given[star] = true;
         spans[star] = span;
-        values[star] =
-            rest ? (Value){.kind = VALUE_TUPLE, .as.list = rest} : value_tuple(lw->arena, NULL, 0);
+        values[star] = rest ? (Value){.kind = VALUE_TUPLE, .as.list = rest}
+                            : value_tuple(lw->arena, &values[star], given[star]);
+        given[star] = true;
     }
     for (int i = 0; i < count; i++) {
         if (!given[i] && !params[i].default_value) {

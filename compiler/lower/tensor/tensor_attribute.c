@@ -80,10 +80,13 @@ static Value method_is_floating_point(Lowerer *lw, const CallArguments *args, Sp
 }
 
 static Value method_to(Lowerer *lw, const CallArguments *args, Span span) {
-    Value v[2];
-    if (!args_get(lw, args, "x, dtype", span, v)) return value_error();
+    Value v[4];
+    if (!args_get(lw, args, "x, dtype, non_blocking=False, copy=False", span, v))
+        return value_error();
     Node *x = value_node(lw, &v[0], span);
     if (!x) return value_error();
+    TensorType like;
+    if (value_is_tensor(&v[1]) && tensor_type_of(lw, &v[1], &like)) v[1] = value_dtype(like.dtype);
     /* `bool` is a dtype and a function; here it is the dtype. */
     if (v[1].kind == VALUE_BUILTIN && !strcmp(v[1].as.builtin->name, "bool"))
         v[1] = (Value){.kind = VALUE_DTYPE, .as.dtype = DTYPE_BOOL};

@@ -113,6 +113,21 @@ typedef struct Equation {
     bool has_out;
 } Equation;
 
+/* The result without `->`: `...`, and the letters that stand once, in their order in ASCII. */
+static bool einsum_imply(Equation *e, const int8_t *number) {
+    for (int c = -1; c < 128; c++) {
+        int8_t label = c < 0 ? EINSUM_ELLIPSIS : number[c];
+        int times = 0;
+        if (c >= 0 && label < 0) continue;
+        for (int k = 0; k < e->count; k++)
+            for (int i = 0; i < e->operands[k].count; i++) times += e->operands[k].of[i] == label;
+        if (c < 0 ? !times : times != 1) continue;
+        if (e->out.count == SHAPE_MAX_RANK) return false;
+        e->out.of[e->out.count++] = label;
+    }
+    return true;
+}
+
 static bool einsum_parse(const char *text, Equation *e) {
     int8_t number[128];
     memset(number, -1, sizeof number);
@@ -144,11 +159,12 @@ static bool einsum_parse(const char *text, Equation *e) {
             }
             if (labels->count == SHAPE_MAX_RANK) return false;
             for (int i = 0; i < labels->count; i++)
-                if (labels->of[i] == label) return false;
+                if (labels->of[i] == label && (e->has_out || label == EINSUM_ELLIPSIS))
+                    return false;
             labels->of[labels->count++] = label;
         }
     }
-    return e->has_out;
+    return e->has_out || einsum_imply(e, number);
 }
 
 /* Replaces `...` by `width` labels after the letters, the last `have` of them. */
@@ -213,8 +229,28 @@ static Node *drop_broadcast(Lowerer *lw, Node *x, Labels *labels, int letters,
 static Value einsum_error(Lowerer *lw, const char *problem, Span span) {
     Diagnostic *d = lower_error(lw, NN_CONTRACTION, span, "einsum: %s", problem);
     diagnostic_help(
-        d, "one letter per axis, no letter twice in one operand: einsum(\"nij,jk->nik\", a, b)");
+        d, "one letter per axis, no letter twice in the result: einsum(\"nij,jk->nik\", a, b)");
     return value_error();
+}
+
+/* The diagonal of every two axes that have one letter, as a last axis. */
+static Node *take_diagonals(Lowerer *lw, Node *x, Labels *labels, Span span) {
+    for (int a = 0; a < labels->count; a++)
+        for (int b = a + 1; b < labels->count; b++) {
+            if (labels->of[a] != labels->of[b]) continue;
+            Value given[4] = {value_tensor(x), value_int(0), value_int(a), value_int(b)};
+            Value diagonal = eval_library(lw, "diagonal", given, 4, span);
+            if (diagonal.kind != VALUE_TENSOR) return NULL;
+            x = diagonal.as.tensor;
+            Labels rest = {.count = 0};
+            for (int i = 0; i < labels->count; i++)
+                if (i != a && i != b) rest.of[rest.count++] = labels->of[i];
+            rest.of[rest.count++] = labels->of[a];
+            *labels = rest;
+            a = -1;
+            break;
+        }
+    return x;
 }
 
 /* prim.einsum(equation, a, b, ...): several operands are contracted from left to right. */
@@ -250,6 +286,8 @@ Value prim_einsum(Lowerer *lw, const CallArguments *args, Span span) {
     for (int i = 0; i < e.count; i++) {
         if (!expand_ellipsis(&e.operands[i], e.letters, width, have[i]))
             return einsum_error(lw, "too many axes", span);
+        nodes[i] = take_diagonals(lw, nodes[i], &e.operands[i], span);
+        if (!nodes[i]) return value_error();
         for (int a = 0; a < e.operands[i].count; a++)
             if (e.operands[i].of[a] >= e.letters &&
                 dim_is(widest[e.operands[i].of[a] - e.letters], 1))

@@ -68,8 +68,12 @@ static Value power(Lowerer *lw, const Operand *operands, DType dtype, Span span)
         Node *result = x ? constant_power(lw, x, e) : NULL;
         if (result) return value_of_node(lw, result, operands[0].value);
     }
-    if (!dtype_is_float(dtype))
+    if (!dtype_is_float(dtype) && !operands[1].node)
         return dtype_error(lw, "**", dtype, "convert the operands with .float()", span);
+    if (!dtype_is_float(dtype)) {
+        Value both[2] = {*operands[0].value, *exponent};
+        return eval_library(lw, "pow", both, 2, span);
+    }
     Shape shape;
     if (!operands_shape(lw, "'**'", operands, 2, &shape, span)) return value_error();
     return value_of_node(lw, apply(lw, OP_POW, operands, 2, dtype, &shape, span),
