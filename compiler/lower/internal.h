@@ -45,7 +45,7 @@ struct Lowerer {
     Namespace *main_file;
     VECTOR(Namespace *) files;
     Namespace *nn, *functional, *torch, *init, *optim, *lr_scheduler, *swa_utils, *special, *linalg,
-        *math, *prim;             /* torch also holds the bare names */
+        *autograd, *math, *prim;  /* torch also holds the bare names */
     SourceFile **library_sources; /* by row of prelude_files; NULL until first asked for */
     /* budgets: steps of compile-time execution, bytes (lower_room) */
     int64_t steps, step_limit;

@@ -25,6 +25,7 @@ const LibrarySpace library_spaces[] = {{"nn", "nn"},
                                        {"swa_utils", "swa_utils"},
                                        {"special", "special"},
                                        {"linalg", "linalg"},
+                                       {"autograd", "autograd"},
                                        {NULL, NULL}};
 enum { SPACE_COUNT = sizeof library_spaces / sizeof *library_spaces - 1 };
 
@@ -205,6 +206,7 @@ static Namespace **space_slot(Lowerer *lw, const char *name) {
     if (!strcmp(name, "swa_utils")) return &lw->swa_utils;
     if (!strcmp(name, "special")) return &lw->special;
     if (!strcmp(name, "linalg")) return &lw->linalg;
+    if (!strcmp(name, "autograd")) return &lw->autograd;
     if (!strcmp(name, "math")) return &lw->math;
     if (!strcmp(name, "prim")) return &lw->prim;
     return NULL;
@@ -288,7 +290,7 @@ static bool nested_space(Lowerer *lw, const Namespace *space, const char *word, 
     DType dtype;
     if (space == lw->torch) {
         if (!strcmp(word, "nn") || !strcmp(word, "optim") || !strcmp(word, "special") ||
-            !strcmp(word, "linalg"))
+            !strcmp(word, "linalg") || !strcmp(word, "autograd"))
             to = word;
         if (!to && dtype_word(word, &dtype)) {
             *out = dtype_of_word(lw, dtype);

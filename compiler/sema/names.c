@@ -74,8 +74,9 @@ static void add_library(void *user, const char *space, const char *name) {
 }
 
 void names_load_library(Sema *s) {
-    static const char *const spaces[] = {"nn",           "F",         "torch",   "init",   "optim",
-                                         "lr_scheduler", "swa_utils", "special", "linalg", "math"};
+    static const char *const spaces[] = {
+        "nn",        "F",       "torch",  "init",     "optim", "lr_scheduler",
+        "swa_utils", "special", "linalg", "autograd", "math"};
     static const char *const builtins[] = {
         "range",   "len",    "zip",    "enumerate", "reversed", "sum",        "min",     "max",
         "abs",     "round",  "int",    "float",     "bool",     "str",        "repr",    "list",

@@ -64,6 +64,24 @@ refused 'torch.unique(h).sum()' values 'use torch.sort(x)'
 refused 'h.unique(return_counts=True)[1].sum()' values 'torch.bincount(x, minlength=n)'
 refused 'torch.unique_consecutive(h).sum()' values 'the mask of elements unlike the one before'
 refused 'h[h > 0].sum()' values '(x * mask).sum() for a sum'
+net None 'x: f32[N, 4]' 'torch.autograd.grad(h * h, x)[0]' 'f32[N, 4]'
+expect 1 'autograd.grad needs grad_outputs: the output is no scalar: (N, 4)' "$NNC" check net.nn
+net None 'x: f32[N, 4]' 'torch.autograd.grad(h.sum(), x, allow_unused=True)[0]' 'f32[N, 4]'
+expect 1 'leave out allow_unused and materialize_grads' "$NNC" check net.nn
+net None 'x: f32[N, 4]' 'torch.autograd.grad(h, x, h, is_grads_batched=True)[0]' 'f32[N, 4]'
+expect 1 'is_grads_batched is not supported: call it for each of the grad_outputs' "$NNC" check net.nn
+net None 'x: f32[N, 3, 4]' 'F.grid_sample(h, h)' 'f32[N, 3, 4]'
+expect 1 'grid_sample expects an input of 4 or 5 dimensions, not 3: (N, 3, 4)' "$NNC" check net.nn
+net None 'x: f32[N, 3, 4, 3]' 'F.grid_sample(h, h)' 'f32[N, 3, 4, 4]'
+expect 1 'grid_sample: the grid has 3 coordinates for 2 axes: (N, 3, 4, 3)' "$NNC" check net.nn
+net None 'x: f32[N, 3, 4]' 'F.affine_grid(h, (5, 1, 2, 2))' 'f32[5, 2, 2, 2]'
+expect 1 'affine_grid expects matrices [N, 2, 3], not (N, 3, 4)' "$NNC" check net.nn
+net None 'x: f32[N, 3, 4]' 'torch.movedim(h, (0, 0), (1, 2))' 'f32[3, 4, N]'
+expect 1 'movedim: source has an axis twice: (0, 0)' "$NNC" check net.nn
+net None 'x: f32[N, 3, 4]' 'torch.roll(h, (1, 2), 1)' 'f32[N, 3, 4]'
+expect 1 'roll: 2 shifts do not go with 1 dims' "$NNC" check net.nn
+net None 'x: f32[N, 4]' 'torch.multinomial(h, 5)' 'i64[N, 5]'
+expect 1 'multinomial: 5 different places are more than the 4 of a row' "$NNC" check net.nn
 # causal MEMBER CALL MODULE: a hint that nothing masks by is refused, by the attention in MODULE.
 causal() {
     net "$1" 'x: f32[T, N, 6]' "self.m($2)" 'f32[T, N, 6]'

@@ -257,11 +257,15 @@ function("torch.heaviside", "d: N 5; d: N 5", "x0, x1", ("x0, x1", {"special": T
 function("torch.hypot", "N 5; N 5", "x0, x1", ("x0, x1", {"inputs": "N 1; 4"}))
 function("torch.logaddexp", "N 5; N 5", "x0, x1", ("x0, x1", {"inputs": "N 1; 4"}), "x0, x0 * 1")
 function("torch.logaddexp2", "N 5; N 5", "x0, x1", ("x0, x1", {"inputs": "N 1; 4"}))
-function("torch.nan_to_num", "N 5", "x0, 0.5, 3.0, -4.0", ("x0, nan=1.0, posinf=2.0, neginf=-3.0", {"special": True}))
+# The largest number is that of the dtype: beside torch in f64 only where it is.
+function("torch.nan_to_num", "N 5", "x0, 0.5, 3.0, -4.0", ("x0, nan=1.0, posinf=2.0, neginf=-3.0", {"special": True}),
+         ("(torch.isfinite(torch.nan_to_num(x0)), torch.nan_to_num(x0) > 1e38, torch.nan_to_num(x0) < -1e38, torch.nan_to_num(x0, posinf=1.0, neginf=-1.0))", {"special": True, "no_gradient": True}),
+         ("x0", {"inputs": "i-9..9: N 5"}))
 function("torch.logit", "u: N 5", "x0", "x0, 0.2", "x0, eps=0.1")
 function("torch.xlogy", "N 5; p: N 5", "x0, x1", ("x0, x1", {"inputs": "N 1; p: 4"}))
 function("torch.sinc", "N 5", "x0", ("x0", {"inputs": "w: N"}))
-function("torch.copysign", "N 5; d: N 5", "x0, x1", ("x0, x1", {"inputs": "N 1; d: 4"}))
+function("torch.copysign", "N 5; d: N 5", "x0, x1", ("x0, x1", {"inputs": "N 1; d: 4"}), "x0, torch.sign(x1) * -0.0", ("torch.copysign(x0 * 0.0, x1) * 0 + 1 / torch.copysign(x0.detach() * 0.0, x1)", {}), "(torch.copysign(x0, -2), torch.copysign(x0, -0.0), torch.copysign(x0, 3.0))", ("x0, x1", {"inputs": "i-9..9: N 5; i-9..9: N 5"}))
+function("torch.signbit", "N 5", "x0", "(torch.signbit(x0 * 0.0), torch.signbit(x0 * -0.0), torch.signbit(x0 / 0))", ("x0", {"inputs": "i-2..2: N 5"}), no_gradient=True)
 function("torch.fmod", "N 5; dp: N 5", "x0, x1", ("x0, x1", {"inputs": "w: N 1; dp: 4"}))
 function("torch.var", "N 5 4", "x0, 1", "x0, (0, 2), correction=0", "x0, -1, keepdim=True, correction=2", "x0")
 function("torch.std", "N 5 4", "x0, 1", "x0, (0, 2), correction=0", "x0, -1, keepdim=True, correction=2", "x0")
@@ -272,7 +276,37 @@ function("torch.logcumsumexp", "N 5 4", "x0, 1", "x0, -1")
 function("torch.diff", "N 5 4", "x0", "x0, 2, 1", "x0, n=0", ("x0, 1, 2, x1, x1 * 2", {"inputs": "N 5 4; N 5 1"}), ("x0, prepend=x1", {"inputs": "N 4; N 2"}), ("x0, n=3, dim=0, append=x0 * 2", {"inputs": "5 4"}))
 function("torch.meshgrid", "N; 4", "x0, x1, indexing='ij'", "x0, x1, indexing='xy'")
 function("torch.rot90", "N 5 4", "x0", "x0, 2, (1, 2)", "x0, 3, (0, 2)", "x0, -1, [1, 2]", "x0, 4")
-function("torch.roll", "N 5 4", "x0, 2, 1", "x0, -3, 1", "x0, shifts=7, dims=2")
+function("torch.roll", "N 5 4", "x0, 2, 1", "x0, -3, 1", "x0, shifts=7, dims=2", "x0, (2, -1), (1, 2)", "x0, 3", "x0, [7, -11], dims=(0, -1)", "x0, (1, 2), (1, 1)", zero="N")
+function("torch.movedim", "N 5 4 2", "x0, 1, -1", "x0, (0, 2), (1, 0)", "x0, source=(3, 0, 1), destination=(0, -1, 1)", "x0, [1], [3]", zero="N")
+function("torch.gcd", "i-90..90: N 5; i-90..90: N 5", "x0 * 6, x1 * 15", ("x0, x1 * 0", {"inputs": "i-9..9: N 1; i-9..9: 4"}),
+         ("(torch.gcd(x0.to(torch.int8), x1.to(torch.int8)), torch.gcd(x0.abs().to(torch.uint8), x1.abs().to(torch.uint8)), torch.gcd(x0.to(torch.int16), x1.to(torch.int16)), torch.gcd(x0 * 102334155, x1 * 165580141))", {}))
+function("torch.lcm", "i-90..90: N 5; i-90..90: N 5", "x0, x1", ("x0, x1", {"inputs": "i-3..3: N 1; i-3..3: 4"}))
+function("torch.lgamma", "p: N 5", "x0", ("x0 * 2 + 0.9", {"inputs": "p: N"}), ("x0 * 9", {"inputs": "p: N 4"}), ("x0 ** 40 + 5", {"inputs": "p: N 4"}), ("x0 * 1.7 - 3.5", {"inputs": "s: N 5"}), ("x0", {"inputs": "N 5", "special": True, "no_gradient": True}),
+         ("x0", {"inputs": "i-3..9: N 5", "no_gradient": True}))
+# torch's derivative of digamma is exact to 1e-9 only: tests/prelude/gamma.sh has better numbers.
+function("torch.digamma", "p: N 5", "x0", ("x0 * 9", {"inputs": "p: N 4"}), ("x0 ** 40 + 5", {"inputs": "p: N 4"}), ("x0 * 0.8 - 3.5", {"inputs": "s: N 5"}), ("x0 * 1", {"inputs": "i-3..9: N 5", "no_gradient": True}), no_gradient=True)
+function("torch.mvlgamma", "p: N 5", "x0 + 2, 3", "x0 + 1, p=1")
+function("torch.special.gammaln", "p: N 5", "x0")
+function("torch.special.digamma", "p: N 5", "x0", no_gradient=True)
+function("torch.special.psi", "p: N 5", "x0", no_gradient=True)
+function("torch.special.multigammaln", "p: N 5", "x0 + 2, 3", "x0 + 1, p=2")
+function("torch.logspace", "N", "-1.0, 2.0, 5", "0, 3, steps=4, base=2.0", "start=1.0, end=0.0, steps=1")
+for name, more in (("bartlett", ""), ("hann", ""), ("hamming", ", 0.6, 0.3"), ("blackman", ""), ("kaiser", ", 7.5")):
+    window = f"torch.{name}_window"
+    function(window, "N", "9", "8, False", "5, True" + more, f"({window}(1), {window}(2), {window}(window_length=3, periodic=False))")
+grids = []
+# Places of the nearest element have no derivative by the grid; torch says zeros.
+for extent, grid in (("5 4", "2 3 2"), ("3 5 4", "2 1 3 3")):
+    for mode in ("bilinear", "nearest", "bicubic")[: 3 if grid == "2 3 2" else 2]:
+        for pad in ("zeros", "border", "reflection"):
+            grids += [(f"x0, x1, '{mode}', padding_mode='{pad}', align_corners={corners}", {"inputs": f"N 3 {extent}; {'d' * (mode == 'nearest')}: N {grid}"}) for corners in (False, True)]
+function("F.grid_sample", "N 3 5 4; N 2 3 2", "x0, x1", *grids, ("x0, x1, align_corners=True", {"inputs": "N 2 1 1; N 4 3 2"}),
+         ("x0, x1 * 1.7, mode='bilinear', padding_mode='reflection', align_corners=True", {"inputs": "2 2 1 6; 2 4 3 2"}))
+function("F.affine_grid", "2 2 3", "x0, (2, 3, 4, 5), align_corners=False", "x0, [2, 1, 3, 1], True", ("x0, (3, 1, 2, 3, 4), align_corners=False", {"inputs": "3 3 4"}),
+         ("theta=x0, size=(3, 1, 2, 1, 4), align_corners=True", {"inputs": "3 3 4"}))
+function("torch.autograd.grad", "N 5; N 5", "torch.autograd.grad((x0 ** 3 * x1).sum(), x0, create_graph=True)[0]",
+         "torch.autograd.grad(x0 * x1, [x0, x1], x1 * 2, retain_graph=True, create_graph=True, allow_unused=False)",
+         "torch.autograd.grad(outputs=[(x0 * x0).sum(), x0 * x1], inputs=(x0, x1), grad_outputs=(None, x0 * 3))")
 function("torch.logsumexp", "N 5 4", "x0, 1", "x0, (0, 2)", "x0, -1, keepdim=True")
 function("torch.deg2rad", "N 5", "x0")
 function("torch.rad2deg", "N 5", "x0")
@@ -295,7 +329,7 @@ function("torch.rsub", "N 5; N 5", "x0, x1", "x0, x1, alpha=2")
 function("torch.clamp_min", "N 5", "x0, 0.5", "x0, -1.0")
 function("torch.clamp_max", "N 5", "x0, 0.5", "x0, -1.0")
 function("torch.concatenate", "N 5; N 2", "[x0, x1], 1", ("(x0, x1)", {"inputs": "N 5; M 5"}), "[x0, x1], axis=1", "[x1, x0], dim=1")
-function("torch.moveaxis", "N 5 4", "x0, 0, 1", "x0, -1, 0")
+function("torch.moveaxis", "N 5 4", "x0, 0, 1", "x0, -1, 0", "x0, (0, 1), (1, 2)")
 function("torch.swapdims", "N 5 4", "x0, 0, 1", "x0, -1, 0")
 function("torch.adjoint", "N 5 4", "x0")
 function("torch.ger", "N; 4", "x0, x1")
@@ -342,6 +376,7 @@ function("torch.nanmedian", "N 5 4", "x0", "x0, 1", "x0, -1, True", ("x0, 1", {"
 function("torch.quantile", "N 5 4", "x0, 0.3", "x0, 0.6, 1", "x0, 0.25, -1, True, interpolation='lower'", "x0, torch.tensor([0.1, 0.5, 1.0]), dim=0, interpolation='nearest'",
          "x0, q=0.7, dim=0, interpolation='higher'", "x0, 0.4, 1, interpolation='midpoint'")
 function("torch.nanquantile", "N 5", "x0, 0.3", "x0, 0.6, 1", ("x0, 0.25, 1, True, interpolation='lower'", {"special": True, "special_gradients": False}))
+function("torch.mode", "N 5 4", "x0", "x0, 1", "x0, dim=0, keepdim=True", ("(torch.mode(x0, 1)[0], torch.gather(x0, 1, torch.mode(x0, 1)[1].unsqueeze(1)), torch.mode(x0, -1, True)[0])", {"inputs": "i3: N 6"}))
 function("torch.cummax", "N 5 4", "x0, 1", "x0, 0", ("x0, 1", {"inputs": "N 5", "special": True}))
 function("torch.cummin", "N 5 4", "x0, 1", "x0, 0", ("x0, 1", {"inputs": "N 5", "special": True}))
 function("torch.searchsorted", "N 5; N 3", "torch.sort(x0)[0], x1", "torch.searchsorted(torch.sort(x0)[0], x1, right=True)", "torch.searchsorted(torch.sort(x0[0])[0], x1, out_int32=True, side='right')", "torch.searchsorted(x0, x1, sorter=torch.argsort(x0))", no_gradient=True)

@@ -17,7 +17,8 @@ import sys
 import tempfile
 
 PRELUDE = os.environ["SOURCE_DIR"] + "/compiler/prelude"
-SPACES = {"nn": "nn", "functional": "F", "tensor": "torch", "init": "init", "optim": "optim", "special": "torch.special", "linalg": "torch.linalg"}
+SPACES = {"nn": "nn", "functional": "F", "tensor": "torch", "init": "init", "optim": "optim", "special": "torch.special", "linalg": "torch.linalg",
+          "autograd": "torch.autograd"}
 DIMS = ["N=3", "M=2", "T=4"]
 INPUTS = {"f": "rand", "i": "randint:2", "b": "ones"}
 

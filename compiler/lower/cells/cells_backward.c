@@ -219,7 +219,7 @@ static Value builtin_backward(Lowerer *lw, const CallArguments *args, Span span)
 }
 
 /* grad(y, x) or grad(y, [x, ...]). */
-static Value builtin_grad(Lowerer *lw, const CallArguments *args, Span span) {
+Value builtin_grad(Lowerer *lw, const CallArguments *args, Span span) {
     Value v[3];
     Node *y, *dy;
     if (!args_get(lw, args, "y, x, dy=None", span, v) ||

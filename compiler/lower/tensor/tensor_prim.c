@@ -628,5 +628,6 @@ const Builtin prim_builtins[] = {
     {"runtime", prim_runtime},
     {"accepts", prim_accepts},
     {"copy", prim_copy},
+    {"grad", builtin_grad},
     {NULL, NULL},
 };
