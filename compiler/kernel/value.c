@@ -299,7 +299,10 @@ static const Expr *gen_gather(Gen *g, const Node *n, const Index *const *indices
     int batch = n->attr.batch, index_rank = ids->type.shape.rank;
     const Index *at[SHAPE_MAX_RANK];
     for (int i = 0; i < batch; i++) at[i] = indices[i];
-    at[batch] = gen_index(g, ids, indices, x->type.shape.dims[batch]);
+    /* Ids of an axis of one element are 0, whatever they are read from. */
+    at[batch] = dim_is(x->type.shape.dims[batch], 1)
+                    ? index_const(g->b->table, 0)
+                    : gen_index(g, ids, indices, x->type.shape.dims[batch]);
     for (int i = batch + 1; i < x->type.shape.rank; i++)
         at[i] = indices[index_rank + i - batch - 1];
     return gen_value(g, x, at);
