@@ -245,16 +245,11 @@ def compile_group(folder, number, group, variant):
             break
         found.update(bad)
         texts = {key: text for key, text in texts.items() if key not in bad}
-    good = {}
     for i, (key, text) in enumerate(texts.items()):
         try:
-            compile_file(folder, f"{name}_{i}", [text], "interpreted")
-            good[key] = text
+            found[key] = compile_file(folder, f"{name}_{i}", [text], variant)
         except Failure as e:
             found[key] = e
-    if good:
-        path = compile_file(folder, name, good.values(), variant)
-        found.update((key, path) for key in good)
     return found
 
 

@@ -47,9 +47,9 @@ def shortened(message):
 class Row:
     """What became of an operator's samples."""
 
-    def __init__(self, name):
+    def __init__(self, name, reasons):
         self.name = name
-        self.reasons = collections.Counter()  # of samples that are not compared
+        self.reasons = collections.Counter(reasons)  # of samples that are not compared
         self.wrong = []
         self.refused_name = True  # whether nnc has refused only the name
         self.compared = 0
@@ -98,29 +98,30 @@ def samples_of(op):
 
 
 def compare(samples, options, fixtures):
-    """[Row] of the operators, and lines of `fixtures`; the cases are run and forgotten one operator after the other."""
-    rows = []
-    for name, cases, reasons, records in samples:
-        row = Row(name)
-        row.reasons.update(reasons)
-        found = collections.defaultdict(dict)
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = options.keep or scratch
-            found.update(driver.run(cases, records, ("interpreted",), folder))
+    """[Row] of the operators, and lines of `fixtures`; emitted C is of all operators together, in files of many cases."""
+    rows, all_cases, chosen, kept = [], [], [], {}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.keep or scratch
+        for name, cases, reasons, records in samples:
+            rows.append(Row(name, reasons))
+            found = driver.run(cases, records, ("interpreted",), folder)
+            fixtures += fixture_lines(cases, records, found)
+            all_cases.append([(case, found[case.key]) for case in cases])
             if options.compiled:
                 good = [case for case in cases if isinstance(found[case.key]["interpreted"], driver.Worst)]
-                for key, results in driver.run(evenly(good, COMPILED_SAMPLES), records, driver.VARIANTS, folder).items():
-                    found[key].update(results)
-        for case in cases:
-            row.add(case, found[case.key])
-        fixtures += fixture_lines(cases, records, found)
+                chosen += evenly(good, COMPILED_SAMPLES)
+                kept.update((case.key, records[case.key]) for case in chosen[-COMPILED_SAMPLES:] if case.key in records)
+        compiled = driver.run(chosen, kept, driver.VARIANTS, folder)
+    for row, cases in zip(rows, all_cases):
+        for case, results in cases:
+            results.update(compiled.get(case.key, {}))
+            row.add(case, results)
         for case, results in row.wrong:
             for variant, result in results.items():
                 for problem in getattr(result, "problems", []):
                     print(f"{case.key} ({variant}): {case.call}: {problem}")
         if row.reasons and options.only:
             print(f"{row.name}: not covered:", dict(row.reasons))
-        rows.append(row)
     return rows
 
 
