@@ -82,6 +82,10 @@ net None 'x: f32[N, 3, 4]' 'torch.roll(h, (1, 2), 1)' 'f32[N, 3, 4]'
 expect 1 'roll: 2 shifts do not go with 1 dims' "$NNC" check net.nn
 net None 'x: f32[N, 4]' 'torch.multinomial(h, 5)' 'i64[N, 5]'
 expect 1 'multinomial: 5 different places are more than the 4 of a row' "$NNC" check net.nn
+net None 'x: f32[N, 3, 4]' 'torch.linalg.inv(h)' 'f32[N, 3, 4]'
+expect 1 'inv expects square matrices, not (N, 3, 4)' "$NNC" check net.nn
+net None 'x: f32[N, 4, 4], y: f32[4]' 'torch.linalg.solve(h, y, left=False)' 'f32[N, 4]'
+expect 1 'solve: left=False needs matrices on the right, not (4,)' "$NNC" check net.nn
 # causal MEMBER CALL MODULE: a hint that nothing masks by is refused, by the attention in MODULE.
 causal() {
     net "$1" 'x: f32[T, N, 6]' "self.m($2)" 'f32[T, N, 6]'

@@ -247,6 +247,9 @@ function("F.interpolate", "M 3 5 4", "x0, size=(7, 3)", "x0, scale_factor=2.0", 
          "x0, (2, 2), mode='bicubic', align_corners=False, antialias=True", "x0, scale_factor=0.7, mode='bilinear', recompute_scale_factor=True")
 layer("nn.Upsample", "M 3 5 4", "(7, 3)", "scale_factor=2, mode='bilinear'", "None, 1.5, 'bilinear', True", "scale_factor=3, mode='bicubic', align_corners=True", "scale_factor=1.7, mode='bilinear', recompute_scale_factor=True")
 
+layer("nn.UpsamplingNearest2d", "M 3 5 4", "(7, 3)", "scale_factor=2", "None, (2, 3)")
+layer("nn.UpsamplingBilinear2d", "M 3 5 4", "(7, 3)", "scale_factor=2", "None, (2, 3)")
+
 # ---- functions of tensors ----
 
 function("torch.kron", "N 3; M 4", "x0, x1", ("x0, x1", {"inputs": "5; 2"}), ("x0, x0 * 1", {"inputs": "3 2"}))
@@ -405,6 +408,20 @@ function("torch.matrix_power", "N 3 3", "x0, 1", "x0, 5", "x0, n=6", condition=1
 function("torch.cdist", "N 5; M 5", "x0, x1", "x0, x1, 1.0", "x0, x1, p=3.0", ("x0, x1", {"inputs": "2 N 5; 2 M 5"}))
 function("torch.pdist", "5 3", "x0", "x0, 1.0", "x0, p=3.0")
 function("torch.cross", "N 3; N 3", "x0, x1, dim=1", ("x0, x1, 0", {"inputs": "3 5; 3 1"}))
+# Matrices near 5 I, the rows in an order that elimination has to change.
+NEAR, TURNED = "x0 + 5 * torch.eye(3)", "torch.flip(x0 + 5 * torch.eye(3), (1,))"
+for name in ("torch.linalg.inv", "torch.linalg.det", "torch.inverse", "torch.det"):
+    function(name, "N 3 3", NEAR, TURNED, ("x0[:2] * 2 - 3", {"inputs": "2 2"}), ("x0", {"inputs": "p: N 1 1"}), zero="N", condition=16)
+function("torch.linalg.slogdet", "N 3 3", NEAR, TURNED, "-" + TURNED, condition=16)
+function("torch.slogdet", "N 3 3", NEAR, TURNED, condition=16)
+function("torch.logdet", "N 3 3", NEAR, ("x0 @ x0.mT + torch.eye(4)", {"inputs": "N 4 4"}), condition=16)
+function("torch.linalg.solve", "N 3 3; N 3 2", f"{NEAR}, x1", f"{TURNED}, x1", (f"{NEAR}, x1, left=False", {"inputs": "N 3 3; N 2 3"}), (f"{NEAR}, x1", {"inputs": "N 3 3; N 3"}),
+         (f"{NEAR}, x1", {"inputs": "3 3; 3"}), (f"{NEAR}, x1", {"inputs": "M 1 3 3; N 3 4"}), (f"A={NEAR}, B=x1, left=True", {"inputs": "3 3; M 3 2"}), zero="N", condition=16)
+function("torch.linalg.solve_triangular", "N 3 3; N 3 2", f"{NEAR}, x1, upper=False", f"{NEAR}, x1, upper=True", f"x0, x1, upper=True, unitriangular=True", f"x0, x1, upper=False, unitriangular=True",
+         (f"{NEAR}, x1, upper=False, left=False", {"inputs": "N 3 3; N 2 3"}), condition=16)
+function("torch.linalg.cholesky", "N 3 3", "x0 @ x0.mT + torch.eye(3)", "x0 @ x0.mT + 2 * torch.eye(3), upper=True", ("x0", {"inputs": "p: N 1 1"}), condition=16)
+function("torch.cholesky_solve", "N 3 2; N 3 3", "x0, torch.tril(x1 + 4 * torch.eye(3))", "x0, torch.triu(x1 + 4 * torch.eye(3)), upper=True", condition=16)
+function("torch.cholesky_inverse", "N 3 3", "torch.tril(x0 + 4 * torch.eye(3))", "torch.triu(x0 + 4 * torch.eye(3)), upper=True", condition=16)
 function("torch.linalg.vector_norm", "N 5 4", "x0", "x0, 1, dim=1", "x0, 3, (0, 2), True")
 function("torch.linalg.matrix_norm", "N 5 4", "x0", "x0, 1", "x0, float('inf'), (0, 1), True", "x0, ord=-1, dim=(2, 0)", "x0, float('-inf')")
 function("torch.linalg.norm", "N 5 4", "x0", "x0, dim=1", "x0, 1, (0, 2), True", ("x0, float('inf')", {"inputs": "N 5"}))
@@ -421,6 +438,31 @@ function("torch.select_scatter", "N 5; N", "x0, x1, 1, 2", "x0, x1, 1, index=-1"
 function("torch.slice_scatter", "N 5; N 2", "x0, x1, 1, 1, 3",
          ("(torch.slice_scatter(x0, x1, 1, 3, 9), torch.slice_scatter(x0, x1, 1, 0, -1, 3), torch.slice_scatter(x0, x1[:, :0], 1, 4, 2))", {}), "x0, x1, dim=1, start=-2", "x0, x1, 1, 0, 4, 2", ("x0, x1, 0, 1, 3", {"inputs": "6 5; 2 5"}))
 function("torch.Tensor.unfold", "N 7 4", "(x0.unfold(1, 3, 2))", "(x0.unfold(-1, 2, 1))")
+
+# ---- functions of F under torch's name ----
+
+for d, extent in ((1, "9"), (2, "7 6"), (3, "5 6 5")):
+    function(f"torch.conv{d}d", f"N 4 {extent}; 6 2 {' '.join(['3'] * d)}; 6", "x0, x1, None, 2, 1, 1, 2", "x0, x1, x2, dilation=2, groups=2", ("x0, x1", {"inputs": f"N 4 {extent}; 6 4 {' '.join(['3'] * d)}"}))
+for d, extent in ((1, "9"), (2, "5 6")):
+    function(f"torch.conv_transpose{d}d", f"N 4 {extent}; 4 3 {' '.join(['3'] * d)}; 6", "x0, x1, x2, 2, 1, 1, 2, 2", f"x0, x1, groups=2", f"x0, x1, bias=x2, stride=3, padding=1, output_padding=2, groups=1 + 1")
+    function(f"torch.max_pool{d}d", f"N 4 {extent}", "x0, 2", "x0, 3, 2, 1, 2, True")
+function("torch.avg_pool1d", "N 4 9", "x0, 2", "x0, 3, 2, 1, True, False")
+function("torch.adaptive_avg_pool1d", "N 4 9", "x0, 2", "x0, output_size=3")
+function("torch.layer_norm", "N 4 5; 5", "x0, [5]", "x0, (5,), x1, x1 * 2, 0.1")
+function("torch.group_norm", "N 4 5; 4", "x0, 2", "x0, 4, x1, x1 * 2, 0.1")
+function("torch.rms_norm", "N 4 5; 5", "x0, [5], None, 1e-5", "x0, (5,), x1, 0.1")
+function("torch.dropout", "N 5", "x0, 0.0, True", "x0, 0.5, train=False")
+function("torch.bilinear", "N 5; N 4; 3 5 4; 3", "x0, x1, x2", "x0, x1, x2, x3")
+function("torch.cosine_similarity", "N 5 4; N 5 4", "x0, x1", "x0, x1, 2, 0.1")
+function("torch.pairwise_distance", "N 5; N 5", "x0, x1", "x0, x1, 1.0, 0.1, True")
+function("torch.pixel_shuffle", "N 12 3 2", "x0, 2", "x0, 1")
+function("torch.pixel_unshuffle", "N 2 6 12", "x0, 2", "x0, 3")
+function("torch.channel_shuffle", "N 6 3 2", "x0, 2", "x0, 3")
+function("torch.prelu", "N 4 5; 4", "x0, x1", ("x0, x1", {"inputs": "N 5; 1"}))
+function("torch.selu", "w: N 5", "x0")
+function("torch.celu", "w: N 5", "x0", "x0, 0.7", rounded=True)
+function("torch.threshold", "N 5", "x0, 0.1, 20.0", "x0, threshold=-0.5, value=3.0")
+function("torch.hardshrink", "N 5", "x0", "x0, 1.0")
 
 # ---- optimizers ----
 

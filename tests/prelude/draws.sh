@@ -22,4 +22,16 @@ true_of "abs(($pairs[:, 0] == 2).sum() - 2000) < 158"
 true_of "abs(($pairs * torch.tensor([1, 10])).sum(1).eq(10).sum() - 267) < 79"
 true_of "torch.stack([p[:, 0] != p[:, 1] for p in [$pairs]]).all()"
 true_of "torch.equal(torch.multinomial($weights.expand(64, 4), 2).sort(1)[0], torch.tensor([0, 2]).expand(64, 2))"
+# Initialisers: what they make holds for the parameter that they are given to.
+made() { # TYPE INITIALISER EXPRESSION
+    printf 'module Net {\n    param w: %s = %s\n    def forward(self, x: f32[N]) -> bool { return %s }\n}\n\nexport Net() as net\n' "$1" "$2" "$3" >net.nn
+    expect 0 'output bool[] = true' "$NNC" run net.nn --engine=interp --input x=zeros --bind N=1
+}
+made 'f32[6, 4]' 'init.orthogonal()' '(self.w.T @ self.w - torch.eye(4)).abs().max() < 1e-6'
+made 'f32[4, 2, 3]' 'init.orthogonal(gain=2.0)' '(self.w.flatten(1) @ self.w.flatten(1).T - 4 * torch.eye(4)).abs().max() < 1e-5'
+made 'f32[64, 64]' 'init.orthogonal()' '(self.w.T @ self.w - torch.eye(64)).abs().max() < 1e-6'
+made 'f32[4, 4, 3]' 'init.dirac()' '(F.conv1d(torch.ones(1, 4, 5), self.w, padding=1) == 1).all()'
+made 'f32[4, 2, 3, 3]' 'init.dirac(groups=2)' 'torch.equal(F.conv2d(torch.arange(36).view(1, 4, 3, 3).float(), self.w, padding=1, groups=2), torch.arange(36).view(1, 4, 3, 3).float())'
+made 'f32[10, 6]' 'init.sparse(sparsity=0.25)' '((self.w == 0).sum(0) == 3).all()'
+made 'f32[10, 60]' 'init.sparse(0.5, std=2.0)' 'abs(self.w.square().sum() / 300 - 4) < 1.7'
 exit $failed
