@@ -167,6 +167,8 @@ def program_of(case, record):
         for i in floating:
             lines.append(f"        total = total + (y{i}.flatten() * torch.narrow(u, 0, at, y{i}.numel())).sum()")
             lines.append(f"        at = at + y{i}.numel()")
+        if case.given is not None:  # of what takes part with a derivative of 0, torch has a gradient
+            lines += [f"        total = total + where(False, {name}, 0).sum()" for name in wrt]
         lines.append(f"        g = grad(total, [{', '.join(wrt)}])")
         names += [f"g[{i}]" for i in range(len(wrt))]
     lines += [f"        return {', '.join(names)}", "    }", "}", ""]

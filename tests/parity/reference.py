@@ -22,7 +22,7 @@ def scope():
 
 
 def plain(tensor):
-    return NAMES[tensor.dtype], list(tensor.shape), tensor.detach().reshape(-1).tolist()
+    return NAMES[tensor.dtype], list(tensor.shape), tensor.detach().resolve_neg().reshape(-1).tolist()
 
 
 def leaves(value, path=""):
