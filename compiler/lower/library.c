@@ -335,6 +335,14 @@ static void suggest_name(void *user, const char *space, const char *name) {
     suggestion_add(user, name);
 }
 
+/* torch.device("cuda"), torch.cuda.is_available(): what a Python program asks of a machine. */
+static bool is_device_word(const char *word) {
+    static const char *const words[] = {"device", "cuda", "mps", "backends"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!strcmp(word, words[i])) return true;
+    return false;
+}
+
 bool namespace_attribute(Lowerer *lw, Namespace *space, Name name, Span span, Value *out) {
     DType dtype;
     if (space == lw->torch &&
@@ -350,6 +358,13 @@ bool namespace_attribute(Lowerer *lw, Namespace *space, Name name, Span span, Va
     if (found) {
         *out = *found;
         return true;
+    }
+    if (space == lw->torch && is_device_word(name->text)) {
+        Diagnostic *d =
+            lower_error(lw, NN_PYTHON_CALL, span, "`torch.%s` has no meaning here", name->text);
+        diagnostic_help(
+            d, "where a program runs is chosen when it starts (--device), not in the model");
+        return false;
     }
     const char *word =
         space->unit && !space->is_prelude ? space->unit->file->path : space->name->text;

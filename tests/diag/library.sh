@@ -60,6 +60,7 @@ refused 'h.masked_select(h > 0).sum()' "the mask's values" 'x.masked_fill(~mask,
 refused 'torch.nonzero(h).sum()' values 'torch.count_nonzero(x) for their number'
 refused 'h.nonzero(as_tuple=True)[0].sum()' values 'use the mask x != 0'
 refused 'torch.argwhere(h).sum()' values 'torch.topk of the mask'
+refused 'torch.where(h > 0)[0].sum()' values 'give both values, where(c, a, b)'
 refused 'torch.unique(h).sum()' values 'use torch.sort(x)'
 refused 'h.unique(return_counts=True)[1].sum()' values 'torch.bincount(x, minlength=n)'
 refused 'torch.unique_consecutive(h).sum()' values 'the mask of elements unlike the one before'
