@@ -144,10 +144,14 @@ NN_INLINE nnv_i64 nnv_lanes(void) {
     NN_UNROLL for (int i = 0; i < NN_LANES; i++) NN_SET(v, i, i);
     return v;
 }
-/* Lanes below n. */
-NN_INLINE nnv_bool nnv_below(int64_t n) {
+NN_INLINE nnv_i32 nnv_lanes_i32(void) {
     nnv_i32 v = nnv_splat_i32(0);
     NN_UNROLL for (int i = 0; i < NN_LANES; i++) NN_SET(v, i, i);
+    return v;
+}
+/* Lanes below n. */
+NN_INLINE nnv_bool nnv_below(int64_t n) {
+    const nnv_i32 v = nnv_lanes_i32();
 #if NN_LANES > 1
     return v < (int32_t)(n < NN_LANES ? n : NN_LANES);
 #else

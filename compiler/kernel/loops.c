@@ -26,8 +26,7 @@ bool node_is_reduction(const Node *n) {
     return (n->op == OP_REDUCE && !node_is_window_reduce(n)) || n->op == OP_CONTRACT;
 }
 
-/* The highest level among the group's reductions that n reads; -1 for none. */
-static int level_of(Loops *x, const Node *n) {
+int loops_level(Loops *x, const Node *n) {
     Lowering *l = x->l;
     if (l->level_seen[n->id] == x->stamp) return l->level[n->id];
     NodeState *s = lowering_state(l, n);
@@ -35,7 +34,7 @@ static int level_of(Loops *x, const Node *n) {
     bool member = s->stored && s->group == x->group;
     if (!s->stored || member)
         for (int i = 0; i < n->input_count; i++) {
-            int d = level_of(x, n->inputs[i]);
+            int d = loops_level(x, n->inputs[i]);
             if (d > level) level = d;
         }
     if (member && node_is_reduction(n)) level++;
@@ -173,10 +172,11 @@ void loops_phase(Loops *x, int level) {
     int depth = b->depth;
     int first_scope = depth + 1;
     int opened = x->open_reduced(x);
+    loops_recall(x, level);
     int regs[SHAPE_MAX_RANK + 1];
     for (int m = 0; m < g->members.count; m++) {
         const Node *n = g->members.data[m];
-        if (!node_is_reduction(n) || level_of(x, n) != level) continue;
+        if (!node_is_reduction(n) || loops_level(x, n) != level) continue;
         bool arg = is_arg(n);
         ReduceKind kind = n->op == OP_REDUCE ? n->attr.reduce.kind : REDUCE_SUM;
         DType dtype = accumulator_dtype(n, arg);
@@ -213,6 +213,7 @@ void loops_phase(Loops *x, int level) {
         }
         gen_set(x->gen, n, x->row, expr_cast(b, value, n->type.dtype));
     }
+    loops_keep(x, level);
     for (int s = opened - 1; s >= 0; s--) {
         builder_close(b);
         if (s == 0) break;
@@ -222,15 +223,14 @@ void loops_phase(Loops *x, int level) {
     }
 }
 
-/* A value at every point, not one of each row. */
-static bool is_of_space(const void *loops, const Node *n) {
+bool loops_is_of_space(const void *loops, const Node *n) {
     const Loops *x = loops;
     return n->type.shape.rank == x->group->space.rank &&
            !(x->group->reduced && node_is_reduction(n));
 }
 
 static bool is_of_row(const void *loops, const Node *n) {
-    return !is_of_space(loops, n);
+    return !loops_is_of_space(loops, n);
 }
 
 static void store_members(Loops *x, bool full) {
@@ -243,14 +243,14 @@ static void store_members(Loops *x, bool full) {
         const Expr *product = expr_cast(x->b, reduction_value(x, n), n->type.dtype);
         gen_set(x->gen, n, at, builder_let_here(x->b, product, "product"));
     }
-    gen_store_members(x->gen, at, (StoreRequest){full ? is_of_space : is_of_row, NULL, x});
+    gen_store_members(x->gen, at, (StoreRequest){full ? loops_is_of_space : is_of_row, NULL, x});
 }
 
 static bool has_members(Loops *x, bool full) {
     Group *g = x->group;
     for (int m = 0; m < g->members.count; m++) {
         Node *n = g->members.data[m];
-        if (is_of_space(x, n) == full && lowering_needs_store(x->l, n)) return true;
+        if (loops_is_of_space(x, n) == full && lowering_needs_store(x->l, n)) return true;
     }
     return false;
 }
@@ -289,6 +289,7 @@ void loops_store_space(Loops *x) {
     int depth = x->b->depth;
     if (!has_members(x, true)) return;
     x->open_reduced(x);
+    loops_recall(x, loops_levels(x));
     if (x->inside) builder_open_if(x->b, x->inside);
     store_members(x, true);
     close_scopes(x, depth);
@@ -297,7 +298,7 @@ void loops_store_space(Loops *x) {
 int loops_levels(Loops *x) {
     int levels = 0;
     for (int m = 0; m < x->group->members.count; m++) {
-        int level = level_of(x, x->group->members.data[m]);
+        int level = loops_level(x, x->group->members.data[m]);
         if (node_is_reduction(x->group->members.data[m]) && level + 1 > levels) levels = level + 1;
     }
     return levels;
@@ -306,8 +307,8 @@ int loops_levels(Loops *x) {
 bool loops_space_waits(Loops *x) {
     for (int m = 0; m < x->group->members.count; m++) {
         const Node *n = x->group->members.data[m];
-        if (!is_of_space(x, n) || !lowering_needs_store(x->l, n)) continue;
-        if (level_of(x, n) >= 0) return true;
+        if (!loops_is_of_space(x, n) || !lowering_needs_store(x->l, n)) continue;
+        if (loops_level(x, n) >= 0) return true;
         const NodeState *s = lowering_state(x->l, n);
         for (int i = 0; i < s->targets.count; i++)
             if (s->targets.data[i]->kind == BUFFER_CELL) return true;
@@ -345,6 +346,7 @@ static Loops *build(Lowering *l, Group *group, Variant variant, Arena *arena) {
         open_panels(x);
     else
         open_axes(x, x->kept, x->kept_count, variant.rows_vector, true, work);
+    if (group->reduced && !variant.rows_vector) loops_find_kept(x);
     loops_body(x);
     loops_close(x);
     return x;

@@ -15,6 +15,12 @@ typedef struct Found {
     int reg, position; /* -1: no position */
 } Found;
 
+/* A value that a scratch row has from pass `first` on; see keep.c. */
+typedef struct Kept {
+    const Node *node;
+    int slot, first;
+} Kept;
+
 typedef struct Loops {
     Lowering *l;
     Group *group;
@@ -28,6 +34,7 @@ typedef struct Loops {
     int stamp;                              /* of the levels that this build knows */
     VECTOR(Stmt *) pending[SHAPE_MAX_RANK]; /* what outer accumulators take after each inner loop */
     VECTOR(Found) found;
+    VECTOR(Kept) kept_rows;
     const Guard *inside; /* of stores; NULL: always */
     /* What a reduction takes in at a point, and its position (NULL: that of the axis); NULL: the
      * value of the node's input. */
@@ -50,6 +57,17 @@ void loops_store_rows(Loops *x);
 void loops_store_space(Loops *x);
 /* Is something of the whole space stored that reads a reduction, or lies in a cell? */
 bool loops_space_waits(Loops *x);
+/* The highest level among the group's reductions that n reads; -1 for none. */
+int loops_level(Loops *x, const Node *n);
+/* A value at every point, not one of each row. */
+bool loops_is_of_space(const void *loops, const Node *n);
+/* ---- keep.c ---- */
+/* With the kept axes open: decides what is kept, and makes its scratch. */
+void loops_find_kept(Loops *x);
+/* Inside of the loops of a pass: what earlier ones kept is known; what this one is to keep is
+ * stored. */
+void loops_recall(Loops *x, int pass);
+void loops_keep(Loops *x, int pass);
 /* Closes all scopes and names the source lines. */
 void loops_close(Loops *x);
 /* Product of the extents' estimates, of axes[from .. count). */

@@ -92,6 +92,50 @@ static void test_rows_are_one_kernel(void **state) {
                      1);
 }
 
+typedef VECTOR(const Expr *) ExprList;
+
+static void collect(Arena *arena, const Expr *e, Op op, ExprList *found) {
+    if (!e) return;
+    if (e->kind == EXPR_OP && e->op == op) {
+        for (int i = 0; i < found->count; i++)
+            if (found->data[i] == e) return;
+        vector_push(arena, found, e);
+    }
+    for (int i = 0; i < e->arg_count; i++) collect(arena, e->args[i], op, found);
+}
+
+static void collect_steps(Arena *arena, const Stmt *s, Op op, ExprList *found) {
+    collect(arena, s->value, op, found);
+    for (int i = 0; i < s->body.count; i++) collect_steps(arena, s->body.data[i], op, found);
+}
+
+/* How many different expressions of `op` the first kernel of softmax computes, and its scratch. */
+static int count_in_softmax(Arena *arena, const char *extent, const char *axis, int *scratch) {
+    const char *program =
+        arena_printf(arena,
+                     "module M {\n    def forward(self, x: f32[N, %s]) -> f32[N, %s] { return "
+                     "torch.softmax(x, %s) }\n}\nexport M() as m\n",
+                     extent, extent, axis);
+    const Plan *plan = plan_of_text(arena, "test.nn", program);
+    const Kernel *k = plan_entry(plan, "m")->entry->steps.data[0]->kernel;
+    ExprList found = {0};
+    collect_steps(arena, k->body, OP_EXP, &found);
+    *scratch = 0;
+    for (int i = 0; i < k->slots.count; i++) *scratch += k->slots.data[i].scratch;
+    return found.count;
+}
+
+/* A row keeps its exponentials for the division, unless it is very long. */
+static void test_rows_keep_what_is_dear(void **state) {
+    int scratch;
+    assert_int_equal(count_in_softmax(*state, "300", "1", &scratch), 1);
+    assert_int_equal(scratch, 1);
+    assert_int_equal(count_in_softmax(*state, "T", "1", &scratch), 1);
+    assert_int_equal(scratch, 1);
+    assert_int_equal(count_in_softmax(*state, "70000", "1", &scratch), 2);
+    assert_int_equal(scratch, 0);
+}
+
 /* Entries with symbols of their own share kernels; where more is known of one, they do not. */
 static void test_entries_share_kernels(void **state) {
     const char *program = "module M {\n"
@@ -275,6 +319,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_two_consumers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_elementwise_chain_is_one_kernel, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rows_are_one_kernel, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rows_keep_what_is_dear, setup, teardown),
         cmocka_unit_test_setup_teardown(test_entries_share_kernels, setup, teardown),
         cmocka_unit_test_setup_teardown(test_equal_layers_share_kernels, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pools_join_padded_convolutions, setup, teardown),

@@ -251,6 +251,11 @@ const char *writer_scalar(Writer *w, const Expr *e) {
 static const char *vector_index(Writer *w, const Expr *e) {
     const Dim *stride;
     if (writer_motion(w, e->index, &stride) != MOTION_STRIDE) return by_lanes(w, e);
+    /* Of 32 bits from the start: half the registers, and nothing to narrow. */
+    if (e->dtype == DTYPE_I32)
+        return name_value(w, e, true,
+                          writer_format(w, "(nnv_lanes_i32() * (int32_t)(%s) + (int32_t)(%s))",
+                                        writer_dim(w, stride), writer_index(w, e->index)));
     const char *text = dim_is(stride, 1)
                            ? writer_format(w, "(nnv_lanes() + (%s))", writer_index(w, e->index))
                            : writer_format(w, "(nnv_lanes() * %s + (%s))", writer_dim(w, stride),
