@@ -186,6 +186,27 @@ static void test_shared_context() {
     CHECK(!memcmp(out[0], out[1], sizeof out[0]));
 }
 
+/* As many sizes as a context has places for graphs: a second call of each finds its own, whichever
+ * place it has. */
+static void test_graphs() {
+    Model m(net_cuda_model(),
+            net_cuda_workspace_bytes(NNC_CUDA_GRAPHS) + net_cuda_init_workspace_bytes(), 0);
+    float out[NNC_CUDA_GRAPHS * CLASSES];
+    void *first[NNC_CUDA_GRAPHS];
+    fill(5);
+    CHECK(net_cuda_init(&m.ctx, 4) == NNC_OK);
+    for (int round = 0; round < 2; round++) {
+        for (int n = 1; n <= NNC_CUDA_GRAPHS; n++)
+            CHECK(net_cuda(&m.ctx, n, inputs, out) == NNC_OK);
+        for (int i = 0; i < NNC_CUDA_GRAPHS; i++) {
+            CHECK(m.ctx.graphs[i].executable);
+            if (round == 0) first[i] = m.ctx.graphs[i].executable;
+            CHECK(first[i] == m.ctx.graphs[i].executable);
+        }
+    }
+    CHECK(net_cuda_wait(&m.ctx) == NNC_OK);
+}
+
 /* The n-th call of the runtime fails, for every n: a code and a text, no crash, and all is given
  * back. */
 static void test_failures() {
@@ -222,6 +243,7 @@ int main() {
         test_misuse();
         test_two();
         test_shared_context();
+        test_graphs();
     }
     test_failures();
     printf("passed\n");
