@@ -17,6 +17,23 @@ for example in fashion_mnist lenet char_lstm custom; do
     done
 done
 
+# How often: rounds of merging, steps of a scan, and the one inside of the other.
+cat >often.nn <<'END'
+module Sorted { def forward(self, x: f32[N, 5000]) -> f32[N, 5000] { return torch.sort(x, 1)[0] } }
+module Walk {
+    def forward(self, x: f32[T, 5000]) -> f32[5000] {
+        scan h = torch.zeros(5000) for row in x { h = torch.sort(h + row, 0)[0] }
+        return h
+    }
+}
+export Sorted() as sorted
+export Walk() as walk
+END
+"$NNC" often.nn --target=cuda --emit=plan --nvcc=none -o often.plan || fail "often.nn"
+for often in "log2((5000) / (2048))" "(T)" "(T) * log2((5000) / (2048))"; do
+    grep -qF "  $often  " often.plan || { cat often.plan; fail "no launch runs $often times"; }
+done
+
 # Blocks and threads, at two sizes, as they are launched.
 export XDG_CACHE_HOME=$work/cache SHIM_LAUNCHES=$work/launches NVCC=$SOURCE_DIR/tests/cuda/shim/nvcc
 for N in 5 70; do
