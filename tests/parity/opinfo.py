@@ -234,14 +234,23 @@ def with_keywords(op, sample, text):
     return f"{spelling(op)}({', '.join([f'{n}={v}' for n, v in zip(names, given)] + rest)})"
 
 
-def case_of(op, index, sample, keywords=False):
+def as_method(op, sample, text):
+    """The call as a method of the first tensor, or None."""
+    own = op.name in REORDERED or op.name.startswith("__")
+    if own or not hasattr(torch.Tensor, op.name) or not isinstance(sample.input, torch.Tensor):
+        return None
+    return f"{text.of(sample.input)}.{op.name}({', '.join(text.arguments(sample.args, sample.kwargs))})"
+
+
+def case_of(op, index, sample, form=None):
+    """The sample's case; `form` is another text for the same call."""
     text = Text()
     if "hermitian" in getattr(op.gradcheck_wrapper, "__name__", ""):  # the OpInfo is of symmetric matrices
         sample.input = (sample.input + sample.input.mT).detach().requires_grad_(sample.input.requires_grad)
     sample = rounded(sample)
-    call = with_keywords(op, sample, text) if keywords else None
-    if keywords and call is None:
-        raise Uncovered("no names of arguments")
+    call = form(op, sample, text) if form else None
+    if form and call is None:
+        raise Uncovered("torch has no such form")
     call = call_of(op, sample, text, call)
     given = [(list(x.shape), x.detach().reshape(-1).tolist()) for x in text.tensors]
     if any(abs(n) > 1 << 53 for x, (_, numbers) in zip(text.tensors, given) if x.dtype in INTEGERS for n in numbers):
@@ -264,18 +273,22 @@ def samples_of(op):
 def cases_of(op):
     """([case], {why: how many samples have no case})."""
     cases, uncovered = [], collections.Counter()
-    named = {}  # of the first calls with each number of arguments
+    named = {}  # the first calls with each number of arguments, for other forms of them
     for index, sample in enumerate(samples_of(op)):
         try:
             cases.append(case_of(op, index, sample))
             named.setdefault(len(sample.args), sample)
         except Uncovered as e:
             uncovered[str(e)] += 1
-    for index, sample in enumerate(named.values()):
-        try:
-            cases.append(case_of(op, f"names{index}", sample, keywords=True))
-        except Uncovered:
-            pass  # torch itself takes no names here, or says none
+    known = {case.call for case in cases}
+    for form, name in ((as_method, "method"), (with_keywords, "names")):
+        for index, sample in enumerate(named.values()):
+            try:
+                case = case_of(op, f"{name}{index}", sample, form)
+            except Uncovered:
+                continue
+            if case.call not in known:
+                cases.append(case)
     return cases, uncovered
 
 

@@ -66,7 +66,7 @@ class Row:
         failure = next((r for r in results.values() if isinstance(r, driver.Failure)), None)
         if failure:
             text = str(failure)
-            if not re.search(r"NN0302.*has no `|would depend on", text.splitlines()[0] if text else ""):
+            if not re.search(r"NN0302.*has no (attribute )?`|would depend on", text.splitlines()[0] if text else ""):
                 self.refused_name = False
             self.reasons[shortened(text)] += 1
         elif any(r.problems for r in results.values()):
@@ -158,7 +158,7 @@ def write(path, rows, compiled):
              f"of torch {torch.__version__.split('+')[0]}, on the samples that torch tests itself with: their tensors are inputs, the rest are",
              "literals. Reference, bounds and upstream gradients are those of [parity.md](parity.md). At most 64 samples of f64, 12 of",
              f"i64 and 6 of bool are taken of each operator{f', of which {COMPILED_SAMPLES} as emitted C' if compiled else ''}, at equal distances, and one for each number of",
-             "arguments with torch's names of them. **Bold**: refused, or unlike torch's.",
+             "arguments as a method and one with torch's names of the arguments. **Bold**: refused, or unlike torch's.",
              "",
              f"{len(present)} operators, {complete} of them with every sample; {sum(r.compared for r in present)} of {sum(r.samples for r in present)} samples agree, "
              f"{sum(len(r.wrong) for r in present)} do not, the others have no counterpart or are refused.",
