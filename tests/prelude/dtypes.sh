@@ -57,5 +57,7 @@ for engine in interp c; do
     expect 0 'fc bf16[4, 4]' "$NNC" run net.nn:Fit.step --engine=$engine --input x=randn --bind N=2 --bind T=3
 done
 printf 'module Net {\n    self.fc = nn.Linear(4, 4, dtype=torch.float64)\n\n    def forward(self, x: f32[N, 4]) -> f64[N, 4] { return self.fc(x) }\n}\n\nexport Net() as net\n' >bad.nn
+printf 'module Net {\n    self.fc = nn.Linear(4, 4).half()\n\n    def forward(self, x: f32[N, 4]) -> f32[N, 4] { return self.fc(x) }\n}\n\nexport Net() as net\n' >half.nn
+expect 1 'a layer takes its dtype where it is made' "$NNC" check half.nn
 expect 1 'Linear takes `x: f64[...S, in_features]` but receives f32[N, 4]; convert it' "$NNC" check bad.nn
 exit $failed

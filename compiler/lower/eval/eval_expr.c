@@ -493,6 +493,14 @@ static bool blame_argument(Lowerer *lw, const Value *object, const Expr *of) {
     return true;
 }
 
+/* module.to(...), module.half() and the like. */
+static bool converts(const char *word) {
+    static const char *const words[] = {"to", "half", "float", "double", "bfloat16", "type"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!strcmp(word, words[i])) return true;
+    return false;
+}
+
 Value eval_attribute(Lowerer *lw, const Value *object, const Expr *of, Name name, Span span) {
     Value v;
     Suggestion s = {name->text, NULL, 0};
@@ -515,7 +523,11 @@ Value eval_attribute(Lowerer *lw, const Value *object, const Expr *of, Name name
                 suggestion_add(&s, i->members.data[k].name->text);
             for (int k = 0; k < i->body_scope->bindings.count; k++)
                 suggestion_add(&s, i->body_scope->bindings.data[k].name->text);
-            suggestion_tell(&s, d);
+            if (converts(name->text))
+                diagnostic_help(d, "a layer takes its dtype where it is made: `nn.Linear(4, 4, "
+                                   "dtype=torch.bfloat16)`; --device chooses where it runs");
+            else
+                suggestion_tell(&s, d);
         }
         return value_error();
     case VALUE_NONE:
