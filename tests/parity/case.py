@@ -22,6 +22,7 @@ class Case:
     no_gradient: bool = False
     condition: float = 1.0  # of the row: the bound is this much wider; the table of cases says why
     rounded: bool = False  # torch rounds a constant of the derivative to f32
+    views = False  # inputs lie transposed and are read through views; no field, as below
     given = None  # [(shape, numbers)] of the inputs, where they are not drawn; no field, so that digests stay
 
     @property
@@ -38,7 +39,7 @@ class Case:
 
     @property
     def kept(self):
-        return self.index < KEPT_CASES
+        return self.index < KEPT_CASES and not self.views
 
     def text(self, parameters):
         return f"{self.row}({parameters}{', ' if self.arguments else ''}{self.arguments})"
@@ -66,6 +67,7 @@ class Table:
         if row in self.rows:
             raise ValueError(f"{row} is declared twice")
         self.rows.add(row)
+        views = options.pop("views", kind != "optimizer")
         for index, item in enumerate(items):
             text, own = (item, {}) if isinstance(item, str) else item
             settings = dict(options, **own)
@@ -78,8 +80,31 @@ class Table:
                      [t.strip() for t in tensors.split(";") if t.strip()], **settings)
             )  # fmt: skip
 
+        if views:
+            self.add_views([case for case in self.cases if case.row == row])
+
+    def add_views(self, cases):
+        """Another case of the row: the first one whose tensors have two axes, which lie the other way around."""
+        for case in cases:
+            swapped, call = [], case.call
+            for i, spec in enumerate(case.inputs):
+                kind, colon, extents = spec.rpartition(":")
+                words = extents.split()
+                if len(words) > 1 and re.search(rf"\bx{i}\b", call):
+                    words[-2:] = reversed(words[-2:])
+                    call = re.sub(rf"\bx{i}\b", f"x{i}.transpose(-1, -2)", call)
+                swapped.append(kind + colon + (" " if colon else "") + " ".join(words))
+            if call == case.call:
+                continue
+            seen = dataclasses.replace(case, index=len(cases), call=call, inputs=swapped, special=False, zero="")
+            seen.views = True
+            self.cases.append(seen)
+            return
+
     def layer(self, row, inputs, *items, **options):
-        """items: arguments of the constructor, or (arguments, {"inputs", "call", "train", ...})."""
+        """items: arguments of the constructor, or (arguments, {"inputs", "call", "train", ...}).
+
+        views=False: torch itself refuses transposed views there."""
         self.add(row, "layer", inputs, items, options)
 
     def function(self, row, inputs, *items, **options):
