@@ -64,13 +64,17 @@ module Own(mask: Tensor, scale: Tensor | None = None) {
 
 module Net(weight: Tensor) {
     self.register_buffer("shared", torch.ones(3) * 2)
+    self.register_buffer("nothing", None)
     self.a = Own(torch.arange(3) * 1.0)
     self.b = Own(mask=torch.ones(3), scale=torch.ones(3) * 2)
     self.c = Own(self.shared)
     self.d = nn.CrossEntropyLoss(weight)
     self.e = nn.NLLLoss(self.shared)
+    self.f = nn.NLLLoss(None if self.a is not None else torch.ones(3))
+    self.g = nn.NLLLoss(weight if self.a is not None else None)
 
     def forward(self, x: f32[N, 3], t: i64[N]) -> (y: f32[N, 3], first: f32, second: f32) {
+        assert self.nothing is None
         return self.c(self.b(self.a(x))), self.d(x, t), self.e(x, t) + nn.NLLLoss(self.shared * 2)(x, t)
     }
 }
@@ -79,10 +83,10 @@ export Net(torch.full((3,), 4.0)) as given
 END
 summary=$("$NNC" summary --parameters given.nn) || failed=1
 for line in 'shared *f32\[3\] *\[2.0000' 'a.mask *f32\[3\] *\[0.0000, 0.3333, 0.6667\] *(buffer)' 'a.scale *f32\[3\] *\[1.0000' \
-    'b.mask *f32\[3\] *\[0.3333' 'b.scale *f32\[3\] *\[3.0000' 'c.mask *f32\[3\] *\[0.3333' 'd.weight *f32\[3\] *\[4.0000.*(buffer)'; do
+    'b.mask *f32\[3\] *\[0.3333' 'b.scale *f32\[3\] *\[3.0000' 'c.mask *f32\[3\] *\[0.3333' 'd.weight *f32\[3\] *\[4.0000.*(buffer)' 'g.weight *f32\[3\] *\[4.0000'; do
     printf '%s\n' "$summary" | grep -q "^$line" || { echo "no line $line in"; echo "$summary"; failed=1; }
 done
-printf '%s\n' "$summary" | grep -q '^e.weight' && failed=1
+printf '%s\n' "$summary" | grep -q '^[ef].weight' && failed=1
 for engine in interp c; do
     for line in '[[0, 0.111111, 0.222222]]' 'first f32[] = 1.0986' 'second f32[] = -2'; do
         expect 0 "$line" "$NNC" run given.nn --engine=$engine --input x=ones --input t=zeros --bind N=1

@@ -20,6 +20,13 @@ static Scope *scope_snapshot(Lowerer *lw, const Scope *from) {
 }
 
 Value parameter_delay(Lowerer *lw, const Expr *data) {
+    if (data->kind == EXPR_NONE) return value_none();
+    if (data->kind == EXPR_CONDITIONAL) {
+        Value condition = eval_expr(lw, data->third);
+        bool truth;
+        if (!eval_truth(lw, &condition, data->third->span, &truth)) return value_error();
+        return parameter_delay(lw, truth ? data->left : data->right);
+    }
     Value function = eval_delayed(lw, lw->instance, data);
     Closure *closure = arena_copy(lw->arena, function.as.closure, sizeof *closure);
     closure->captured = scope_snapshot(lw, lw->frame->scope);
@@ -89,8 +96,10 @@ Value builtin_parameter(Lowerer *lw, const CallArguments *args, Span span) {
 Value instance_register_buffer(Lowerer *lw, const CallArguments *args, Span span) {
     Value v[4];
     if (!args_get(lw, args, "self, name, tensor, persistent=True", span, v)) return value_error();
-    if (v[1].kind != VALUE_STR || v[2].kind != VALUE_FUNCTION) {
-        lower_error(lw, NN_ARGUMENT_TYPE, span, "register_buffer takes a name and a tensor");
+    bool none = v[2].kind == VALUE_NONE;
+    if (v[1].kind != VALUE_STR || (v[2].kind != VALUE_FUNCTION && !none)) {
+        lower_error(lw, NN_ARGUMENT_TYPE, span,
+                    "register_buffer takes a name and a tensor or None");
         return value_error();
     }
     if (v[3].kind != VALUE_BOOL || !v[3].as.boolean) {
@@ -98,9 +107,10 @@ Value instance_register_buffer(Lowerer *lw, const CallArguments *args, Span span
                     "buffers are saved: persistent=False is not supported");
         return value_error();
     }
-    CellState *c = cell_of_value(lw, CELL_BUFFER, &v[2], span);
-    if (!c) return value_error();
-    module_set_member(lw, v[0].as.instance, name_of(v[1].as.text), value_cell(c), span);
+    CellState *c = none ? NULL : cell_of_value(lw, CELL_BUFFER, &v[2], span);
+    if (!c && !none) return value_error();
+    Value member = none ? value_none() : value_cell(c);
+    module_set_member(lw, v[0].as.instance, name_of(v[1].as.text), member, span);
     return value_none();
 }
 
