@@ -217,7 +217,7 @@ static nnc_cell_info *describe_cells(Arena *arena, const Root *root) {
         out->role = (int)cell->role;
         out->dtype = (int)cell->type.dtype;
         out->rank = cell->type.shape.rank;
-        out->saved = cell->role == CELL_PARAMETER || cell->role == CELL_BUFFER;
+        out->saved = cell_is_saved(cell);
         out->line = span_line(cell->span);
         for (int i = 0; i < out->rank; ++i) {
             const Dim *dim = cell->type.shape.dims[i];

@@ -247,7 +247,9 @@ static void print_parameters(Arena *arena, const Pipeline *pipeline, const Root 
         printf("%-*s  %-18s  ", width, cell->name->text, type.data);
         if (!problem && environment->cells[cell->index])
             print_values(arena, environment->cells[cell->index]);
-        printf("%s\n", cell->role == CELL_BUFFER ? "  (buffer)" : "");
+        printf("%s\n", cell->unsaved               ? "  (buffer, not saved)"
+                       : cell->role == CELL_BUFFER ? "  (buffer)"
+                                                   : "");
         for (int k = 0; k < cell->alias_count; k++)
             printf("%-*s  the same tensor\n", width, cell->aliases[k]->text);
     }

@@ -26,9 +26,15 @@ struct Cell {
     Span span;               /* its declaration */
     int alias_count;         /* further state_dict names of a tied tensor */
     const Name *aliases;
+    bool unsaved;       /* CELL_BUFFER: not among the weights (persistent=False) */
     bool default_value; /* CELL_SCALAR: default_number is the value that init writes */
     double default_number;
 };
+
+/* Whether a file of weights has it. */
+static inline bool cell_is_saved(const Cell *c) {
+    return (c->role == CELL_PARAMETER || c->role == CELL_BUFFER) && !c->unsaved;
+}
 
 typedef struct Argument {
     Name name;

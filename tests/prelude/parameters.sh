@@ -92,6 +92,24 @@ for engine in interp c; do
         expect 0 "$line" "$NNC" run given.nn --engine=$engine --input x=ones --input t=zeros --bind N=1
     done
 done
+# persistent=False: it has its value, and files of weights do not have it.
+cat >transient.nn <<'END'
+module Net {
+    self.w = nn.Parameter(torch.ones(3))
+    self.register_buffer("table", torch.arange(3) * 2.0, persistent=False)
+    def forward(self, x: f32[N, 3]) -> f32[N, 3] { return x * self.w + self.table }
+}
+export Net() as net
+END
+for engine in interp c; do
+    expect 0 '[[1, 3, 5]]' "$NNC" run transient.nn --engine=$engine --input x=ones --bind N=1 --save transient.st
+    expect 0 '[[1, 3, 5]]' "$NNC" run transient.nn --engine=$engine --input x=ones --bind N=1 --weights transient.st
+    grep -q '"w"' transient.st && ! grep -q '"table"' transient.st || { echo "weights of transient.nn with $engine"; failed=1; }
+done
+"$NNC" summary --parameters transient.nn | grep -q '^table .*[(]buffer, not saved[)]' || { echo "summary of transient.nn"; failed=1; }
+"$NNC" transient.nn --emit=ir -o transient.ir && "$NNC" transient.ir --emit=ir -o again.ir || failed=1
+for text in transient.ir again.ir; do grep -q "cell table: f32.3. buffer unsaved$" $text || { cat $text; failed=1; }; done
+
 cat >bad.nn <<'END'
 module Bad(mask: Tensor) {
     def forward(self, x: f32[N, 3]) -> f32[N, 3] { return x * mask }
@@ -107,7 +125,7 @@ refused 'a parameter that is no member of a module' 'w = nn.Parameter(torch.ones
 refused 'made inside a tensor function' 'self.a = 1' 'x * nn.Parameter(torch.ones(4))'
 refused 'f32[4, 3] and f32[4] do not multiply' 'self.w = nn.Parameter(torch.ones(4, 3) @ torch.ones(4))' 'x'
 refused 'self.register_buffer("name", ...)' 'mask = torch.ones(4) * 2' 'x'
-refused 'persistent=False is not supported' 'self.register_buffer("b", torch.ones(4), persistent=False)' 'x'
+refused 'register_buffer takes a name, a tensor or None, and a bool' 'self.register_buffer("b", torch.ones(4), persistent=2)' 'x'
 refused 'register_parameter takes a name and a parameter or None' 'self.register_parameter("b", 3)' 'x'
 refused 'the argument `data` is missing' 'self.w = nn.Parameter()' 'x'
 exit $failed

@@ -88,8 +88,7 @@ static void write_cells(TableWriter *t, const char *prefix) {
         text_printf(out, ", %s, %s, %d, ", roles[c->role], emit_abi_dtype(c->type.dtype),
                     c->type.shape.rank);
         write_shape(t, &c->type.shape);
-        text_printf(out, ", %d, %d, ", c->role == CELL_PARAMETER || c->role == CELL_BUFFER,
-                    span_line(c->span));
+        text_printf(out, ", %d, %d, ", cell_is_saved(c), span_line(c->span));
         if (c->alias_count)
             text_printf(out, "nn_%s_aliases%d},\n", prefix, i);
         else

@@ -97,18 +97,15 @@ Value instance_register_buffer(Lowerer *lw, const CallArguments *args, Span span
     Value v[4];
     if (!args_get(lw, args, "self, name, tensor, persistent=True", span, v)) return value_error();
     bool none = v[2].kind == VALUE_NONE;
-    if (v[1].kind != VALUE_STR || (v[2].kind != VALUE_FUNCTION && !none)) {
+    if (v[1].kind != VALUE_STR || (v[2].kind != VALUE_FUNCTION && !none) ||
+        v[3].kind != VALUE_BOOL) {
         lower_error(lw, NN_ARGUMENT_TYPE, span,
-                    "register_buffer takes a name and a tensor or None");
-        return value_error();
-    }
-    if (v[3].kind != VALUE_BOOL || !v[3].as.boolean) {
-        lower_error(lw, NN_ARGUMENT_TYPE, span,
-                    "buffers are saved: persistent=False is not supported");
+                    "register_buffer takes a name, a tensor or None, and a bool");
         return value_error();
     }
     CellState *c = none ? NULL : cell_of_value(lw, CELL_BUFFER, &v[2], span);
     if (!c && !none) return value_error();
+    if (c) c->cell->unsaved = !v[3].as.boolean;
     Value member = none ? value_none() : value_cell(c);
     module_set_member(lw, v[0].as.instance, name_of(v[1].as.text), member, span);
     return value_none();

@@ -282,7 +282,7 @@ static void print_cell(Printer *p, const Cell *cell) {
     print_name(p, cell->name->text);
     text_append(p->out, ": ");
     type_print(p->out, &cell->type);
-    text_printf(p->out, " %s", ir_role_name(cell->role));
+    text_printf(p->out, " %s%s", ir_role_name(cell->role), cell->unsaved ? " unsaved" : "");
     if (cell->gradient_of) {
         text_append(p->out, " of=");
         print_name(p, cell->gradient_of->name->text);

@@ -62,7 +62,7 @@ void reader_dims_line(Reader *r) {
     } while (reader_accept(r, ","));
 }
 
-/* After the word `cell`: NAME: TYPE ROLE of=NAME alias=[A, B] default=0.1 */
+/* After the word `cell`: NAME: TYPE ROLE unsaved of=NAME alias=[A, B] default=0.1 */
 Cell *reader_cell_line(Reader *r) {
     Cell *cell = NEW(r->arena, Cell);
     cell->name = reader_name(r);
@@ -74,6 +74,7 @@ Cell *reader_cell_line(Reader *r) {
         if (found) cell->role = (CellRole)i;
     }
     if (!found) reader_fail(r, "cell %s has no role", cell->name->text);
+    cell->unsaved = reader_accept_word(r, "unsaved");
     if (reader_accept_word(r, "of")) {
         reader_expect(r, "=");
         Name of = reader_name(r);
