@@ -23,6 +23,7 @@ class Case:
     condition: float = 1.0  # of the row: the bound is this much wider; the table of cases says why
     rounded: bool = False  # torch rounds a constant of the derivative to f32
     views = False  # inputs lie transposed and are read through views; no field, as below
+    wide = False  # the result is f64 where the library's default is f32
     given = None  # [(shape, numbers)] of the inputs, where they are not drawn; no field, so that digests stay
 
     @property
@@ -54,6 +55,10 @@ class GivenCase(Case):
     """A call with tensors of its own: one sample, fixed extents."""
 
     given: list = dataclasses.field(default_factory=list)
+
+    @property
+    def wide(self):
+        return self.row in ("double", "float_power")
 
 
 class Table:

@@ -160,7 +160,7 @@ def program_of(case, record):
     lines.append(f"        y = {case.call}")
     names = []
     for i, (path, dtype, _) in enumerate(record["results"]):
-        lines.append(f"        y{i} = y{path}" + ("" if dtype != "f64" else ""))
+        lines.append(f"        y{i} = y{path}" + (".to(f32)" if case.wide else ""))
         names.append(f"y{i}")
     if wrt:
         lines += ["        total = 0.0", "        at = 0"]

@@ -9,6 +9,7 @@
 #include "base/diagnostic.h"
 #include "base/file.h"
 #include "lower/lower.h"
+#include "sema/sema.h"
 #include "syntax/parse.h"
 #include "tensor/interpret/interpret.h"
 
@@ -134,6 +135,9 @@ static const Program *lower_file(Arena *arena, const char *path) {
     if (!text) stop(path, error);
     DiagnosticSink *sink = diagnostics_new(arena);
     SourceUnit *unit = syntax_parse(arena, source_new(arena, path, text, length), sink);
+    static const char *const words[] = {"u32", NULL};
+    SemaOptions sema = {.visit_library = lower_visit_library, .words = words};
+    if (!diagnostics_errors(sink)) sema_check(arena, unit, &sema, sink);
     LowerOptions options = {.default_dtype = DTYPE_F64};
     Program *program = diagnostics_errors(sink) ? NULL : lower_program(arena, unit, &options, sink);
     if (program && !diagnostics_errors(sink)) return program;

@@ -80,8 +80,9 @@ static Value method_is_floating_point(Lowerer *lw, const CallArguments *args, Sp
 }
 
 static Value method_to(Lowerer *lw, const CallArguments *args, Span span) {
-    Value v[4];
-    if (!args_get(lw, args, "x, dtype, non_blocking=False, copy=False", span, v))
+    Value v[5];
+    if (!args_get(lw, args, "x, dtype, non_blocking=False, copy=False, memory_format=None", span,
+                  v))
         return value_error();
     Node *x = value_node(lw, &v[0], span);
     if (!x) return value_error();
