@@ -193,7 +193,8 @@ static void test_killed_while_writing(void **state) {
     const char *path = in_folder("checkpoint");
     uint64_t seed = 1;
     int alive = 0;
-    for (int round = 0; round < 60; ++round) {
+    /* On a busy machine it takes some rounds until a child has come to the end of a first file. */
+    for (int round = 0; alive <= 45 && round < 1000; ++round) {
         pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0) write_for_ever(path);
@@ -213,7 +214,7 @@ static void test_killed_while_writing(void **state) {
         for (size_t i = 1; i < bytes.length; ++i) assert_int_equal(bytes.data[i], bytes.data[0]);
         nnc_release(bytes.data);
     }
-    assert_true(alive > 30);
+    assert_true(alive > 45);
     /* The next who writes the file removes what they left. */
     NncError error;
     assert_true(write_text(path, "whole", &error));
