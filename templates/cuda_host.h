@@ -220,7 +220,8 @@ static inline void nn_capture(nnc_cuda_context *ctx, nnc_cuda_graph *g, Steps st
 
 /* Launches the steps of an entry at these dims, as a graph where that is wanted and possible. */
 template <class Steps>
-static inline void nn_run_entry(nnc_cuda_context *ctx, const int64_t *dims, int dim_count, Steps steps) {
+static inline void nn_run_entry(nnc_cuda_context *ctx, const int64_t *dims, int dim_count,
+                                Steps steps) {
     static const char own = 0; /* one of each type of Steps, so one of each entry */
     if (ctx->device_error) return;
     if (!NN_GRAPHS || ctx->flags & NNC_CUDA_NO_GRAPH || dim_count > NNC_CUDA_DIMS) {

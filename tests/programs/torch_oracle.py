@@ -15,123 +15,12 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from oracle_networks import *  # noqa: F403 (their classes)
+from oracle_numbers import *  # noqa: F403
+
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 HERE = os.path.dirname(os.path.abspath(__file__))
-STEPS, BATCH = 10, 6
-
-
-def fnv1a(text):
-    h = 2166136261
-    for b in text.encode():
-        h = ((h ^ b) * 16777619) & 0xFFFFFFFF
-    return h
-
-
-def uniform(name, count):
-    """Doubles in [0, 1): splitmix64 of (hash(name) << 32) + index."""
-    with np.errstate(over="ignore"):
-        z = (np.uint64(fnv1a(name)) << np.uint64(32)) + np.arange(count, dtype=np.uint64)
-        z = z + np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-    return (z >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-
-def fill(model):
-    """Every parameter: uniform in +-1/sqrt(fan in), or +-1/2 for vectors; the name is the key's."""
-    with torch.no_grad():
-        for name, p in model.named_parameters():
-            scale = 1.0 / np.sqrt(p[0].numel()) if p.dim() > 1 else 0.5
-            u = uniform(name, p.numel())
-            p.copy_(torch.from_numpy((2 * u - 1) * scale).reshape(p.shape))
-    return model
-
-
-def reals(name, shape):
-    return torch.from_numpy(2 * uniform(name, int(np.prod(shape))) - 1).reshape(shape)
-
-
-def integers(name, shape, n):
-    return torch.from_numpy(np.floor(uniform(name, int(np.prod(shape))) * n).astype(np.int64)).reshape(shape)
-
-
-class NeuralNetwork(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.flatten = nn.Flatten()
-        self.linear_relu_stack = nn.Sequential(
-            nn.Linear(28 * 28, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10))
-
-    def forward(self, x):
-        return self.linear_relu_stack(self.flatten(x))
-
-
-class LeNet(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(1, 6, 3)
-        self.conv2 = nn.Conv2d(6, 16, 3)
-        self.fc1 = nn.Linear(16 * 6 * 6, 120)
-        self.fc2 = nn.Linear(120, 84)
-        self.fc3 = nn.Linear(84, 10)
-
-    def forward(self, x):
-        x = F.max_pool2d(F.relu(self.conv1(x)), (2, 2))
-        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
-        x = x.flatten(1)
-        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
-
-
-class Norm(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(16))
-
-    def forward(self, x):
-        return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + 1e-6) * self.weight
-
-
-class Custom(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.norm = Norm()
-        self.fc = nn.Linear(16, 1)
-
-    def forward(self, x):
-        x = self.norm(x)
-        return self.fc(0.5 * (x + torch.sqrt(x * x + 4.0)))
-
-
-class Lion(torch.optim.Optimizer):
-    def __init__(self, params, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
-        super().__init__(params, dict(lr=lr, betas=betas, weight_decay=weight_decay))
-
-    @torch.no_grad()
-    def step(self):
-        for group in self.param_groups:
-            (b1, b2), lr, wd = group["betas"], group["lr"], group["weight_decay"]
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                m = self.state[p].setdefault("m", torch.zeros_like(p))
-                direction = torch.sign(b1 * m + (1 - b1) * p.grad)
-                m.copy_(b2 * m + (1 - b2) * p.grad)
-                p.copy_(p - lr * (direction + wd * p))
-
-
-class Writer:
-    def __init__(self):
-        self.lines = []
-
-    def put(self, key, values):
-        self.lines.append(key + " " + " ".join(repr(float(v)) for v in values))
-
-    def tensor(self, key, t):
-        """Norm, sum and three entries: the first, the middle, the last."""
-        v = t.detach().reshape(-1)
-        self.put(key, [v.norm(), v.sum(), v[0], v[v.numel() // 2], v[-1]])
 
 
 def images(name):
@@ -148,50 +37,6 @@ def lenet_batch(k):
 
 def custom_batch(k):
     return reals("x%d" % k, (BATCH, 16)), 3 * reals("y%d" % k, (BATCH, 1))
-
-
-def trajectory(out, name, root, model, batch, loss_fn, update, every=1):
-    """Ten calls; `root` is the member that holds the model, the prefix of its keys."""
-    class Holder(nn.Module):
-        pass
-    holder = Holder()
-    setattr(holder, root, model)
-    fill(holder)
-    losses = []
-    for k in range(STEPS):
-        x, y = batch(k)
-        loss = loss_fn(model(x), y)
-        loss.backward()
-        losses.append(loss.item())
-        if (k + 1) % every == 0:
-            update(model)
-    out.put(name + ".loss", losses)
-    for key, p in holder.named_parameters():
-        out.tensor(name + "." + key, p)
-
-
-def stepper(make):
-    state = {}
-
-    def update(model):
-        if "o" not in state:
-            state["o"] = make(model.parameters())
-        state["o"].step()
-        state["o"].zero_grad()
-    return update
-
-
-def gradients(out, root, model, x, y, loss_fn):
-    class Holder(nn.Module):
-        pass
-    holder = Holder()
-    setattr(holder, root, model)
-    fill(holder)
-    loss = loss_fn(model(x), y)
-    loss.backward()
-    out.put("Gradients.loss", [loss.item()])
-    for key, p in holder.named_parameters():
-        out.tensor("grad." + key, p.grad)
 
 
 def fashion():
@@ -259,16 +104,6 @@ def custom():
         adamw(model)
     trajectory(out, "AdamW", "net", Custom(), custom_batch, F.smooth_l1_loss, clipped)
     return out
-
-
-def weigh(y):
-    return (y * torch.cos(torch.arange(y.numel()) * 0.7).reshape(y.shape)).sum()
-
-
-def probe(ys, xs):
-    total = sum(weigh(y) for y in ys)
-    grads = torch.autograd.grad(total, xs)
-    return [torch.cat([y.flatten() for y in ys])] + [g.flatten() for g in grads]
 
 
 def library():
@@ -406,106 +241,6 @@ def modules():
     out = Writer()
     out.lines = str(m).splitlines()
     return out
-
-
-class Attention(nn.Module):
-    def __init__(self, width, heads):
-        super().__init__()
-        self.c_attn, self.c_proj, self.heads = nn.Linear(width, 3 * width), nn.Linear(width, width), heads
-
-    def forward(self, x):
-        b, t, c = x.shape
-        q, k, v = (p.view(b, t, self.heads, c // self.heads).transpose(1, 2) for p in self.c_attn(x).split(c, dim=2))
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.c_proj(y.transpose(1, 2).reshape(b, t, c))
-
-
-class Feed(nn.Module):
-    def __init__(self, width):
-        super().__init__()
-        self.c_fc, self.c_proj = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-
-    def forward(self, x):
-        return self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
-
-
-class TransformerBlock(nn.Module):
-    def __init__(self, width, heads):
-        super().__init__()
-        self.ln_1, self.attn = nn.LayerNorm(width), Attention(width, heads)
-        self.ln_2, self.mlp = nn.LayerNorm(width), Feed(width)
-
-    def forward(self, x):
-        x = x + self.attn(self.ln_1(x))
-        return x + self.mlp(self.ln_2(x))
-
-
-class GPT(nn.Module):
-    def __init__(self, layers, heads, width, length, words):
-        super().__init__()
-        self.wte, self.wpe = nn.Embedding(words, width), nn.Embedding(length, width)
-        self.h = nn.ModuleList([TransformerBlock(width, heads) for _ in range(layers)])
-        self.ln_f, self.lm_head = nn.LayerNorm(width), nn.Linear(width, words, bias=False)
-        self.lm_head.weight = self.wte.weight
-
-    def forward(self, idx):
-        x = self.wte(idx) + self.wpe(torch.arange(idx.shape[1]))
-        for block in self.h:
-            x = block(x)
-        return self.lm_head(self.ln_f(x))
-
-
-class BasicBlock(nn.Module):
-    def __init__(self, inplanes, planes, stride=1):
-        super().__init__()
-        self.conv1 = nn.Conv2d(inplanes, planes, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(planes)
-        self.conv2 = nn.Conv2d(planes, planes, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(planes)
-        self.downsample = nn.Identity()
-        if stride != 1 or inplanes != planes:
-            self.downsample = nn.Sequential(nn.Conv2d(inplanes, planes, 1, stride=stride, bias=False),
-                                            nn.BatchNorm2d(planes))
-
-    def forward(self, x):
-        out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        return F.relu(out + self.downsample(x))
-
-
-class CharModel(nn.Module):
-    def __init__(self, words, embed, hidden, layers):
-        super().__init__()
-        self.embed, self.lstm = nn.Embedding(words, embed), nn.LSTM(embed, hidden, num_layers=layers)
-        self.head = nn.Linear(hidden, words)
-
-    def forward(self, text):
-        return self.head(self.lstm(self.embed(text))[0])
-
-
-class ResNet(nn.Module):
-    def __init__(self, classes):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.layer1 = nn.Sequential(BasicBlock(64, 64))
-        self.layer2 = nn.Sequential(BasicBlock(64, 128, 2))
-        self.layer3 = nn.Sequential(BasicBlock(128, 256, 2))
-        self.layer4 = nn.Sequential(BasicBlock(256, 512, 2))
-        self.fc = nn.Linear(512, classes)
-
-    def forward(self, x):
-        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, stride=2, padding=1)
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))
-
-
-class Net(nn.Module):
-    def __init__(self, *layers):
-        super().__init__()
-        self.net = nn.Sequential(*layers)
-
-    def forward(self, x):
-        return self.net(x)
 
 
 def models():

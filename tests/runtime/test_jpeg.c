@@ -1,5 +1,6 @@
-/* JPEG: the pixels that Pillow 12 decodes, by their CRC-32 (planes of RGB, then its "L"); what is cut off, arithmetic,
- * CMYK or too large for its bytes is refused.  The files are also what the fuzzer begins with. */
+/* JPEG: the pixels that Pillow 12 decodes, by their CRC-32 (planes of RGB, then its "L"); what is
+ * cut off, arithmetic, CMYK or too large for its bytes is refused.  The files are also what the
+ * fuzzer begins with. */
 #include "support.h"
 
 #include <zlib.h>
@@ -81,14 +82,17 @@ static void test_scans(void **state) {
     size_t scan = 0, end = 0;
     for (size_t i = 0; i + 1 < bytes.length && !end; i++) {
         if (bytes.data[i] != 0xff) continue;
-        if (bytes.data[i + 1] == 0xda && !scan) scan = i;
-        else if (scan && bytes.data[i + 1] != 0) end = i;
+        if (bytes.data[i + 1] == 0xda && !scan)
+            scan = i;
+        else if (scan && bytes.data[i + 1] != 0)
+            end = i;
     }
     assert_true(scan && end > scan);
     size_t length = end - scan, total = scan + 1000 * length;
     unsigned char *many = malloc(total);
     memcpy(many, bytes.data, scan);
-    for (int i = 0; i < 1000; i++) memcpy(many + scan + (size_t)i * length, bytes.data + scan, length);
+    for (int i = 0; i < 1000; i++)
+        memcpy(many + scan + (size_t)i * length, bytes.data + scan, length);
     NncBytes all = {many, total};
     refuse(&all, total, "JPEG: ");
     free(many);
@@ -96,7 +100,8 @@ static void test_scans(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pixels), cmocka_unit_test(test_refused),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pixels),
+                                       cmocka_unit_test(test_refused),
                                        cmocka_unit_test(test_scans)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
