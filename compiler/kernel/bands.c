@@ -200,9 +200,9 @@ void product_bands(ProductPlan *p) {
     const Windows *w = &p->group->windows;
     int last = p->columns.count - 1;
     int64_t extent, unit = 1, e = 1, windows = 1;
-    if (!dim_is_const(p->columns.extent[0], &extent)) return;
+    if (!dim_is_const(p->columns.extent[0], &extent) || extent == 0) return;
     for (int i = 1; i <= last; i++) {
-        if (!dim_is_const(p->columns.extent[i], &e)) return;
+        if (!dim_is_const(p->columns.extent[i], &e) || e == 0) return;
         unit *= i < last ? e : 1;
     }
     if (last) {

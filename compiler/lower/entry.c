@@ -293,6 +293,7 @@ static void lower_inference(Lowerer *lw, Value v, Name name, const char *doc, Sp
         }
     } else if (v.kind == VALUE_FUNCTION && !v.receiver && !v.as.closure->partial) {
         source.closure = v.as.closure;
+        lw->members_known = true; /* of a function alone: it has none */
         if (source.closure->self) adopt_instance(lw, root, source.closure->self);
     } else {
         export_error(lw, &v, span);

@@ -188,7 +188,7 @@ static bool provably_empty(const Dim *d) {
     return upper <= 0;
 }
 
-Node *op_reduce(Graph *g, ReduceKind kind, Node *x, uint32_t axes) {
+static Node *reduce_node(Graph *g, ReduceKind kind, Node *x, uint32_t axes, bool may_be_empty) {
     if (!x) return NULL;
     const char *name = reduce_names[kind];
     int rank = x->type.shape.rank;
@@ -207,7 +207,7 @@ Node *op_reduce(Graph *g, ReduceKind kind, Node *x, uint32_t axes) {
     for (int i = 0; i < rank; i++) {
         if (!(axes >> i & 1)) {
             shape.dims[shape.rank++] = x->type.shape.dims[i];
-        } else if ((argument || kind == REDUCE_MAX || kind == REDUCE_MIN) &&
+        } else if (!may_be_empty && (argument || kind == REDUCE_MAX || kind == REDUCE_MIN) &&
                    provably_empty(x->type.shape.dims[i])) {
             return build_misuse(g, OP_REDUCE, "%s of no elements: axis %d of %s is empty", name, i,
                                 build_type_text(g, x));
@@ -216,6 +216,14 @@ Node *op_reduce(Graph *g, ReduceKind kind, Node *x, uint32_t axes) {
     Node *node = graph_node(g, OP_REDUCE, build_of(argument ? DTYPE_I64 : dtype, shape), &x, 1);
     if (node) node->attr.reduce = (ReduceAttr){kind, axes};
     return node;
+}
+
+Node *op_reduce(Graph *g, ReduceKind kind, Node *x, uint32_t axes) {
+    return reduce_node(g, kind, x, axes, false);
+}
+
+Node *op_reduce_again(Graph *g, ReduceKind kind, Node *x, uint32_t axes) {
+    return reduce_node(g, kind, x, axes, true);
 }
 
 Node *op_prefix(Graph *g, ReduceKind kind, Node *x, int axis, bool reverse) {

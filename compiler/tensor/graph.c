@@ -85,6 +85,8 @@ static Node *append(Graph *g, Node *const *inputs, int count) {
 Node *graph_node(Graph *g, Op op, TensorType type, Node *const *inputs, int count) {
     if (type.shape.rank < 0 || type.shape.rank > SHAPE_MAX_RANK)
         return build_misuse(g, op, "a tensor has at most %d axes", SHAPE_MAX_RANK);
+    int64_t least = (int64_t)dtype_bytes(type.dtype);
+    bool empty = false, fits = true;
     for (int i = 0; i < type.shape.rank; i++) {
         type.shape.dims[i] = dim_refresh(g->dims, type.shape.dims[i]);
         if (!type.shape.dims[i])
@@ -94,8 +96,10 @@ Node *graph_node(Graph *g, Op op, TensorType type, Node *const *inputs, int coun
         if (lower < 0 && dim_at_most(g->dims, type.shape.dims[i], dim_const(g->dims, -1)))
             return build_misuse(g, op, "the extent of axis %d would be negative: %s", i,
                                 build_dim(g, type.shape.dims[i]));
+        empty |= upper == 0;
+        fits = fits && checked_mul(least, lower > 1 ? lower : 1, &least);
     }
-    if (g->complain && type_constant_bytes(&type) > TENSOR_MAX_BYTES)
+    if (g->complain && !empty && (!fits || least > TENSOR_MAX_BYTES))
         return build_misuse(g, op, "the tensor is too large: %s", build_shape(g, &type.shape));
     for (int i = type.shape.rank; i < SHAPE_MAX_RANK; i++) type.shape.dims[i] = NULL;
     Node *node = append(g, inputs, count);
@@ -196,7 +200,7 @@ static Node *build_like(Graph *g, const Node *m, Node *const *in) {
     case OP_FOLD:
         return op_fold(g, in[0], m->attr.window.axis, m->attr.window.extent, m->attr.window.stride,
                        m->attr.window.dilation);
-    case OP_REDUCE: return op_reduce(g, m->attr.reduce.kind, in[0], m->attr.reduce.axes);
+    case OP_REDUCE: return op_reduce_again(g, m->attr.reduce.kind, in[0], m->attr.reduce.axes);
     case OP_CONTRACT:
         return op_contract(g, in[0], in[1], m->attr.contract.a, m->attr.contract.b,
                            m->attr.contract.out, m->type.shape.rank);

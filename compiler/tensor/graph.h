@@ -244,6 +244,9 @@ Node *op_concat(Graph *g, Node *const *xs, int count, int axis);
 Node *op_unfold(Graph *g, Node *x, int axis, int64_t size, int64_t stride, int64_t dilation);
 Node *op_fold(Graph *g, Node *x, int axis, const Dim *extent, int64_t stride, int64_t dilation);
 Node *op_reduce(Graph *g, ReduceKind kind, Node *x, uint32_t axes);
+/* The same of what was allowed before more was known of x's dims: a largest element of none is the
+ * identity of max, its place 0. */
+Node *op_reduce_again(Graph *g, ReduceKind kind, Node *x, uint32_t axes);
 Node *op_contract(Graph *g, Node *a, Node *b, const int8_t *la, const int8_t *lb,
                   const int8_t *lout, int out_rank);
 Node *op_prefix(Graph *g, ReduceKind kind, Node *x, int axis, bool reverse);

@@ -454,7 +454,7 @@ static ProductPlan *product_new(Lowering *l, Group *group, Sides sides, Arena *a
     p->depth_total = dim_need(shape_elements(l->dims, &shape));
     p->a = (Operand){.node = n->inputs[sides.row_side], .side = sides.row_side};
     p->b_side = (Operand){.node = n->inputs[1 - sides.row_side], .side = 1 - sides.row_side};
-    p->panel = dim_is_const(p->column_total, &e) ? panel_width(e) : PANEL_MAX;
+    p->panel = dim_is_const(p->column_total, &e) ? panel_width(e ? e : 1) : PANEL_MAX;
     p->step = p->panel;
     p->row_block = p->rows_tile = at_most(p->row_total, ROWS_MAX);
     if (sides.bands) product_bands(p);

@@ -3,21 +3,54 @@
 #include "lower/region.h"
 #include "lower/tensor/tensor_internal.h"
 
-/* low <= every element < high (NULL: unknown; a low that is unknown is INT64_MIN). */
+enum { ASSUMED_MAX = 4 };
+
+/* low <= every element < high (NULL: unknown; a low that is unknown is INT64_MIN), provided that
+ * the dims `assumed` are not negative: M - 1, the last place of an axis, is none where M is 0. */
 typedef struct Interval {
     bool known;
     int64_t low;
     const Dim *high;
+    const Dim *assumed[ASSUMED_MAX];
 } Interval;
 
 static Interval interval_unknown(void) {
     return (Interval){.known = false};
 }
 
+static Interval interval(int64_t low, const Dim *high) {
+    return (Interval){.known = true, .low = low, .high = high};
+}
+
+/* `out` holds if `d` is not negative. */
+static Interval interval_assume(Interval out, const Dim *d) {
+    int64_t lower, upper;
+    if (!d) return interval_unknown();
+    dim_bounds(d, &lower, &upper);
+    if (lower >= 0) return out;
+    int i = 0;
+    while (i < ASSUMED_MAX && out.assumed[i] && out.assumed[i] != d) i++;
+    if (i == ASSUMED_MAX) return interval_unknown();
+    out.assumed[i] = d;
+    return out;
+}
+
+/* `out` was made of a and b. */
+static Interval interval_of_both(Interval out, Interval a, Interval b) {
+    for (int i = 0; i < ASSUMED_MAX; i++) {
+        if (a.assumed[i]) out = interval_assume(out, a.assumed[i]);
+        if (b.assumed[i]) out = interval_assume(out, b.assumed[i]);
+    }
+    return out;
+}
+
 static Interval interval_join(Lowerer *lw, Interval a, Interval b) {
     if (!a.known || !b.known) return interval_unknown();
-    return (Interval){true, a.low < b.low ? a.low : b.low,
-                      a.high && b.high ? dim_max(lw->dims, a.high, b.high) : NULL};
+    Interval out = {true,
+                    a.low < b.low ? a.low : b.low,
+                    a.high && b.high ? dim_max(lw->dims, a.high, b.high) : NULL,
+                    {0}};
+    return interval_of_both(out, a, b);
 }
 
 static Interval interval_of(Lowerer *lw, const Node *n, int depth);
@@ -26,9 +59,9 @@ static Interval interval_of(Lowerer *lw, const Node *n, int depth);
 static Interval interval_extreme(Lowerer *lw, const Node *a, const Node *b, bool maximum,
                                  int depth) {
     Interval x = interval_of(lw, a, depth), y = interval_of(lw, b, depth);
-    if (!x.known) x = (Interval){false, INT64_MIN, NULL};
-    if (!y.known) y = (Interval){false, INT64_MIN, NULL};
-    Interval out = {x.known || y.known, INT64_MIN, NULL};
+    if (!x.known) x = (Interval){.low = INT64_MIN};
+    if (!y.known) y = (Interval){.low = INT64_MIN};
+    Interval out = {.known = x.known || y.known, .low = INT64_MIN};
     if (maximum) {
         out.low = x.low > y.low ? x.low : y.low;
         if (x.high && y.high) out.high = dim_max(lw->dims, x.high, y.high);
@@ -36,7 +69,7 @@ static Interval interval_extreme(Lowerer *lw, const Node *a, const Node *b, bool
         out.low = x.low < y.low ? x.low : y.low;
         out.high = x.high && (!y.high || dim_at_most(lw->dims, x.high, y.high)) ? x.high : y.high;
     }
-    return out;
+    return interval_of_both(out, x, y);
 }
 
 /* The node below what changes no value: casts between integers that keep every one, and a single
@@ -75,7 +108,7 @@ static Interval interval_of(Lowerer *lw, const Node *n, int depth) {
         if (dtype_is_float(n->type.dtype)) break;
         if (!n->attr.constant.data) {
             int64_t v = n->attr.constant.integer;
-            return (Interval){true, v, dim_add(lw->dims, dim_const(lw->dims, v), one)};
+            return interval(v, dim_add(lw->dims, dim_const(lw->dims, v), one));
         }
         const Dim *elements = shape_elements(lw->dims, &n->type.shape);
         const int64_t *data = n->attr.constant.data;
@@ -86,24 +119,31 @@ static Interval interval_of(Lowerer *lw, const Node *n, int depth) {
             if (data[i] < low) low = data[i];
             if (data[i] > high) high = data[i];
         }
-        return (Interval){true, low, dim_add(lw->dims, dim_const(lw->dims, high), one)};
+        return interval(low, dim_add(lw->dims, dim_const(lw->dims, high), one));
     }
-    case OP_IOTA: return (Interval){true, 0, n->type.shape.dims[n->attr.axis]};
+    case OP_IOTA: return interval(0, n->type.shape.dims[n->attr.axis]);
     case OP_DIM: {
-        int64_t value;
-        bool known = dim_is_const(n->attr.dim, &value);
-        return (Interval){true, known ? value : 0, dim_add(lw->dims, n->attr.dim, one)};
+        int64_t lower, upper;
+        dim_bounds(n->attr.dim, &lower, &upper);
+        Interval out = {.known = true, .low = lower, .high = dim_add(lw->dims, n->attr.dim, one)};
+        if (lower >= 0 || upper < 0) return out;
+        out.low = 0;
+        return interval_assume(out, n->attr.dim);
     }
-    case OP_ARGSORT: return (Interval){true, 0, n->type.shape.dims[n->attr.sort.axis]};
+    case OP_ARGSORT: return interval(0, n->type.shape.dims[n->attr.sort.axis]);
     case OP_REDUCE: {
+        /* What is found is an element, and a place, if there is one. */
         ReduceKind kind = n->attr.reduce.kind;
-        if (kind == REDUCE_MAX || kind == REDUCE_MIN)
-            return interval_of(lw, n->inputs[0], depth - 1);
-        if (kind != REDUCE_ARGMAX && kind != REDUCE_ARGMIN) break;
-        for (int i = 0; i < n->inputs[0]->type.shape.rank; i++)
-            if (n->attr.reduce.axes >> i & 1)
-                return (Interval){true, 0, n->inputs[0]->type.shape.dims[i]};
-        break;
+        const Shape *shape = &n->inputs[0]->type.shape;
+        bool extreme = kind == REDUCE_MAX || kind == REDUCE_MIN;
+        if (!extreme && kind != REDUCE_ARGMAX && kind != REDUCE_ARGMIN) break;
+        Interval out = extreme ? interval_of(lw, n->inputs[0], depth - 1) : interval(0, NULL);
+        for (int i = 0; i < shape->rank; i++) {
+            if (!(n->attr.reduce.axes >> i & 1)) continue;
+            if (!extreme) out.high = shape->dims[i];
+            out = interval_assume(out, dim_sub(lw->dims, shape->dims[i], one));
+        }
+        return out;
     }
     case OP_CAST:
         if (n->type.dtype != DTYPE_I64 && n->type.dtype != DTYPE_I32) break;
@@ -116,7 +156,8 @@ static Interval interval_of(Lowerer *lw, const Node *n, int depth) {
         if (n->type.dtype != DTYPE_I64 || !a.known || !b.known || !a.high || !b.high ||
             !checked_add(a.low, b.low, &low))
             break;
-        return (Interval){true, low, dim_sub(lw->dims, dim_add(lw->dims, a.high, b.high), one)};
+        return interval_of_both(
+            interval(low, dim_sub(lw->dims, dim_add(lw->dims, a.high, b.high), one)), a, b);
     }
     case OP_MUL: {
         Interval a = interval_of(lw, n->inputs[0], depth - 1),
@@ -127,12 +168,12 @@ static Interval interval_of(Lowerer *lw, const Node *n, int depth) {
             break;
         const Dim *most =
             dim_mul(lw->dims, dim_sub(lw->dims, a.high, one), dim_sub(lw->dims, b.high, one));
-        return (Interval){true, low, most ? dim_add(lw->dims, most, one) : NULL};
+        return interval_of_both(interval(low, most ? dim_add(lw->dims, most, one) : NULL), a, b);
     }
     case OP_MOD: {
         Interval b = interval_of(lw, n->inputs[1], depth - 1);
         if (b.known && b.low > 0 && b.high)
-            return (Interval){true, 0, dim_sub(lw->dims, b.high, one)};
+            return interval_of_both(interval(0, dim_sub(lw->dims, b.high, one)), b, b);
         break;
     }
     case OP_MAXIMUM:
@@ -161,8 +202,8 @@ static Interval interval_of(Lowerer *lw, const Node *n, int depth) {
     }
     default: break;
     }
-    if (n->type.dtype == DTYPE_BOOL) return (Interval){true, 0, dim_const(lw->dims, 2)};
-    if (n->type.dtype == DTYPE_U8) return (Interval){true, 0, dim_const(lw->dims, 256)};
+    if (n->type.dtype == DTYPE_BOOL) return interval(0, dim_const(lw->dims, 2));
+    if (n->type.dtype == DTYPE_U8) return interval(0, dim_const(lw->dims, 256));
     return interval_unknown();
 }
 
@@ -195,17 +236,28 @@ static Sources find_sources(Lowerer *lw, const Node *root, const Graph *g) {
     return out;
 }
 
+/* What the proof of a range assumes is checked at the entry. */
+static bool assume_range(Lowerer *lw, const Interval *range, const char *message, Span span) {
+    const Dim *one = dim_const(lw->dims, 1);
+    for (int i = 0; i < ASSUMED_MAX && range->assumed[i]; i++) {
+        const Dim *extent = dim_add(lw->dims, range->assumed[i], one);
+        if (dims_require_order(lw, one, extent, span)) continue;
+        lower_error(lw, NN_RANGE_CHECK, span, "%s: there is nothing to index, %s is 0", message,
+                    dim_text(lw, extent));
+        return false;
+    }
+    return true;
+}
+
 bool tensor_check_range(Lowerer *lw, Node *ids, const Dim *low, const Dim *high,
                         const int64_t *ignore, const char *message, Span span) {
     Interval range = interval_of(lw, ids, 24);
     int64_t low_value;
-    if (range.known && range.high && dim_is_const(low, &low_value) && range.low >= low_value &&
-        dim_at_most(lw->dims, range.high, high))
-        return true;
-    if (range.known && range.high && range.low >= 0 &&
-        dim_at_most(lw->dims, low, dim_const(lw->dims, 0)) &&
-        dim_at_most(lw->dims, range.high, high))
-        return true;
+    bool above =
+        range.known && ((dim_is_const(low, &low_value) && range.low >= low_value) ||
+                        (range.low >= 0 && dim_at_most(lw->dims, low, dim_const(lw->dims, 0))));
+    if (above && range.high && dim_at_most(lw->dims, range.high, high))
+        return assume_range(lw, &range, message, span);
     /* Of numbers that are known the largest is one of them, so what is left to check is a dim. */
     if (ids->op == OP_CONST && range.known && range.high && dim_is_const(low, &low_value) &&
         range.low >= low_value && dim_less_equal(lw->dims, range.high, high) == DIM_UNKNOWN)

@@ -90,14 +90,22 @@ static void reduce_argument(const Node *node, const Tensor *in, Tensor *out) {
     }
 }
 
+/* What max or min of no elements is, as in emitted code. */
+static void fill_with_identity(ReduceKind kind, Tensor *out) {
+    long long low = 0, high = 1;
+    if (!out->floats && out->dtype != DTYPE_BOOL) dtype_int_range(out->dtype, &low, &high);
+    for (int64_t i = 0; i < out->count; i++) {
+        if (out->floats)
+            out->floats[i] = kind == REDUCE_MAX ? -(double)INFINITY : (double)INFINITY;
+        else
+            out->integers[i] = kind == REDUCE_MAX ? low : high;
+    }
+}
+
 void interpret_reduce(Run *run, const Node *node, const Tensor *in, Tensor *out) {
     ReduceKind kind = node->attr.reduce.kind;
     bool needs_element =
         kind == REDUCE_MAX || kind == REDUCE_MIN || kind == REDUCE_ARGMAX || kind == REDUCE_ARGMIN;
-    if (needs_element && in->count == 0 && out->count) {
-        run_fail(run, "%%%d: max or min of no elements", node->id);
-        return;
-    }
     if (kind == REDUCE_ARGMAX || kind == REDUCE_ARGMIN) {
         reduce_argument(node, in, out);
         return;
@@ -107,6 +115,10 @@ void interpret_reduce(Run *run, const Node *node, const Tensor *in, Tensor *out)
     row_major_strides(in, from);
     for (int i = 0, j = 0; i < in->rank; i++)
         to[i] = node->attr.reduce.axes >> i & 1 ? 0 : strides[j++];
+    if (needs_element && in->count == 0) {
+        fill_with_identity(kind, out);
+        return;
+    }
     bool one = kind == REDUCE_PROD || kind == REDUCE_ALL;
     for (int64_t i = 0; i < out->count && one; i++) {
         if (out->floats)

@@ -196,7 +196,7 @@ static Node *reduce_of_expand(Graph *g, const Node *node, Node *in) {
     if (!repeats && !(kind == REDUCE_SUM && sums_by_product(node->type.dtype))) return NULL;
     for (int i = 0; i < x->type.shape.rank; i++) kept[i] = place[in->attr.axes[i]];
     Node *inner = shape_equal(&narrow, &x->type.shape) ? x : op_expand(g, x, narrow, kept);
-    Node *reduced = rest ? op_reduce(g, kind, inner, rest) : inner;
+    Node *reduced = rest ? op_reduce_again(g, kind, inner, rest) : inner;
     return kind == REDUCE_SUM ? times_dim(g, reduced, count) : reduced;
 }
 
