@@ -61,3 +61,8 @@ cmp c.safetensors good.safetensors || fail "a good checkpoint was replaced"
 [ ! -e full2.safetensors ] || fail "weights that are not finite were saved"
 printf '\x55' | dd of=good.safetensors bs=1 seek=$(($(stat -c %s good.safetensors) - 9)) conv=notrunc 2>/dev/null
 expect 3 "damaged" "$NNC" train $model $common --resume good.safetensors
+# What could not be written at the end is told before the first step.
+for option in save checkpoint log; do
+    expect 3 'nofolder/x cannot be written: No such file or directory' "$NNC" train $model $common --$option nofolder/x
+    ! "$NNC" train $model $common --$option nofolder/x 2>&1 | grep -q 'steps in' || fail "--$option nofolder/x is told after the training"
+done

@@ -4,11 +4,13 @@
  * weights are finite. */
 #include "driver/train/train.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "driver/data/data.h"
 #include "driver/process.h"
 #include "driver/train/train_internal.h"
@@ -277,6 +279,18 @@ static int run_epoch(Trainer *trainer, NncError *error) {
     return end_epoch(trainer, trainer->epoch_seconds, error);
 }
 
+/* The folder that a file is to be written into. */
+static bool check_folder(const char *path, NncError *error) {
+    const char *slash = strrchr(path, '/');
+    char folder[4096];
+    size_t length = slash ? (size_t)(slash - path) + 1 : 2;
+    if (length >= sizeof folder) return nnc_fail(error, "%s: the name is too long", path);
+    memcpy(folder, slash ? path : "./", length);
+    folder[length] = 0;
+    if (access(folder, W_OK | X_OK) == 0) return true;
+    return nnc_fail(error, "%s cannot be written: %s", path, strerror(errno));
+}
+
 static int check_options(const TrainOptions *options, NncError *error) {
     if (options->epochs < 0 || options->batch < 0 || options->warmup < 0) {
         nnc_fail(error, "--epochs, --batch and --warmup want positive numbers");
@@ -290,6 +304,10 @@ static int check_options(const TrainOptions *options, NncError *error) {
         nnc_fail(error, "--keep-best needs --save FILE");
         return 2;
     }
+    /* Not at the end of a long run. */
+    const char *const written[] = {options->save, options->checkpoint, options->log};
+    for (int i = 0; i < 3; ++i)
+        if (written[i] && !check_folder(written[i], error)) return 3;
     return 0;
 }
 
@@ -399,8 +417,9 @@ int train_model(Trainer *trainer) {
                      ? end_epoch(trainer, trainer->epoch_seconds, &error)
                      : run_epoch(trainer, &error);
     if (status == 0 && !trainer->left) {
-        trainer_summary(trainer, nnc_now() - start);
+        const double seconds = nnc_now() - start;
         if (!options->keep_best) status = save_weights(trainer, &error);
+        trainer_summary(trainer, seconds, status == 0);
     }
     if (status != 0 && error.text[0]) driver_fail(status, &error);
     if (status == 0 && (fflush(stdout) != 0 || ferror(stdout))) {

@@ -116,8 +116,9 @@ int train_model(Trainer *trainer);
 void trainer_close(Trainer *trainer);
 
 void trainer_report(Trainer *trainer, int64_t epoch,
-                    double seconds);                          /* one line on stdout, log, history */
-void trainer_summary(const Trainer *trainer, double seconds); /* the curve and what was written */
+                    double seconds); /* one line on stdout, log, history */
+void trainer_summary(const Trainer *trainer, double seconds,
+                     bool saved); /* the curve and what was written */
 bool trainer_write_log(const Trainer *trainer, NncError *error);
 bool trainer_checkpoint(const Trainer *trainer, NncError *error);
 bool trainer_checkpoint_seed(const NncTensorFile *file, uint64_t *seed, NncError *error);

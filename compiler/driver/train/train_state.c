@@ -92,7 +92,7 @@ void trainer_report(Trainer *trainer, int64_t epoch, double seconds) {
     nnc_text_add(log, "}\n");
 }
 
-void trainer_summary(const Trainer *trainer, double seconds) {
+void trainer_summary(const Trainer *trainer, double seconds, bool saved) {
     const TrainOptions *options = trainer->options;
     NncCurve curves[2] = {{"train loss", trainer->history[0], trainer->history_count},
                           {"test loss", trainer->history[1], trainer->history_count}};
@@ -102,7 +102,7 @@ void trainer_summary(const Trainer *trainer, double seconds) {
            trainer->model->place);
     if (trainer->ended)
         printf("; ended early: %" PRId64 " epochs without a smaller loss", trainer->stale);
-    if (options->save) printf("; weights in %s", options->save);
+    if (options->save && saved) printf("; weights in %s", options->save);
     if (options->keep_best && trainer->has_best) printf(" (best loss %.4f)", trainer->best);
     printf("\n");
 }
