@@ -22,13 +22,13 @@ typedef struct JpegState {
     unsigned char *row;
 } JpegState;
 
-static void fail(j_common_ptr jpeg, const char *text) {
+static _Noreturn void fail(j_common_ptr jpeg, const char *text) {
     JpegState *state = (JpegState *)(void *)jpeg->err;
     nnc_fail(state->error, "JPEG: %s", text);
     longjmp(state->back, 1);
 }
 
-static void on_error(j_common_ptr jpeg) {
+static _Noreturn void on_error(j_common_ptr jpeg) {
     char text[JMSG_LENGTH_MAX];
     jpeg->err->format_message(jpeg, text);
     fail(jpeg, text);
