@@ -45,7 +45,7 @@ endfunction()
 # A macro, since a language is enabled for the file that calls.
 macro(nnc_cuda target model)
     if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-        set(CMAKE_CUDA_ARCHITECTURES all-major)
+        set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90-real 100-real 120)
     endif()
     include(CheckLanguage)
     check_language(CUDA)

@@ -464,6 +464,14 @@ static int check_cuda(Compilation *c) {
     return read_graph(c);
 }
 
+static int check_architecture(const Compilation *c) {
+    const char *name = c->line->value[OPTION_CUDA_ARCH];
+    if (!name || strcmp(name, "native")) return 0;
+    return options_misuse(c->line,
+                          "--cuda-arch=native depends on the machine that builds: name the "
+                          "GPU, such as sm_90");
+}
+
 static int read_target(Compilation *c) {
     const char *name = c->line->value[OPTION_TARGET];
     bool cuda = wants_cuda(c);
@@ -513,6 +521,7 @@ int command_compile(const CommandLine *line) {
     if (!status) status = read_kinds(c);
     if (!status) status = check_kinds(c);
     if (!status) status = read_remarks(c);
+    if (!status) status = check_architecture(c);
     if (!status) status = read_target(c);
     if (!status) status = read_pass_name(c, OPTION_PRINT_AFTER, &c->passes.print_after);
     if (!status) status = read_pass_name(c, OPTION_STOP_AFTER, &c->passes.stop_after);

@@ -25,6 +25,8 @@ static const char *const model_flags[] = {
 /* nvcc links with the C++ compiler, which brings libraries of its own. */
 static const char *const cuda_flags[] = {"-std=c++17", "-O3", "-w",        "-Xcompiler",
                                          "-fPIE",      "-c",  "--threads", "0"};
+/* Compute capabilities that a binary has code for. */
+static const int cuda_architectures[] = {75, 80, 86, 89, 90, 100, 120};
 static const char *const link_flags[] = {"-pthread", "-Wl,--gc-sections"};
 static const char *const cuda_link_flags[] = {
     "-cudart",        "static",     "-Xcompiler",        "-pthread", "-Xcompiler",
@@ -310,10 +312,19 @@ static int compile_part(Build *build, const Target *part) {
 
 static int compile_cuda(Build *build) {
     const char *arch = build->options->cuda_arch;
-    return compile_file(build, &build->nvcc, cuda_flags,
-                        (int)(sizeof cuda_flags / sizeof cuda_flags[0]),
-                        arena_printf(build->arena, "-arch=%s", arch ? arch : "all-major"),
-                        "variant_cuda.cu", "variant_cuda.o", false, " while compiling CUDA code");
+    Arguments flags = {.count = 0};
+    ADD_ALL(&flags, cuda_flags);
+    if (arch) add_word(&flags, arena_printf(build->arena, "-arch=%s", arch));
+    const int count = sizeof cuda_architectures / sizeof cuda_architectures[0];
+    for (int i = 0; !arch && i < count; ++i) {
+        const int a = cuda_architectures[i];
+        add_word(&flags, arena_printf(build->arena, "-gencode=arch=compute_%d,code=sm_%d", a, a));
+        if (i == count - 1) /* for GPUs that come after */
+            add_word(&flags,
+                     arena_printf(build->arena, "-gencode=arch=compute_%d,code=compute_%d", a, a));
+    }
+    return compile_file(build, &build->nvcc, flags.words, flags.count, NULL, "variant_cuda.cu",
+                        "variant_cuda.o", false, " while compiling CUDA code");
 }
 
 /* The main program, and weights and labels. */

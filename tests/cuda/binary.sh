@@ -14,7 +14,12 @@ needs_only_libc() { # file
     ! ldd "$1" | grep -vE 'linux-vdso|libc\.so|libm\.so|ld-linux' || fail "$1 needs shared libraries"
 }
 
-build --device=cuda --nvcc="$shim" -o both || fail "no binary with both backends"
+build --device=cuda --nvcc="$shim" -o both --verbose 2>said || fail "no binary with both backends"
+for architecture in 75 80 86 89 90 100 120; do
+    grep -q -- "-gencode=arch=compute_$architecture,code=sm_$architecture" said || { cat said; fail "no code for sm_$architecture"; }
+done
+grep -q -- "-gencode=arch=compute_120,code=compute_120" said || fail "no PTX"
+expect 2 '--cuda-arch=native depends on the machine that builds' build --device=cuda --nvcc="$shim" --cuda-arch=native -o native
 needs_only_libc both
 ./both d/x.npy >cuda.txt 2>err.txt && grep -qx 'Using cuda device' err.txt || fail "not on the GPU: $(cat err.txt)"
 ./both --device=cpu d/x.npy >cpu.txt 2>err.txt && grep -qx 'Using cpu device' err.txt || fail "not on the processor"
