@@ -16,17 +16,17 @@
 
 enum { IMPORT_LIMIT = 16 << 20 };
 
-const LibrarySpace library_spaces[] = {{"nn", "nn"},
-                                       {"F", "functional"},
-                                       {"torch", "tensor"},
-                                       {"init", "init"},
-                                       {"optim", "optim"},
-                                       {"lr_scheduler", "lr_scheduler"},
-                                       {"swa_utils", "swa_utils"},
-                                       {"special", "special"},
-                                       {"linalg", "linalg"},
-                                       {"autograd", "autograd"},
-                                       {NULL, NULL}};
+const LibrarySpace library_spaces[] = {{"nn", "nn", "torch"},
+                                       {"F", "functional", "nn"},
+                                       {"torch", "tensor", NULL},
+                                       {"init", "init", "nn"},
+                                       {"optim", "optim", "torch"},
+                                       {"lr_scheduler", "lr_scheduler", "optim"},
+                                       {"swa_utils", "swa_utils", "optim"},
+                                       {"special", "special", "torch"},
+                                       {"linalg", "linalg", "torch"},
+                                       {"autograd", "autograd", "torch"},
+                                       {NULL, NULL, NULL}};
 enum { SPACE_COUNT = sizeof library_spaces / sizeof *library_spaces - 1 };
 
 /* ---- definitions ---- */
@@ -288,11 +288,11 @@ static const Builtin parameter_class = {"Parameter", builtin_parameter};
 static bool nested_space(Lowerer *lw, const Namespace *space, const char *word, Value *out) {
     const char *to = NULL;
     DType dtype;
-    if (space == lw->torch) {
-        if (!strcmp(word, "nn") || !strcmp(word, "optim") || !strcmp(word, "special") ||
-            !strcmp(word, "linalg") || !strcmp(word, "autograd"))
-            to = word;
-        if (!to && dtype_word(word, &dtype)) {
+    for (const LibrarySpace *s = library_spaces; s->name && !to; s++)
+        if (s->inside && *space_slot(lw, s->inside) == space && !strcmp(word, s->folder))
+            to = s->name;
+    if (!to && space == lw->torch) {
+        if (dtype_word(word, &dtype)) {
             *out = dtype_of_word(lw, dtype);
             return true;
         }
@@ -301,16 +301,12 @@ static bool nested_space(Lowerer *lw, const Namespace *space, const char *word, 
             *out = *constant;
             return true;
         }
-    } else if (space == lw->nn) {
-        if (!strcmp(word, "functional")) to = "F";
-        if (!strcmp(word, "init")) to = "init";
+    } else if (!to && space == lw->nn) {
         if (!strcmp(word, parameter_class.name)) {
             *out = (Value){.kind = VALUE_BUILTIN, .as.builtin = &parameter_class};
             return true;
         }
         if (!strcmp(word, "utils")) to = "torch";
-    } else if (space == lw->optim) {
-        if (!strcmp(word, "lr_scheduler") || !strcmp(word, "swa_utils")) to = word;
     }
     if (!to) return false;
     *out = space_value(library_namespace(lw, to));

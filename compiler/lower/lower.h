@@ -34,6 +34,7 @@ Program *lower_program(Arena *arena, const SourceUnit *unit, const LowerOptions 
 /* The folders of the library, and what a program calls them; ends in NULL. */
 typedef struct LibrarySpace {
     const char *name, *folder;
+    const char *inside; /* the namespace that has it by its folder's name: torch.linalg; or NULL */
 } LibrarySpace;
 extern const LibrarySpace library_spaces[];
 
