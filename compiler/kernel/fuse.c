@@ -361,22 +361,16 @@ static Shape row_shape(const Group *g) {
 /* Can n be computed at its own index inside g, with every member it needs available there? */
 static bool legal(Lowering *l, Group *g, Node *n) {
     Arena *trial = arena_new();
-    Builder *b = builder_new(l->program, trial);
-    Gen *gen = gen_new(l, b, g);
-    gen->dry = true;
     const Index *full[SHAPE_MAX_RANK], *row[SHAPE_MAX_RANK];
-    int rows = 0;
-    for (int i = 0; i < g->space.rank; i++) {
-        full[i] = builder_axis_index(b, builder_axis(b, "i", g->space.dims[i]));
-        if (!(g->reduced >> i & 1)) row[rows++] = full[i];
-    }
+    int rows;
+    Gen *gen = gen_new_dry(l, g, trial, full, row, &rows);
     for (int i = 0; i < g->members.count; i++) {
         Node *m = g->members.data[i];
         if (g->kind == GROUP_CONTRACT && !shape_equal(&m->type.shape, &g->space)) continue;
         if (g->kind == GROUP_CONTRACT || m->type.shape.rank == g->space.rank)
-            gen_set(gen, m, full, expr_const(b, m->type.dtype, 0));
+            gen_set(gen, m, full, expr_const(gen->b, m->type.dtype, 0));
         else
-            gen_set(gen, m, row, expr_const(b, m->type.dtype, 0));
+            gen_set(gen, m, row, expr_const(gen->b, m->type.dtype, 0));
     }
     NodeState *s = lowering_state(l, n);
     Group *home = s->group;

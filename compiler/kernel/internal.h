@@ -244,6 +244,10 @@ struct Gen {
     void *place_user;
 };
 Gen *gen_new(Lowering *l, Builder *b, Group *group);
+/* For questions alone, at one point of the group's space: full, and of it row, the `rows` indices
+ * that no reduction runs over. */
+Gen *gen_new_dry(Lowering *l, Group *group, Arena *trial, const Index **full, const Index **row,
+                 int *rows);
 const Expr *gen_value(Gen *g, const Node *n, const Index *const *indices);
 /* An integer node as an index, promised to be in [0, extent); NULL: nothing is.  No register of an
  * outer scope holds a part of it. */

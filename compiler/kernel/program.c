@@ -175,15 +175,9 @@ static bool reads_in_place(Lowering *l, Group *g, const Cell *cell, Arena *trial
         for (int i = 0; i < g->members.count; i++)
             if (g->members.data[i]->type.shape.rank == g->space.rank) return false;
     }
-    Builder *b = builder_new(l->program, trial);
-    Gen *gen = gen_new(l, b, g);
-    gen->dry = true;
     const Index *full[SHAPE_MAX_RANK], *row[SHAPE_MAX_RANK];
-    int rows = 0;
-    for (int i = 0; i < g->space.rank; i++) {
-        full[i] = builder_axis_index(b, builder_axis(b, "i", g->space.dims[i]));
-        if (!(g->reduced >> i & 1)) row[rows++] = full[i];
-    }
+    int rows;
+    Gen *gen = gen_new_dry(l, g, trial, full, row, &rows);
     bool is_row = g->reduced && cell->type.shape.rank != g->space.rank;
     if (cell->type.shape.rank != (is_row ? rows : g->space.rank)) return false;
     gen->space = is_row ? row : full;
@@ -194,12 +188,12 @@ static bool reads_in_place(Lowering *l, Group *g, const Cell *cell, Arena *trial
             node_reads(l, m, see_cell, &r);
             if (r.found) return false;
             gen_set(gen, m, g->kind == GROUP_CONTRACT ? full : row,
-                    expr_const(b, m->type.dtype, 0));
+                    expr_const(gen->b, m->type.dtype, 0));
             continue;
         }
         if (m->op == OP_REDUCE && !node_is_window_reduce(m)) {
             gen_value(gen, m->inputs[0], full);
-            gen_set(gen, m, row, expr_const(b, m->type.dtype, 0));
+            gen_set(gen, m, row, expr_const(gen->b, m->type.dtype, 0));
             continue;
         }
         gen_value(gen, m, m->type.shape.rank == g->space.rank ? full : row);

@@ -16,6 +16,19 @@ Gen *gen_new(Lowering *l, Builder *b, Group *group) {
     return g;
 }
 
+Gen *gen_new_dry(Lowering *l, Group *group, Arena *trial, const Index **full, const Index **row,
+                 int *rows) {
+    Builder *b = builder_new(l->program, trial);
+    Gen *g = gen_new(l, b, group);
+    g->dry = true;
+    *rows = 0;
+    for (int i = 0; i < group->space.rank; i++) {
+        full[i] = builder_axis_index(b, builder_axis(b, "i", group->space.dims[i]));
+        if (!(group->reduced >> i & 1)) row[(*rows)++] = full[i];
+    }
+    return g;
+}
+
 static bool same_indices(const Index *const *a, const Index *const *b, int count) {
     for (int i = 0; i < count; i++)
         if (a[i] != b[i]) return false;
