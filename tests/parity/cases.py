@@ -91,9 +91,14 @@ for d, extent in CONV.items():
           ("2, 3, 2", {"inputs": f"2 {extent}"}), ("4, 3, 3, 3, 1", {"call": f"m(x0, output_size={tuple(3 * int(n) for n in extent.split())})"}),
           ("2, 3, 2, stride=2", {"inputs": f"2 {extent}", "call": f"m(x0, {[2 * int(n) + 1 for n in extent.split()]})"}))
     layer(f"nn.LPPool{d}d", f"p: M 3 {extent}", "2.0, 2", f"3.0, {k if d > 1 else 2}, 1", "1.0, 3, 2, ceil_mode=True")
+    # Bins with many phases, of a larger and a smaller result; with few, several periods.
+    many = {1: ("M 2 71", "67", "73"), 2: ("M 2 13 11", "(9, 10)", "(17, 12)"), 3: ("M 1 7 6 5", "(6, 5, 4)", "(8, 7, 3)")}[d]
+    few = {1: ("M 2 15", "10"), 2: ("M 2 15 6", "(10, 3)"), 3: ("M 1 6 3 4", "(4, 3, 6)")}[d]
     layer(f"nn.AdaptiveMaxPool{d}d", f"M 3 {extent}", "2", "1", f"{tuple(range(2, 2 + d))}", "3, True",
-          (f"{tuple(range(2, 2 + d))}, return_indices=True", {"inputs": f"3 {extent}"}))
-    layer(f"nn.AdaptiveAvgPool{d}d", f"M 3 {extent}", "2", "1", f"{tuple(range(2, 2 + d))}")
+          (f"{tuple(range(2, 2 + d))}, return_indices=True", {"inputs": f"3 {extent}"}), (f"{many[1]}, True", {"inputs": many[0]}),
+          (many[2], {"inputs": many[0]}), (f"{few[1]}, True", {"inputs": few[0]}))
+    layer(f"nn.AdaptiveAvgPool{d}d", f"M 3 {extent}", "2", "1", f"{tuple(range(2, 2 + d))}", (many[1], {"inputs": many[0]}),
+          (many[2], {"inputs": many[0]}), (few[1], {"inputs": few[0]}))
     layer(f"nn.Dropout{d}d", f"M 3 {extent}", "0.0", "p=1.0", "0.0, inplace=True", ("0.5", {"train": False}))
     layer(f"nn.ConstantPad{d}d", f"M 3 {extent}", "1, 0.5", f"{tuple(range(2 * d))}, -2.0", "2, value=3.0")
     for name in ("Zero", "Reflection", "Replication", "Circular"):
