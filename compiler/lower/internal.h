@@ -127,8 +127,9 @@ void lower_mark(Lowerer *lw, Span span);
  * error. */
 bool dims_unify(Lowerer *lw, const Dim *a, const Dim *b, const char *what, Span span);
 /* left <= right: proved, or checked at the entry; false where it is certainly wrong (nothing
- * reported). */
-bool dims_require_order(Lowerer *lw, const Dim *left, const Dim *right, Span span);
+ * reported).  `what` the check says when it fails, before the dims; or NULL. */
+bool dims_require_order(Lowerer *lw, const Dim *left, const Dim *right, const char *what,
+                        Span span);
 
 Value value_with_story(Lowerer *lw, Node *node, const Value *from, const char *step, Span span);
 

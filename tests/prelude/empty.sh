@@ -23,6 +23,8 @@ def sorted(x: f32[N, M]) -> f32[N, M] { return torch.sort(x, 1)[0] }
 export sorted
 def running(x: f32[N, M]) -> (f32[N, M], i64[N, M]) { return x.cummax(1) }
 export running
+def windows(x: f32[N, M]) -> f32[N, 4, M] { return F.conv1d(x.unsqueeze(1), torch.ones(4, 1, 3), padding=1) }
+export windows
 def soft(x: f32[N, M]) -> f32[N, M] { return F.softmax(x, -1) }
 export soft
 def weighed(a: f32[N, T], v: f32[0]) -> f32[N] { return F.softmax(a, -1) @ v }
@@ -43,6 +45,8 @@ for engine in interp c; do
     expect 1 'grid_sample: the input has no elements to sample' $run empty.nn:sampled --input x=rand --input g=rand --bind N=2 --bind M=0
     expect 0 'f32[2, 0]' $run empty.nn:sorted --input x=rand --bind N=2 --bind M=0
     expect 0 'i64[2, 0]' $run empty.nn:running --input x=rand --bind N=2 --bind M=0
+    expect 1 ': a window of 3 does not fit into axis' $run empty.nn:windows --input x=rand --bind N=2 --bind M=0
+    expect 0 'f32[2, 4, 1]' $run empty.nn:windows --input x=rand --bind N=2 --bind M=1
     expect 0 'f32[2, 0]' $run empty.nn:soft --input x=rand --bind N=2 --bind M=0
     expect 0 'f32[2] = [0, 0]' $run empty.nn:weighed --input a=rand --input v=rand --bind N=2 --bind T=0
     expect 1 'weighed: ' $run empty.nn:weighed --input a=rand --input v=rand --bind N=2 --bind T=3

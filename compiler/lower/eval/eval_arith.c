@@ -309,8 +309,8 @@ static bool state_order(Lowerer *lw, Operator op, const Dim *a, const Dim *b, Sp
     const Dim *one = dim_const(lw->dims, 1);
     if (op == OPERATOR_LT) a = dim_add(lw->dims, a, one);
     if (op == OPERATOR_GT) b = dim_add(lw->dims, b, one);
-    if (op == OPERATOR_LE || op == OPERATOR_LT) return dims_require_order(lw, a, b, span);
-    return (op == OPERATOR_GE || op == OPERATOR_GT) && dims_require_order(lw, b, a, span);
+    if (op == OPERATOR_LE || op == OPERATOR_LT) return dims_require_order(lw, a, b, NULL, span);
+    return (op == OPERATOR_GE || op == OPERATOR_GT) && dims_require_order(lw, b, a, NULL, span);
 }
 
 static bool compare_dims(Lowerer *lw, Operator op, const Value *va, const Value *vb, Span span,

@@ -349,10 +349,11 @@ Value prim_unfold(Lowerer *lw, const CallArguments *args, Span span) {
                     (long long)size, (long long)dilation);
         return value_error();
     }
-    if (!dims_require_order(lw, dim_const(lw->dims, reach), extent, span)) {
-        lower_error(lw, NN_WINDOW, span,
-                    "a window of %lld does not fit into axis %d of %s (padding included)",
-                    (long long)reach, axis, type_text(lw, &x->type));
+    const char *outside = arena_printf(
+        lw->arena, "a window of %lld does not fit into axis %d of %s (padding included)",
+        (long long)reach, axis, type_text(lw, &x->type));
+    if (!dims_require_order(lw, dim_const(lw->dims, reach), extent, outside, span)) {
+        lower_error(lw, NN_WINDOW, span, "%s", outside);
         return value_error();
     }
     return value_of_node(lw, op_unfold(lw->graph, x, axis, size, stride, dilation), &v[0]);

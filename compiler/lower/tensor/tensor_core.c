@@ -213,12 +213,14 @@ bool dims_unify(Lowerer *lw, const Dim *a, const Dim *b, const char *what, Span 
     return true;
 }
 
-bool dims_require_order(Lowerer *lw, const Dim *left, const Dim *right, Span span) {
+bool dims_require_order(Lowerer *lw, const Dim *left, const Dim *right, const char *what,
+                        Span span) {
     DimTruth truth = left && right ? dim_less_equal(lw->dims, left, right) : DIM_NO;
     if (truth == DIM_YES) return true;
     if (truth == DIM_NO || !lw->entry) return false;
     const char *message =
         arena_printf(lw->arena, "%s <= %s", dim_text(lw, left), dim_text(lw, right));
+    if (what) message = arena_printf(lw->arena, "%s (%s)", what, message);
     entry_add_dim_check(lw, '<', left, right, message, span);
     return true;
 }

@@ -7,7 +7,7 @@
 /* left <= right: proved, or checked at the entry; false after an error. */
 static bool require_less_equal(Lowerer *lw, const Dim *left, const Dim *right, const char *what,
                                Span span) {
-    if (dims_require_order(lw, left, right, span)) return true;
+    if (dims_require_order(lw, left, right, NULL, span)) return true;
     lower_error(lw, NN_TENSOR_INDEX, span, "%s: %s is more than %s", what, dim_text(lw, left),
                 dim_text(lw, right));
     return false;

@@ -218,7 +218,7 @@ static Value prim_narrow(Lowerer *lw, const CallArguments *args, Span span) {
         !value_as_dim(lw, &v[3], "extent", span, &extent))
         return value_error();
     const Dim *end = dim_add(lw->dims, start, extent);
-    if (!dims_require_order(lw, end, x->type.shape.dims[axis], span)) {
+    if (!dims_require_order(lw, end, x->type.shape.dims[axis], NULL, span)) {
         lower_error(lw, NN_TENSOR_INDEX, span, "the part from %s to %s of axis %d is outside of %s",
                     dim_text(lw, start), dim_text(lw, end), axis, type_text(lw, &x->type));
         return value_error();

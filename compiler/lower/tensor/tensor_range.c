@@ -241,7 +241,7 @@ static bool assume_range(Lowerer *lw, const Interval *range, const char *message
     const Dim *one = dim_const(lw->dims, 1);
     for (int i = 0; i < ASSUMED_MAX && range->assumed[i]; i++) {
         const Dim *extent = dim_add(lw->dims, range->assumed[i], one);
-        if (dims_require_order(lw, one, extent, span)) continue;
+        if (dims_require_order(lw, one, extent, NULL, span)) continue;
         lower_error(lw, NN_RANGE_CHECK, span, "%s: there is nothing to index, %s is 0", message,
                     dim_text(lw, extent));
         return false;
@@ -261,7 +261,7 @@ bool tensor_check_range(Lowerer *lw, Node *ids, const Dim *low, const Dim *high,
     /* Of numbers that are known the largest is one of them, so what is left to check is a dim. */
     if (ids->op == OP_CONST && range.known && range.high && dim_is_const(low, &low_value) &&
         range.low >= low_value && dim_less_equal(lw->dims, range.high, high) == DIM_UNKNOWN)
-        return dims_require_order(lw, range.high, high, span);
+        return dims_require_order(lw, range.high, high, NULL, span);
     /* Inside a scan, the sequence that the element is from is checked before the loop. */
     Node *whole = region_whole(lw, ids);
     if (whole) ids = whole;
