@@ -13,7 +13,7 @@ export CUDA_TESTS=device
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 failed=0 passed=0 figures=
-for test in programs samples agree indexed loops precision; do
+for test in programs primitives samples agree indexed loops precision; do
     if "$build/tests/cuda_test_$test" >"$log" 2>&1; then
         passed=$((passed + 1))
     else

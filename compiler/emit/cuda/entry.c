@@ -127,6 +127,13 @@ static const char *wide_text(EntryWriter *e, const Kernel *k) {
     return known > NARROW_MAX ? "true" : NULL;
 }
 
+/* The condition of either of two. */
+static const char *wide_either(EntryWriter *e, const char *a, const char *b) {
+    if (!a || !b) return a ? a : b;
+    if (!strcmp(a, "true") || !strcmp(b, "true")) return "true";
+    return strcmp(a, b) ? entry_format(e, "%s || %s", a, b) : a;
+}
+
 /* A step opens a launch, or is one of those that the open launch takes. */
 static void write_call(EntryWriter *e, const Step *s, int indent) {
     SourceWriter *w = e->w;
@@ -143,10 +150,8 @@ static void write_call(EntryWriter *e, const Step *s, int indent) {
     }
     entry_titles(e, s, indent + 2);
     source_line(w, indent + 2, "%s,", call_text(e, s));
-    const char *wide = wide_text(e, s->kernel), *name = cuda_launch_name(w, launch);
-    if (wide && c->wide && strcmp(wide, c->wide) != 0)
-        wide = entry_format(e, "%s || %s", c->wide, wide);
-    if (wide) c->wide = wide;
+    const char *name = cuda_launch_name(w, launch);
+    c->wide = wide_either(e, c->wide, wide_text(e, s->kernel));
     if (++c->written < launch->count) return;
     source_line(w, indent + 1, "}, 0};");
     const bool always = c->wide && !strcmp(c->wide, "true");
