@@ -134,6 +134,8 @@ bool dims_require_order(Lowerer *lw, const Dim *left, const Dim *right, const ch
 Value value_with_story(Lowerer *lw, Node *node, const Value *from, const char *step, Span span);
 
 /* ---- cells (cells.c) ---- */
+/* Whether a parameter `name` of this dtype can be trained; says so if not. */
+bool cell_may_train(Lowerer *lw, const char *name, DType dtype, Span span);
 CellState *cell_declare(Lowerer *lw, Instance *owner, Name name, CellRole role, TensorType type,
                         Span span);
 CellState *cell_resolve(CellState *c); /* follows tied_to */

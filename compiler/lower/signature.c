@@ -258,7 +258,14 @@ static const TensorType *tensor_type(const Value *v) {
     return NULL;
 }
 
+/* What the user called: a function of the library whose name begins with _ is part of another. */
 static const char *callee_name(Lowerer *lw, const Subject *s) {
+    for (const Frame *frame = lw->frame; frame && frame->closure; frame = frame->caller) {
+        const Function *f = frame->closure->function;
+        if (!f->name_span.file || !f->name_span.file->is_prelude) break;
+        if (f->name->text[0] != '_' && f != s->function) return f->name->text;
+        if (f->name->text[0] != '_') break;
+    }
     const Closure *c = lw->frame->closure;
     if (c && c->self && !strcmp(s->function->name->text, "forward"))
         return c->self->class_->name->text;

@@ -87,6 +87,47 @@ net None 'x: f32[N, 3, 4]' 'torch.linalg.inv(h)' 'f32[N, 3, 4]'
 expect 1 'inv expects square matrices, not (N, 3, 4)' "$NNC" check net.nn
 net None 'x: f32[N, 4, 4], y: f32[4]' 'torch.linalg.solve(h, y, left=False)' 'f32[N, 4]'
 expect 1 'solve: left=False needs matrices on the right, not (4,)' "$NNC" check net.nn
+says() { # EXPRESSION TEXT: of images x, a grid g of integers and matrices a
+    net None 'x: f32[N, 2, 3, 4], g: i64[N, 3, 4, 2], a: f32[N, 4, 4]' "$1" f32
+    expect 1 "$2" "$NNC" check net.nn
+    expect 1 ':6:16: error' "$NNC" check --diagnostics=short net.nn
+}
+says 'F.grid_sample(h, g).sum()' 'grid_sample expects input and grid in one floating-point dtype, not f32 and i64'
+says "F.grid_sample(h, g.float(), align_corners='yes').sum()" "grid_sample: align_corners is True or False, not 'yes'"
+says "F.interpolate(h, 4, mode='bilinear', align_corners=1).sum()" "interpolate: align_corners is True or False, not '1'"
+says "F.affine_grid(a[:, :2, :3], (5, 1, 2, 2), 'no').sum()" "affine_grid: align_corners is True or False, not 'no'"
+says 'torch.cdist(a, a, p=-1).sum()' 'cdist: p=-1 is below 0'
+says 'torch.pdist(a[0], p=-0.5).sum()' 'pdist: p=-0.5 is below 0'
+says 'torch.einsum("nij,njk->niz", a, a).sum()' 'einsum: `z` of the result is in no operand'
+says 'torch.einsum("nij,njk->nii", a, a).sum()' 'einsum: `i` stands twice in the result'
+says 'torch.einsum("......ij->i", a).sum()' 'einsum: `...` stands twice in an operand'
+says 'torch.einsum("nij,njk->nik", a).sum()' 'einsum: the equation has 2 operands, not 1'
+says 'torch.einsum("nij,n%k->nik", a, a).sum()' 'einsum: the equation cannot be read'
+says 'torch.linalg.solve(a, h[:, 0]).sum()' 'solve: the right side has 3 rows but the matrix 4: (N, 3, 4) and (N, 4, 4)'
+says 'torch.linalg.solve(a, h[:, 0, :, :3], left=False).sum()' 'solve: the right side has 3 columns but the matrix 4: (N, 3, 3) and (N, 4, 4)'
+says 'torch.linalg.solve(a, a.double()).sum()' 'solve expects both sides in one dtype, not f32 and f64'
+says 'torch.linalg.solve_triangular(a, h[:, 0], upper=True).sum()' 'solve_triangular: the right side has 3 rows'
+says 'torch.cholesky_solve(h[:, 0], a).sum()' 'cholesky_solve: the right side has 3 rows'
+says 'torch.linalg.solve(torch.ones(2, 4, 4), torch.ones(3, 4, 1)).sum()' 'solve: batches of 2 and 3 do not go together: (2, 4, 4) and (3, 4, 1)'
+layer() { # LAYER TEXT COLUMN
+    net "$1" 'x: f32[N, 4]' h 'f32[N, 4]'
+    expect 1 "$2" "$NNC" check net.nn
+    expect 1 "net.nn:2:$3: " "$NNC" check --diagnostics=short net.nn
+}
+layer 'nn.AdaptiveLogSoftmaxWithLoss(4, 4, 5)' 'AdaptiveLogSoftmaxWithLoss takes cutoffs: list | tuple, not 5' 50
+layer 'nn.AdaptiveLogSoftmaxWithLoss(4, 4, [2], div_value=-1)' 'div_value=-1 must be above 0' 14
+layer 'nn.LayerNorm(nn.ReLU())' 'LayerNorm takes normalized_shape: int | tuple | list, not ReLU(...)' 27
+layer 'nn.RMSNorm(4.5)' 'RMSNorm takes normalized_shape: int | tuple | list, not 4.5' 25
+layer 'nn.Conv2d(3, 4, nn.ReLU())' 'expected one number or 2, not ReLU(...)' 14
+# What is trained has a floating-point dtype; the line is that of the layer.
+for list in 'nn.Linear(4, 4' 'nn.LayerNorm(4' 'nn.PReLU(4' 'nn.GRUCell(4, 4' 'nn.BatchNorm1d(4'; do
+    layer "$list, dtype=torch.int64)" 'would be i64, and only floating-point parameters have a derivative' 14
+done
+layer 'nn.Linear(4, 4, dtype=torch.bool)' '`weight` would be bool, and only floating-point parameters' 14
+layer 'nn.Linear(4, 4, dtype=bool)' 'a dtype is torch.float32, torch.bfloat16, torch.int64, torch.bool' 36
+layer 'nn.Parameter(torch.arange(4))' '`nn.Parameter` would be i64' 14
+layer 'nn.Linear(4, 4, device="cuda")' '`device=...` has no meaning here' 37
+layer 'nn.ReLU(device=None)' '`device=...` has no meaning here' 29
 # causal MEMBER CALL MODULE: a hint that nothing masks by is refused, by the attention in MODULE.
 causal() {
     net "$1" 'x: f32[T, N, 6]' "self.m($2)" 'f32[T, N, 6]'

@@ -56,6 +56,20 @@ expect 0 'output f64[2, 4, 3]' "$NNC" run net.nn:wide --engine=interp --input x=
 for engine in interp c; do
     expect 0 'fc bf16[4, 4]' "$NNC" run net.nn:Fit.step --engine=$engine --input x=randn --bind N=2 --bind T=3
 done
+# torch's defaults of both, None, say nothing.
+{
+    echo 'module Plain {'
+    i=0
+    for layer in $layers; do
+        i=$((i + 1))
+        echo "    self.m$i = $layer, dtype=None, device=None)"
+    done
+    echo '    def forward(self, x: f32[N]) -> f32[N] { return x + torch.zeros(1, dtype=None, device=None) }'
+    printf '}\n\nexport Plain() as plain\n'
+} >plain.nn
+"$NNC" summary --parameters plain.nn >said 2>&1 || { cat said; failed=1; }
+grep -E '^m[0-9]+\.' said | grep -v ' f32\[' | grep -v 'num_batches_tracked  *i64' && failed=1
+[ "$(grep -cE '^m[0-9]+\.' said)" -gt 60 ] || { echo 'layers without dtype have no parameters'; failed=1; }
 printf 'module Net {\n    self.fc = nn.Linear(4, 4, dtype=torch.float64)\n\n    def forward(self, x: f32[N, 4]) -> f64[N, 4] { return self.fc(x) }\n}\n\nexport Net() as net\n' >bad.nn
 printf 'module Net {\n    self.fc = nn.Linear(4, 4).half()\n\n    def forward(self, x: f32[N, 4]) -> f32[N, 4] { return self.fc(x) }\n}\n\nexport Net() as net\n' >half.nn
 expect 1 'a layer takes its dtype where it is made' "$NNC" check half.nn

@@ -21,6 +21,16 @@ CellState *cell_state_of(const Cell *cell) {
     return ((const OwnedCell *)cell)->state;
 }
 
+bool cell_may_train(Lowerer *lw, const char *name, DType dtype, Span span) {
+    if (dtype_is_float(dtype)) return true;
+    Diagnostic *d = lower_error(lw, NN_TENSOR_DTYPE, span,
+                                "`%s` would be %s, and only floating-point parameters have a "
+                                "derivative",
+                                name, dtype_name(dtype));
+    diagnostic_help(d, "give it a floating-point dtype; what is not trained is a buffer");
+    return false;
+}
+
 CellState *cell_declare(Lowerer *lw, Instance *owner, Name name, CellRole role, TensorType type,
                         Span span) {
     OwnedCell *owned = NEW(lw->arena, OwnedCell);

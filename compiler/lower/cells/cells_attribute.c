@@ -437,6 +437,7 @@ Value prim_param(Lowerer *lw, const CallArguments *args, Span span) {
     if (!value_flatten_dims(lw, &v[2], "shape", span, type.shape.dims, SHAPE_MAX_RANK,
                             &type.shape.rank))
         return value_error();
+    if (!cell_may_train(lw, v[1].as.text, type.dtype, span)) return value_error();
     Name name = name_of(v[1].as.text);
     CellState *c =
         cell_declare(lw, v[0].as.instance, name, CELL_PARAMETER, type, lower_blame(lw, span));

@@ -89,7 +89,9 @@ Value builtin_parameter(Lowerer *lw, const CallArguments *args, Span span) {
     }
     CellState *c = cell_of_value(lw, CELL_PARAMETER, &v[0], span);
     if (!c) return value_error();
-    c->requires_grad = c->requires_grad && v[1].as.boolean;
+    if (v[1].as.boolean && !cell_may_train(lw, "nn.Parameter", c->cell->type.dtype, span))
+        return value_error();
+    c->requires_grad = v[1].as.boolean;
     return value_cell(c);
 }
 

@@ -295,19 +295,26 @@ static bool takes_keyword(const Param *params, int count, Name keyword) {
     return false;
 }
 
-/* device=..., unless the callee is a program's own that has an argument of that name. */
+/* device=..., unless the callee is a program's own that has an argument of that name.  None says
+ * nothing: what of the library makes tensors of any dtype takes that, as torch's. */
 static bool refuse_device(Lowerer *lw, const Value *callee, const CallArg *arg) {
     if (!arg->keyword || strcmp(arg->keyword->text, "device")) return false;
+    bool makes_tensors = false;
     const Value *called =
         callee->kind == VALUE_INSTANCE ? instance_method(callee->as.instance, "forward") : callee;
     if (called && called->kind == VALUE_FUNCTION) {
         const Function *f = called->as.closure->function;
         if (takes_keyword(f->params, f->param_count, arg->keyword)) return false;
+        makes_tensors =
+            f->span.file->is_prelude && takes_keyword(f->params, f->param_count, name_of("dtype"));
     }
     if (called && called->kind == VALUE_CLASS) {
         const Stmt *s = called->as.class_->declaration;
         if (takes_keyword(s->params, s->param_count, arg->keyword)) return false;
+        makes_tensors =
+            s->span.file->is_prelude && takes_keyword(s->params, s->param_count, name_of("dtype"));
     }
+    if (makes_tensors && arg->value->kind == EXPR_NONE) return true;
     Diagnostic *d =
         lower_error(lw, NN_PYTHON_CALL, arg->value->span, "`device=...` has no meaning here");
     diagnostic_help(d, "delete the argument: where a program runs is chosen when it starts "

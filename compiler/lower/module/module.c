@@ -51,10 +51,21 @@ static bool bind_scalar_cell(Lowerer *lw, Instance *self, const Param *p, Bindin
     return b->value.kind != VALUE_ERROR;
 }
 
+static bool says_dtype(const TypeExpr *type) {
+    return type && type->kind == TYPE_NAME && !strcmp(type->name->text, "dtype");
+}
+
+/* A layer of the library without a dtype, dtype=None, has the default one, as torch's. */
+static bool takes_default_dtype(const Param *p, const Value *v) {
+    return v->kind == VALUE_NONE && p->default_value && p->span.file->is_prelude &&
+           says_dtype(p->type);
+}
+
 static bool check_hyperparameter(Lowerer *lw, Instance *self, const Param *p, Binding *b,
                                  Span span) {
     bool scalar = self->class_->kind != CLASS_KIND_MODULE && is_dtype_name(p->type);
     if (scalar) return bind_scalar_cell(lw, self, p, b, span);
+    if (takes_default_dtype(p, &b->value)) b->value = eval_expr(lw, p->default_value);
     if (!p->type || p->star || signature_host_value(lw, p->type, self->body_scope, &b->value))
         return true;
     Text expected = text_new(lw->arena), given = text_new(lw->arena);
@@ -65,6 +76,8 @@ static bool check_hyperparameter(Lowerer *lw, Instance *self, const Param *p, Bi
                                 self->class_->name->text, p->name->text, expected.data,
                                 value_is_tensor(&b->value) ? "a tensor" : given.data);
     if (!p->span.file->is_prelude) diagnostic_label(d, p->span, "declared here");
+    if (says_dtype(p->type))
+        diagnostic_help(d, "a dtype is torch.float32, torch.bfloat16, torch.int64, torch.bool ...");
     return false;
 }
 
@@ -230,11 +243,12 @@ void module_declare(Lowerer *lw, Instance *self, const Stmt *s) {
     } else if (role == CELL_STATE)
         signature_state_dims(lw, s->type, lw->frame->scope);
     if (!lw->entry && s->type && signature_type(lw, s->type, lw->frame->scope, &type) &&
-        (role == CELL_STATE || constant_shape(lw, s, &type))) {
+        (role == CELL_STATE || constant_shape(lw, s, &type)) &&
+        (role != CELL_PARAMETER || cell_may_train(lw, s->name->text, type.dtype, s->type->span))) {
         CellState *c = cell_declare(lw, self, s->name, role, type, s->name_span);
         if (c) {
             c->requires_grad = role == CELL_PARAMETER;
-            c->initialiser_span = s->value ? s->value->span : s->span;
+            c->initialiser_span = lower_blame(lw, s->value ? s->value->span : s->span);
             if (!s->value)
                 c->initialiser = value_int(0);
             else if (contains_call(s->value))

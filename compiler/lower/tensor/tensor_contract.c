@@ -128,7 +128,9 @@ static bool einsum_imply(Equation *e, const int8_t *number) {
     return true;
 }
 
-static bool einsum_parse(const char *text, Equation *e) {
+/* What is wrong with the equation, or NULL. */
+static const char *einsum_parse(Lowerer *lw, const char *text, Equation *e) {
+    static const char *const unreadable = "the equation cannot be read";
     int8_t number[128];
     memset(number, -1, sizeof number);
     memset(e, 0, sizeof *e);
@@ -137,10 +139,10 @@ static bool einsum_parse(const char *text, Equation *e) {
         Labels *labels = e->has_out ? &e->out : &e->operands[e->count - 1];
         if (*c == ' ') continue;
         if (*c == ',') {
-            if (e->has_out || e->count == EINSUM_MAX_OPERANDS) return false;
+            if (e->has_out || e->count == EINSUM_MAX_OPERANDS) return unreadable;
             e->count++;
         } else if (c[0] == '-' && c[1] == '>') {
-            if (e->has_out) return false;
+            if (e->has_out) return unreadable;
             e->has_out = true;
             c++;
         } else {
@@ -150,21 +152,26 @@ static bool einsum_parse(const char *text, Equation *e) {
             } else if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z')) {
                 int8_t *slot = &number[(unsigned char)*c];
                 if (*slot < 0) {
-                    if (e->has_out || e->letters == CONTRACT_MAX_LABELS) return false;
+                    if (e->has_out)
+                        return arena_printf(lw->arena, "`%c` of the result is in no operand", *c);
+                    if (e->letters == CONTRACT_MAX_LABELS) return "too many letters";
                     *slot = (int8_t)e->letters++;
                 }
                 label = *slot;
             } else {
-                return false;
+                return unreadable;
             }
-            if (labels->count == SHAPE_MAX_RANK) return false;
+            if (labels->count == SHAPE_MAX_RANK) return "too many axes";
             for (int i = 0; i < labels->count; i++)
                 if (labels->of[i] == label && (e->has_out || label == EINSUM_ELLIPSIS))
-                    return false;
+                    return arena_printf(lw->arena, "`%.*s` stands twice in %s",
+                                        label == EINSUM_ELLIPSIS ? 3 : 1,
+                                        label == EINSUM_ELLIPSIS ? "..." : c,
+                                        e->has_out ? "the result" : "an operand");
             labels->of[labels->count++] = label;
         }
     }
-    return e->has_out || einsum_imply(e, number);
+    return e->has_out || einsum_imply(e, number) ? NULL : "too many axes";
 }
 
 /* Replaces `...` by `width` labels after the letters, the last `have` of them. */
@@ -258,11 +265,13 @@ Value prim_einsum(Lowerer *lw, const CallArguments *args, Span span) {
     Equation e;
     for (int i = 0; i < args->count; i++)
         if (args->values[i].kind == VALUE_ERROR) return value_error();
-    if (args->count < 2 || args->values[0].kind != VALUE_STR ||
-        !einsum_parse(args->values[0].as.text, &e))
-        return einsum_error(lw, "the equation cannot be read", span);
-    if (e.count != args->count - 1)
-        return einsum_error(lw, "the equation has another number of operands", span);
+    if (args->count < 2 || args->values[0].kind != VALUE_STR)
+        return einsum_error(lw, "an equation and its operands are expected", span);
+    const char *problem = einsum_parse(lw, args->values[0].as.text, &e);
+    if (!problem && e.count != args->count - 1)
+        problem = arena_printf(lw->arena, "the equation has %d operands, not %d", e.count,
+                               args->count - 1);
+    if (problem) return einsum_error(lw, problem, span);
     Node *nodes[EINSUM_MAX_OPERANDS];
     int have[EINSUM_MAX_OPERANDS], width = 0;
     for (int i = 0; i < e.count; i++) {
