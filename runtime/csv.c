@@ -1,9 +1,10 @@
 /* CSV: text in rows and columns, as an array of the dtype that is wanted.
  * Fields are separated by commas (a file named .tsv: by tabs), may stand in "quotes" with "" for
  * one, and lines end in \n or \r\n.  The first line is a header where none of its fields is a
- * number. Invariants: the size of the array is known before it is allocated; no value changes but
- * by rounding to a float's dtype; every refusal of a value names line and column; control bytes of
- * the file are escaped in messages; the locale does not matter. */
+ * number, or where a column is chosen by a "name" of it. Invariants: the size of the array is known
+ * before it is allocated; no value changes but by rounding to a float's dtype; every refusal of a
+ * value names line and column; control bytes of the file are escaped in messages; the locale does
+ * not matter. */
 #include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
@@ -145,7 +146,43 @@ static FieldKind kind_of(const char *text) {
     return FIELD_NAME;
 }
 
-static bool read_header(Csv *csv, Header *out, NncError *error) {
+/* The column of a name, or -1. */
+static int64_t find_name(const Header *header, const char *text, size_t length) {
+    for (int64_t i = 0; i < header->count; ++i) {
+        const Name *name = &header->names[i];
+        if (!name->is_cut && strlen(name->text) == length && memcmp(name->text, text, length) == 0)
+            return i;
+    }
+    return -1;
+}
+
+static bool is_quoted(const char *text, size_t length) {
+    return length >= 2 && text[0] == '"' && text[length - 1] == '"';
+}
+
+/* What stands before the end, a comma, or `..`, if asked; these may stand between quotes. */
+static size_t part_length(const char *text, bool to_dots) {
+    bool quoted = false;
+    size_t i = 0;
+    for (; text[i] && (quoted || text[i] != ','); ++i) {
+        if (text[i] == '"') quoted = !quoted;
+        if (to_dots && !quoted && text[i] == '.' && text[i + 1] == '.') break;
+    }
+    return i;
+}
+
+/* Who chooses a column by a "name" of the first line says that it has names, numbers or not. */
+static bool names_header(const Header *header, const char *columns) {
+    for (const char *at = columns; at && *at;) {
+        size_t length = part_length(at, true);
+        if (is_quoted(at, length) && find_name(header, at + 1, length - 2) >= 0) return true;
+        at += length;
+        while (*at == '.' || *at == ',') ++at;
+    }
+    return false;
+}
+
+static bool read_header(Csv *csv, const char *columns, Header *out, NncError *error) {
     Csv first = *csv;
     Field field = {0};
     *out = (Header){0};
@@ -169,8 +206,9 @@ static bool read_header(Csv *csv, Header *out, NncError *error) {
         ++of_kind[name->kind];
     }
     out->line = csv->line;
-    out->is_header = of_kind[FIELD_NAME] > 0 && of_kind[FIELD_NUMBER] == 0;
-    out->is_mixed = of_kind[FIELD_NAME] > 0 && of_kind[FIELD_NUMBER] > 0;
+    out->is_header =
+        (of_kind[FIELD_NAME] > 0 && of_kind[FIELD_NUMBER] == 0) || names_header(out, columns);
+    out->is_mixed = !out->is_header && of_kind[FIELD_NAME] > 0 && of_kind[FIELD_NUMBER] > 0;
     if (out->is_header) *csv = first;
     return true;
 }
@@ -191,8 +229,8 @@ static bool check_first_line(const Header *header, const int64_t *order, int64_t
         add_text(error, name->text);
         nnc_error_add(error,
                       "' is not a number; other fields of the line are, so it is no header: "
-                      "choose columns of numbers by position (FILE.csv:0,2..4), or give every "
-                      "column a name");
+                      "choose columns of numbers by position (FILE.csv:0,2..4), or, if numbers "
+                      "are names here, one by its name (FILE.csv:\"NAME\")");
         return false;
     }
     return true;
@@ -202,22 +240,22 @@ static bool check_first_line(const Header *header, const int64_t *order, int64_t
 static int64_t find_column(const Header *header, const char *text, size_t length, NncError *error) {
     int64_t position = 0;
     bool digits = length > 0 && length < 10;
+    if (is_quoted(text, length)) ++text, length -= 2, digits = false;
     for (size_t i = 0; i < length; ++i) {
         digits = digits && isdigit((unsigned char)text[i]);
         if (digits) position = 10 * position + (text[i] - '0');
     }
     if (digits && position < header->count) return position;
-    for (int64_t i = 0; header->is_header && i < header->count; ++i) {
-        const Name *name = &header->names[i];
-        if (!name->is_cut && strlen(name->text) == length && memcmp(name->text, text, length) == 0)
-            return i;
-    }
+    int64_t named = header->is_header ? find_name(header, text, length) : -1;
+    if (named >= 0) return named;
     nnc_fail(error, "there is no column '%.*s'", (int)(length < 80 ? length : 80), text);
     if (digits)
         nnc_error_add(error, "; the file has %" PRId64 ", counted from 0", header->count);
     else if (!header->is_header)
         nnc_error_add(error, "; the file has no header%s, so columns are numbers from 0",
-                      header->is_mixed ? " (some fields of its first line are numbers)" : "");
+                      header->is_mixed ? " (some fields of its first line are numbers; if they are "
+                                         "names, choose one as FILE.csv:\"NAME\")"
+                                       : "");
     for (int64_t i = 0; header->is_header && !digits && i < header->count && i < 12; ++i) {
         nnc_error_add(error, "%s", i ? ", " : "; the first are ");
         add_text(error, header->names[i].text);
@@ -234,11 +272,9 @@ static bool choose_columns(const Header *header, const char *columns, int64_t *o
         return true;
     }
     for (const char *at = columns;; ++at) {
-        size_t length = strcspn(at, ",");
-        const char *dots = NULL;
-        for (size_t i = 0; i + 1 < length && !dots; ++i)
-            if (at[i] == '.' && at[i + 1] == '.') dots = at + i;
-        size_t head = dots ? (size_t)(dots - at) : length, tail = dots ? length - head - 2 : 0;
+        size_t length = part_length(at, false), head = part_length(at, true);
+        const char *dots = head < length ? at + head : NULL;
+        size_t tail = dots ? length - head - 2 : 0;
         int64_t first = find_column(header, at, head, error), last = first;
         if (dots) last = tail ? find_column(header, dots + 2, tail, error) : header->count - 1;
         if (first < 0 || last < 0) return false;
@@ -388,7 +424,7 @@ bool nnc_csv_parse(const void *bytes, size_t length, char separator, const char 
     skip_empty(&csv);
     if (csv.at == csv.end) return nnc_fail(error, "the file has no rows");
     Header header;
-    bool good = read_header(&csv, &header, error);
+    bool good = read_header(&csv, columns, &header, error);
     size_t room = (size_t)header.count + 1;
     int64_t *order = good ? nnc_allocate(room * sizeof *order, error) : NULL, count = 0;
     Value *row = order ? nnc_allocate(room * sizeof *row, error) : NULL;

@@ -64,7 +64,21 @@ static int unknown_option(const CommandLine *line, const char *text, size_t leng
     return options_misuse(line, "unknown option %s%s", dashes, name);
 }
 
+/* NAME=... of a name that has been given a value: which of them is meant? */
+static bool is_given_twice(const CommandLine *line, int id, const char *value, int *length) {
+    const char *equals = strchr(value, '=');
+    if (option_rows[id].kind != KIND_LIST || !strchr(option_rows[id].argument, '=') || !equals)
+        return false;
+    *length = (int)(equals - value);
+    for (int i = 0; i < line->list[id].count; i++)
+        if (!strncmp(line->list[id].data[i], value, (size_t)*length + 1)) return true;
+    return false;
+}
+
 static int set_option(CommandLine *line, int id, const char *value) {
+    int length;
+    if (value && is_given_twice(line, id, value, &length))
+        return options_misuse(line, "--%s gives %.*s twice", option_rows[id].name, length, value);
     line->given[id] = true;
     if (option_rows[id].kind == KIND_VALUE) line->value[id] = value;
     if (option_rows[id].kind == KIND_LIST) vector_push(line->arena, &line->list[id], value);

@@ -60,7 +60,7 @@ static void run_idx(const uint8_t *data, size_t size) {
     run_array(nnc_idx_parse, data, size);
 }
 
-static const char *const csv_columns[] = {NULL, "0", "1..", "label", "a..b,0"};
+static const char *const csv_columns[] = {NULL, "0", "1..", "\"label\"..", "a..\"b\",0"};
 
 static void run_csv(const uint8_t *data, size_t size) {
     static const int dtypes[] = {NNC_F64, NNC_I64, NNC_U8, NNC_F32, NNC_BOOL};

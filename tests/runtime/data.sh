@@ -67,13 +67,28 @@ printf '5.1,3.5,Iris\n4,3,Iris\n' >i.csv
 run 0 "[[5.1, 3.5]," rows i.csv:0,1
 run 3 "line 1, column 2: 'Iris' is not a number; other fields of the line are" rows i.csv
 run 3 "choose columns of numbers by position" rows i.csv:1..
-run 3 "no header (some fields of its first line are numbers)" rows i.csv:Iris
+run 3 "no header (some fields of its first line are numbers; if they are names" rows i.csv:Iris
 printf '1,nan\n3,4\n' >i.csv
 run 3 "line 1, column 1: 'nan' is not a number" rows i.csv
 run 0 "[1, 3]" ids i.csv:0
 printf 'a,1\n2,3\n' >i.csv
 run 0 "i64[2] = [1, 3]" ids i.csv:1
 # An index column without a name, as pandas writes it.
+# A quoted name is one, though it is a number, and says that the first line has names.
+printf 'id,1990,1991\n7,1,2\n8,3,4\n' >i.csv
+run 0 "[[1, 2]," rows 'i.csv:"1990","1991"'
+run 0 "[[7, 1, 2]," rows 'i.csv:"id"..1991'
+run 0 "i64[2] = [2, 4]" ids 'i.csv:"1991"'
+run 3 'if numbers are names here, one by its name (FILE.csv:"NAME")' rows i.csv
+run 3 'if they are names, choose one as FILE.csv:"NAME")' rows i.csv:id
+run 3 "there is no column '1992'" rows 'i.csv:"1992"'
+run 3 "line 1, column 0: 'id' is not a number" rows 'i.csv:0..'
+printf '0,1\n5,6\n' >i.csv
+run 0 "i64[2] = [1, 6]" ids i.csv:1
+run 0 "i64[1] = [6]" ids 'i.csv:"1"'
+printf '"a,b",c..d,e\n1,2,3\n' >i.csv
+run 0 "[[1, 2]]" rows 'i.csv:"a,b","c..d"'
+run 0 "[[2, 3]]" rows 'i.csv:"c..d"..e'
 printf ',a,b\n0,1,2\n' >i.csv
 run 0 "[[1, 2]]" rows i.csv:a,b
 run 3 "line 1, column 0: the line has names, but none here" rows i.csv
@@ -185,6 +200,8 @@ PY
     for wrong in resize=0 resize=4,crop=2x crop=-1 resize=4,size=2 resize=99999 resize=4, crop=2x2x2; do
         run 3 "of 1 to 65536 pixels each; not '$wrong'" gray fit:$wrong
     done
+    run 3 "'crop=2,resize=4,crop=3' gives crop= twice" gray fit:crop=2,resize=4,crop=3
+    run 3 "'resize=2,resize=3x4' gives resize= twice" gray fit:resize=2,resize=3x4
     run 3 "p.csv is no folder of images: 'resize=3' does not go with it" ids p.csv:resize=3
     run 3 "bad/a/x.png: " pixels bad
     run 3 "deep/a/more/most/1.png: images lie in the class folder 'deep/a' itself, not deeper" pixels deep
@@ -215,6 +232,7 @@ import json
 d = json.loads(open("d.jsonl").readline())
 assert abs(0.8 * d["train"]["first"] + 0.2 * d["test"]["first"] - 49.5) < 1e-3, d
 PY
+expect 2 "--data gives x twice" $train --data x=s.csv:x1
 expect 2 "leave out --test" $train --split 0.2 --test x=s.csv:x0,x1 --test y=s.csv:y
 expect 2 "between 0 and 1" $train --split 1.5
 expect 3 "leaves a part without any" $train --split 0.001

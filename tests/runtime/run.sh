@@ -27,6 +27,7 @@ expect 2 "needs input 'x'" "$NNC" run $model:classifier
 expect 2 "has no input" "$NNC" run $model:classifier --input z=d/x.npy
 expect 3 "--bind N=" "$NNC" run $model:classifier --input x=rand
 expect 2 "'rule' has no dim M" "$NNC" run $model:rule --input u=rand --bind N=2 --bind M=2
+expect 2 "--input gives u twice" "$NNC" run $model:rule --input u=rand --bind N=2 --input u=ones
 expect 2 "gives N twice" "$NNC" run $model:rule --input u=rand --bind N=2 --bind N=3
 expect 3 "it is a device" "$NNC" run $model:classifier --input x=/dev/zero
 expect 3 "it is a device" "$NNC" run $model:classifier --input x=d/x.npy --weights /dev/zero

@@ -43,6 +43,8 @@ bool image_fit_read(const char *text, ImageFit *out, NncError *error) {
         int64_t sides[2];
         int count;
         if (!image_fit_begins(at)) break;
+        if (crop ? out->crop_height > 0 : out->shorter + out->height > 0)
+            return nnc_fail(error, "'%s' gives %s twice", text, crop ? "crop=" : "resize=");
         at = read_sides(strchr(at, '=') + 1, sides, &count);
         if (!at) break;
         if (crop)
