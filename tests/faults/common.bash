@@ -60,6 +60,23 @@ make_boxes() {
     "$NNC" run executable/model.nn:classifier --input x=rand --bind N=1 --save executable/w.safetensors \
         --cc "$work/copier" >/dev/null
     printf 'no\nyes\n' >executable/labels.txt
+    box data
+    cat >data/model.nn <<'END'
+# Dims of their own: what is left out shows in the result.
+module Data {
+    def forward(self, image: u8[N, 3, 4, 4], label: i64[M], row: f32[K, 2]) -> (a: u8[N, 3, 4, 4], b: i64[M], c: f32[K, 2]) {
+        return image, label, row
+    }
+}
+
+export Data() as data
+END
+    mkdir -p data/photos/cat/notes/more data/photos/dog
+    cp "$SOURCE_DIR/tests/fuzz/corpus/jpeg/rgb420" data/photos/cat/a.jpg
+    cp "$SOURCE_DIR/tests/fuzz/corpus/jpeg/rgb444_prog" data/photos/dog/b.JPEG
+    cp "$SOURCE_DIR/tests/fuzz/corpus/png/rgb" data/photos/dog/c.png
+    echo "no image" >data/photos/notes.txt
+    printf 'y,x0,x1\n1,2,3\n4,5,6\n7,8,9\n' >data/t.csv
     box train
     "$NNC" run train/model.nn:rule --input u=rand --bind N=50 --output-dir train --cc "$work/copier" >/dev/null
     train_arguments="--data x=x.npy --data label=label.npy --test x=x.npy --test label=label.npy --batch 16 --threads 2"
@@ -87,6 +104,8 @@ each_command() {
         --cc "$work/copier"
     one executable compile model.nn:classifier --emit=exe --weights w.safetensors --labels labels.txt -o classify \
         --target native --cc "$work/copier"
+    one data run model.nn --engine interp --input image=photos:resize=6,crop=4 --input label=photos \
+        --input row=t.csv:x0,x1 --output-dir out
     one train train model.nn $train_arguments --epochs 3 --resume old.safetensors --checkpoint c.safetensors \
         --checkpoint-every 2 --save w.safetensors --log log.jsonl --keep-best --cc "$work/copier"
     one train train model.nn $train_arguments --epochs 1 --checkpoint c.safetensors --engine interp

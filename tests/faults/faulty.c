@@ -147,9 +147,9 @@ static bool is_success(const File *file, const Snapshot *after) {
 static const char *judge(const Snapshot *before, const Snapshot *after, const Snapshot *now,
                          bool succeeded, const char *failed_call) {
     static char text[400];
-    static const char *const clearing[] = {"unlink", "unlinkat", "rmdir", "opendir"};
+    static const char *const clearing[] = {"unlink", "unlinkat", "rmdir", "opendir", "readdir"};
     bool cannot_clear = false;
-    for (int i = 0; i < 4; ++i) cannot_clear |= strcmp(failed_call, clearing[i]) == 0;
+    for (int i = 0; i < 5; ++i) cannot_clear |= strcmp(failed_call, clearing[i]) == 0;
     for (int i = 0; i < now->count; ++i) {
         const File *file = &now->files[i], *old = snapshot_find(before, file->path);
         if (is_success(file, after)) continue;

@@ -152,6 +152,12 @@ DIR *__wrap_opendir(const char *path) {
     return fails_whole("opendir", EMFILE) ? NULL : __real_opendir(path);
 }
 
+struct dirent *__real_readdir(DIR *folder);
+struct dirent *__wrap_readdir(DIR *folder);
+struct dirent *__wrap_readdir(DIR *folder) {
+    return fails_whole("readdir", EIO) ? NULL : __real_readdir(folder);
+}
+
 char *__real_mkdtemp(char *path);
 char *__wrap_mkdtemp(char *path);
 char *__wrap_mkdtemp(char *path) {

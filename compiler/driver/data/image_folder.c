@@ -27,19 +27,29 @@ static int compare_names(const void *left, const void *right) {
 static bool list_folder(Arena *arena, const char *path, NameVector *out, NncError *error) {
     DIR *folder = opendir(path);
     if (!folder) return nnc_fail(error, "cannot read the folder '%s': %s", path, strerror(errno));
-    for (const struct dirent *entry; (entry = readdir(folder));)
+    const struct dirent *entry;
+    /* At the end and at a failure readdir gives NULL; only errno tells them apart. */
+    while (errno = 0, (entry = readdir(folder)))
         if (entry->d_name[0] != '.') {
             const char *name = arena_strdup(arena, entry->d_name);
             vector_push(arena, out, name);
         }
+    int reason = errno;
     closedir(folder);
+    if (reason) return nnc_fail(error, "cannot read the folder '%s': %s", path, strerror(reason));
     if (out->count) qsort(out->data, (size_t)out->count, sizeof *out->data, compare_names);
     return true;
 }
 
-static bool is_folder(const char *path) {
+/* A link that leads nowhere is no folder; what cannot be asked may be one. */
+static bool check_folder(const char *path, bool *out, NncError *error) {
     struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    *out = false;
+    if (stat(path, &status) == 0)
+        *out = S_ISDIR(status.st_mode);
+    else if (errno != ENOENT && errno != ELOOP)
+        return nnc_fail(error, "cannot read '%s': %s", path, strerror(errno));
+    return true;
 }
 
 /* Other files than images may lie there; images that cannot be read may not. */
@@ -54,18 +64,20 @@ static int kind_of(const char *name) {
 }
 
 /* An image somewhere below a folder, or NULL.  Links may go around: `depth` bounds them. */
-static const char *find_nested(Arena *arena, const char *path, int depth) {
+static bool find_nested(Arena *arena, const char *path, int depth, const char **out,
+                        NncError *error) {
     NameVector names = {0};
-    NncError ignored;
-    if (depth == 0 || !is_folder(path) || !list_folder(arena, path, &names, &ignored)) return NULL;
-    const char *found = NULL;
-    for (int i = 0; !found && i < names.count; ++i) {
+    *out = NULL;
+    if (depth == 0) return true;
+    if (!list_folder(arena, path, &names, error)) return false;
+    for (int i = 0; !*out && i < names.count; ++i) {
         const char *below = arena_printf(arena, "%s/%s", path, names.data[i]);
-        found = is_folder(below)         ? find_nested(arena, below, depth - 1)
-                : kind_of(names.data[i]) ? below
-                                         : NULL;
+        bool folder;
+        if (!check_folder(below, &folder, error)) return false;
+        if (folder && !find_nested(arena, below, depth - 1, out, error)) return false;
+        if (!folder && kind_of(names.data[i])) *out = below;
     }
-    return found;
+    return true;
 }
 
 static bool find_images(Arena *arena, const char *path, ImageVector *images, int64_t *classes,
@@ -76,16 +88,22 @@ static bool find_images(Arena *arena, const char *path, ImageVector *images, int
     for (int i = 0; i < folders.count; ++i) {
         const char *folder = arena_printf(arena, "%s/%s", path, folders.data[i]);
         NameVector files = {0};
-        if (!is_folder(folder)) continue;
+        bool is_class;
+        if (!check_folder(folder, &is_class, error)) return false;
+        if (!is_class) continue;
         if (!list_folder(arena, folder, &files, error)) return false;
         int before = images->count;
         for (int k = 0; k < files.count; ++k) {
             Image image = {arena_printf(arena, "%s/%s", folder, files.data[k]), *classes};
-            const char *nested = find_nested(arena, image.path, NESTING_LIMIT);
+            const char *nested = NULL;
+            bool deeper;
+            if (!check_folder(image.path, &deeper, error) ||
+                (deeper && !find_nested(arena, image.path, NESTING_LIMIT, &nested, error)))
+                return false;
             if (nested)
                 return nnc_fail(error, "%s: images lie in the class folder '%s' itself, not deeper",
                                 nested, folder);
-            int kind = is_folder(image.path) ? 0 : kind_of(files.data[k]);
+            int kind = deeper ? 0 : kind_of(files.data[k]);
             if (kind < 0)
                 return nnc_fail(error, "%s: only PNG and JPEG images are read; convert it",
                                 image.path);
