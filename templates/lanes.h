@@ -477,10 +477,20 @@ NN_INTEGER(u8, uint8_t, uint32_t)
         return lanes[0];                                                \
     }
 #if NN_LANES == 16
+/* A vector whose address is taken stays in memory, and so would sums that a loop keeps in it. */
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define NN_HALVES(v, V8)                                                  \
+    const V8 low = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7); \
+    const V8 half = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+#endif
+#endif
+#ifndef NN_HALVES
 #define NN_HALVES(v, V8)          \
     V8 half, low;                 \
     memcpy(&low, &v, sizeof low); \
     memcpy(&half, (const char *)&v + sizeof low, sizeof half);
+#endif
 NN_INLINE float nnv_reduce_sum_f32(nnv_f32 v) {
     typedef float f8 __attribute__((vector_size(32)));
     typedef float f4 __attribute__((vector_size(16)));

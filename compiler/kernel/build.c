@@ -434,6 +434,14 @@ static void patch_stmt(Builder *b, Stmt *s) {
         m->a_depth.table_slot = patch_slot(b, m->a_depth.table_slot);
         m->b_depth.table_slot = patch_slot(b, m->b_depth.table_slot);
     }
+    if (s->dot) {
+        DotOperand *const sides[2] = {&s->dot->a, &s->dot->b};
+        s->dot->tile_slot = patch_slot(b, s->dot->tile_slot);
+        for (int i = 0; i < 2; i++) {
+            sides[i]->slot = patch_slot(b, sides[i]->slot);
+            sides[i]->across.table_slot = patch_slot(b, sides[i]->across.table_slot);
+        }
+    }
     if (s->pack) {
         s->pack->to_slot = patch_slot(b, s->pack->to_slot);
         s->pack->from_slot = patch_slot(b, s->pack->from_slot);
@@ -534,6 +542,20 @@ static void walk_stmt(Walk *w, const Stmt *s) {
         for (int i = 0; i < 3; i++) {
             walk_dim(w, accesses[i]->stride);
             walk_index(w, accesses[i]->table_base);
+        }
+    }
+    if (s->dot) {
+        const Dot *d = s->dot;
+        const DotOperand *const sides[2] = {&d->a, &d->b};
+        const Dim *const depth[3] = {d->planes, d->lines, d->along};
+        for (int i = 0; i < 3; i++) walk_dim(w, depth[i]);
+        walk_index(w, d->earlier);
+        for (int i = 0; i < 2; i++) {
+            walk_index(w, sides[i]->base);
+            walk_index(w, sides[i]->across.table_base);
+            walk_dim(w, sides[i]->across.stride);
+            walk_dim(w, sides[i]->plane);
+            walk_dim(w, sides[i]->line);
         }
     }
     if (s->pack) {

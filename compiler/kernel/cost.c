@@ -159,6 +159,16 @@ static void count_mma(Counter *c, const Mma *m) {
     }
 }
 
+/* Every tile reads all of the depth. */
+static void count_dot(Counter *c, const Dot *d) {
+    const DotOperand *const sides[2] = {&d->a, &d->b};
+    c->wide = c->wide || d->dtype == DTYPE_F64;
+    for (int i = 0; i < 2; i++)
+        if (sides[i]->slot < c->kernel->parameter_count)
+            touch(c, c->read, sides[i]->slot,
+                  shape_elements(c->dims, &c->kernel->slots.data[sides[i]->slot].shape));
+}
+
 static void count_stmt(Counter *c, const Stmt *s) {
     switch (s->kind) {
     case STMT_LOOP: count_loop(c, s); return;
@@ -194,6 +204,7 @@ static void count_stmt(Counter *c, const Stmt *s) {
         return;
     }
     case STMT_MMA: count_mma(c, s->mma); return;
+    case STMT_DOT: count_dot(c, s->dot); return;
     case STMT_PACK:
         if (s->pack->from_slot < c->kernel->parameter_count)
             touch(c, c->read, s->pack->from_slot,

@@ -107,6 +107,7 @@ typedef enum StmtKind {
     STMT_STORE,      /* slot[indices] = value, where the guard (NULL: always) holds */
     STMT_IF,         /* body where the guard holds; the guard does not depend on a vector axis */
     STMT_MMA,        /* the leaf: small matrix product into a scratch tile */
+    STMT_DOT,        /* the leaf with vectors along the depth, into a scratch tile */
     STMT_PACK,       /* the leaf's operand, copied into the order in which it is read */
     STMT_ARGSORT,    /* the sort leaf on scratch rows */
     STMT_BARRIER,    /* every thread of the block has come so far, and sees what all have stored */
@@ -173,6 +174,25 @@ typedef struct Mma {
     const Index *earlier;
 } Mma;
 
+/* T[i][j] (+)= sum over planes, lines and places of A[i] * B[j], of few rows and columns; along the
+ * places, of which a vector is taken, both lie side by side: templates/dot.h.  Offsets of the
+ * slots: base + row or column + plane * its stride + line * its stride + place. */
+enum { DOT_ROWS_MAX = 18, DOT_COLUMNS_MAX = 18 };
+typedef struct DotOperand {
+    int slot;
+    const Index *base;
+    MmaAccess across; /* over rows or columns */
+    const Dim *plane, *line;
+} DotOperand;
+typedef struct Dot {
+    DType dtype;
+    int tile_slot; /* [rows][columns] */
+    int rows, columns;
+    const Dim *planes, *lines, *along;
+    DotOperand a, b;
+    const Index *earlier; /* as in Mma */
+} Dot;
+
 /* to[i / group * group * depth_max + k * group + i % group] = from[base + i * across + k / 16 *
  * block + k % 16 * along], i < count, k < depth: an operand of Mma, packed.  group: PANEL_COLUMNS
  * or GROUP_ROWS. */
@@ -228,6 +248,7 @@ struct Stmt {
     const Index *const *indices;
     const Guard *guard; /* STORE, IF */
     Mma *mma;
+    Dot *dot;
     PackLeaf *pack;
     ArgsortLeaf *argsort;
     TileProduct *product;

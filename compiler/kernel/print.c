@@ -193,6 +193,32 @@ static void print_mma(Printer *p, const Mma *m) {
     text_append(p->out, " is 0");
 }
 
+static void print_dot(Printer *p, const Dot *d) {
+    const Slot *slots = p->kernel->slots.data;
+    const DotOperand *const sides[2] = {&d->a, &d->b};
+    text_printf(p->out, "dot.%s %s[%dx%d] %s", dtype_name(d->dtype), slots[d->tile_slot].name,
+                d->rows, d->columns, d->earlier ? "+=" : "=");
+    const Dim *const depth[3] = {d->planes, d->lines, d->along};
+    static const char *const names[3] = {" planes ", " lines ", " along "};
+    for (int i = 0; i < 3; i++) {
+        text_append(p->out, names[i]);
+        dim_print(p->out, depth[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        text_printf(p->out, " %c=%s@", "ab"[i], slots[sides[i]->slot].name);
+        print_index(p, sides[i]->base);
+        print_access(p, i ? "column" : "row", &sides[i]->across);
+        text_append(p->out, " plane=");
+        dim_print(p->out, sides[i]->plane);
+        text_append(p->out, " line=");
+        dim_print(p->out, sides[i]->line);
+    }
+    if (!d->earlier) return;
+    text_append(p->out, " unless ");
+    print_index(p, d->earlier);
+    text_append(p->out, " is 0");
+}
+
 static void print_pack(Printer *p, const PackLeaf *a) {
     const Slot *slots = p->kernel->slots.data;
     text_printf(p->out, "pack.%s %s in groups of %lld, depth ", dtype_name(a->dtype),
@@ -281,6 +307,7 @@ static void print_stmt(Printer *p, const Stmt *s) {
         return;
     }
     case STMT_MMA: print_mma(p, s->mma); return;
+    case STMT_DOT: print_dot(p, s->dot); return;
     case STMT_PACK: print_pack(p, s->pack); return;
     case STMT_RANK:
         text_printf(p->out, "r%d:i64 = rank%s%s of ", s->reg, s->descending ? ".descending" : "",
@@ -343,6 +370,7 @@ static void print_type(Text *out, DType dtype, const Shape *shape, const Layout 
 void kernel_print_leaf(Text *out, const Kernel *kernel, const Stmt *leaf) {
     Printer p = {out, kernel, 0};
     if (leaf->kind == STMT_MMA) print_mma(&p, leaf->mma);
+    if (leaf->kind == STMT_DOT) print_dot(&p, leaf->dot);
     if (leaf->kind == STMT_PACK) print_pack(&p, leaf->pack);
 }
 

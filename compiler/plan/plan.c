@@ -92,6 +92,20 @@ static void collect_stmt(SymbolSet *set, const Stmt *s) {
         collect_index(set, m->b_end);
         collect_dim(set, m->b_elements);
     }
+    if (s->dot) {
+        const Dot *d = s->dot;
+        const DotOperand *const sides[2] = {&d->a, &d->b};
+        const Dim *const depth[3] = {d->planes, d->lines, d->along};
+        for (int i = 0; i < 3; i++) collect_dim(set, depth[i]);
+        collect_index(set, d->earlier);
+        for (int i = 0; i < 2; i++) {
+            collect_index(set, sides[i]->base);
+            collect_index(set, sides[i]->across.table_base);
+            collect_dim(set, sides[i]->across.stride);
+            collect_dim(set, sides[i]->plane);
+            collect_dim(set, sides[i]->line);
+        }
+    }
     if (s->pack) {
         collect_index(set, s->pack->base);
         collect_index(set, s->pack->count);

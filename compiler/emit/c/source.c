@@ -46,7 +46,8 @@ static const char drawing[] =
 
 typedef struct Needs {
     MmaUse mma[MMA_FORMS];
-    bool has_mma;
+    bool has_mma, has_dot;
+    uint32_t dots[2][DOT_ROWS_MAX + 1]; /* of f32, of f64: bit n of a number of rows: n columns */
     unsigned pack_forms, argsort_dtypes;
 } Needs;
 
@@ -55,6 +56,10 @@ static void find_needs(const Kernel *kernel, const Stmt *s, Needs *needs) {
     if (s->kind == STMT_MMA) {
         mma_use(&needs->mma[mma_form(s->mma)], kernel, s->mma);
         needs->has_mma = true;
+    }
+    if (s->kind == STMT_DOT) {
+        needs->dots[s->dot->dtype == DTYPE_F64][s->dot->rows] |= UINT32_C(1) << s->dot->columns;
+        needs->has_dot = true;
     }
     if (s->kind == STMT_PACK) needs->pack_forms |= 1u << pack_form(s->pack);
     if (s->kind == STMT_ARGSORT)
@@ -75,6 +80,12 @@ static void write_templates(SourceWriter *w) {
     if (needs.has_mma) emit_template(w->out, "mma.h");
     for (int form = 0; form < MMA_FORMS; form++)
         if (needs.mma[form].columns) emit_mma_form(w->out, form, &needs.mma[form]);
+    if (needs.has_dot) emit_template(w->out, "dot.h");
+    for (int wide = 0; needs.has_dot && wide < 2; wide++)
+        for (int rows = 0; rows <= DOT_ROWS_MAX; rows++)
+            for (int columns = 0; columns <= DOT_COLUMNS_MAX; columns++)
+                if (needs.dots[wide][rows] >> columns & 1)
+                    emit_dot_form(w->out, wide ? DTYPE_F64 : DTYPE_F32, rows, columns);
     if (needs.pack_forms) emit_template(w->out, "pack.h");
     for (int form = 0; form < PACK_FORMS; form++)
         if (needs.pack_forms >> form & 1) emit_pack_form(w->out, form);

@@ -541,6 +541,26 @@ static void write_mma(Writer *w, const Mma *m) {
                 m->earlier ? writer_format(w, "%s > 0", writer_index(w, m->earlier)) : "0");
 }
 
+void emit_dot_form(Text *out, DType dtype, int rows, int columns) {
+    text_printf(out, "NN_DOT(nn_dot_%s_%dx%d, %s, %s, %d, %d)\n", dtype_name(dtype), rows, columns,
+                dtype_name(dtype), dtype == DTYPE_F64 ? "double" : "float", rows, columns);
+}
+
+static const char *dot_operand(Writer *w, const DotOperand *o) {
+    return writer_format(w, "%s, %s, %s, %s", slot_address(w, o->slot, o->base),
+                         mma_access(w, &o->across), writer_dim(w, o->plane),
+                         writer_dim(w, o->line));
+}
+
+static void write_dot(Writer *w, const Dot *d) {
+    writer_begin_statement(w, NULL, 0);
+    writer_line(w, "nn_dot_%s_%dx%d(%s, %s, %s, %s, %s, %s, %s);", dtype_name(d->dtype), d->rows,
+                d->columns, w->slot_names[d->tile_slot], writer_dim(w, d->planes),
+                writer_dim(w, d->lines), writer_dim(w, d->along), dot_operand(w, &d->a),
+                dot_operand(w, &d->b),
+                d->earlier ? writer_format(w, "%s > 0", writer_index(w, d->earlier)) : "0");
+}
+
 static void write_argsort(Writer *w, const ArgsortLeaf *a) {
     writer_begin_statement(w, NULL, 0);
     DType t = w->kernel->slots.data[a->keys_slot].dtype;
@@ -574,6 +594,10 @@ void writer_statement(Writer *w, const Stmt *s) {
     case STMT_MMA:
         write_leaf_comment(w, s);
         write_mma(w, s->mma);
+        break;
+    case STMT_DOT:
+        write_leaf_comment(w, s);
+        write_dot(w, s->dot);
         break;
     case STMT_PACK:
         write_leaf_comment(w, s);

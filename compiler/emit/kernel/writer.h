@@ -134,6 +134,8 @@ typedef struct MmaUse {
 } MmaUse;
 void mma_use(MmaUse *use, const Kernel *kernel, const Mma *m);
 void emit_mma_form(Text *out, int form, const MmaUse *use); /* the line that instantiates it */
+/* The line that instantiates the leaf for products of as many rows and columns. */
+void emit_dot_form(Text *out, DType dtype, int rows, int columns);
 int pack_form(const PackLeaf *p);
 void emit_pack_form(Text *out, int form);
 enum { MMA_FORMS = 24, PACK_FORMS = 4 };

@@ -63,6 +63,7 @@ typedef struct ProductPlan {
     int64_t band, pitch;
     int64_t step;      /* columns from a tile to the next; at most `panel` */
     bool shared_panel; /* the columns are packed once a tile, for all its blocks of rows */
+    bool dots; /* vectors go along the depth: rows_tile by panel results, `depth` is one label */
     const Index *outer_at[CONTRACT_MAX_LABELS], *depth_outer_at[CONTRACT_MAX_LABELS];
     const Index *band_index;                    /* which band the tile is */
     const Index *tile_row_begin, *tile_row_end; /* of the tile */
@@ -72,6 +73,7 @@ typedef struct ProductPlan {
      * column in it, or a column of all; the depth, or the block of 16 and the place in it. */
     int row_axis, panel_axis, column_axis, columns_axis;
     int depth_axis, depth_block_axis, depth_place_axis;
+    int depth_outer_axis[CONTRACT_MAX_LABELS];
     Operand a, b_side;
     int tile; /* slot of the scratch tile, once made: slots of scratch are never 0 */
     double cost;
@@ -99,19 +101,26 @@ const Dim *product_constant(ProductPlan *p, int64_t v);
  * given; those of a NULL group are left alone. */
 void product_indices_at(ProductPlan *p, int side, const Index *row, const Index *column,
                         const Index *depth, const Index **out);
-/* The stride of an offset along an axis: NULL when it moves otherwise. */
-const Dim *product_stride_along(ProductPlan *p, const Index *offset, int axis);
-const Index *product_without(ProductPlan *p, const Index *a, int axis);
 void product_tiles(ProductPlan *p);           /* tile axes, and what they say of rows and columns */
 void product_rows(ProductPlan *p, bool open); /* the loop over blocks of rows */
 void product_depth(ProductPlan *p, bool open); /* the loops over depth */
-void product_operand(ProductPlan *p, Operand *o);
 /* The state of a member of the group that has the result's own shape; NULL: it has another. */
 NodeState *product_result_member(const ProductPlan *p, int index);
 /* The width of stored panels along some label of the columns in anything that the group reads or
  * writes; 0: none. */
 int64_t product_forced_panel(ProductPlan *p);
 bool product_stores_along_rows(ProductPlan *p);
+
+/* contract_operands.c */
+/* Offset in memory of the operand's element, when it is one plain load of the leaf's dtype;
+ * `panels`: in a layout of its own.  NULL: it is something else. */
+const Index *product_offset(ProductPlan *p, const Operand *o, const Index *across,
+                            const Index *depth, int *slot, bool *panels);
+/* The stride of an offset along an axis: NULL when it moves otherwise. */
+const Dim *product_stride_along(ProductPlan *p, const Index *offset, int axis);
+const Index *product_without(ProductPlan *p, const Index *a, int axis);
+/* How the operand reaches the leaf; its probing axes are there. */
+void product_operand(ProductPlan *p, Operand *o);
 
 /* bands.c */
 /* Does the group store something of the result's own shape? */
@@ -127,7 +136,20 @@ const Expr *product_outer(ProductPlan *p, const Index *row, const Index *column)
  * are any. */
 void product_open_general(ProductPlan *p, const Index *columns);
 
+/* contract_dots.c */
+/* Is the product possible with vectors along the depth, for less than `limit`?  Sets tile and cost.
+ * `store`: cycles of an element. */
+bool product_dots(ProductPlan *p, double store, double limit);
+/* Parts the labels of the depth as that way does. */
+void product_depth_of_dots(ProductPlan *p);
+void product_build_dots(ProductPlan *p);
+
 /* contract_build.c */
+/* A stride, or a table of `entry` over `axis`, for a leaf that wants `count` of them. */
+MmaAccess product_access(ProductPlan *p, const Dim *stride, const Index *entry, int axis,
+                         const Index *count);
+/* Where the depth may be empty at run time, the tile is zero. */
+void product_zero_if_empty(ProductPlan *p, int tile, const Index *rows);
 int product_tile(ProductPlan *p); /* scratch for one block of rows */
 /* What is computed from the block's elements, which lie in the tile. */
 void product_epilogue(ProductPlan *p, int tile, const Index *columns);

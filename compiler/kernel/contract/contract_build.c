@@ -18,9 +18,8 @@ static int table_constant(ProductPlan *p, const Index *entry, int axis, int64_t 
                         ACCESS_READ);
 }
 
-/* A table of `entry` over `axis` (extent: a constant), for the leaf. */
-static MmaAccess make_access(ProductPlan *p, const Dim *stride, const Index *entry, int axis,
-                             const Index *count) {
+MmaAccess product_access(ProductPlan *p, const Dim *stride, const Index *entry, int axis,
+                         const Index *count) {
     Builder *b = p->b;
     MmaAccess access = {.stride = stride, .table_base = index_const(b->table, 0)};
     if (stride) return access;
@@ -353,7 +352,7 @@ static void read_columns(ProductPlan *p, Mma *mma, const Index *columns, const I
         mma->b_slot = o->slot;
         mma->b_base = o->base;
         mma->b_panel = o->panel;
-        mma->b_depth = make_access(p, o->depth, o->depth_entry, p->depth_axis, depth);
+        mma->b_depth = product_access(p, o->depth, o->depth_entry, p->depth_axis, depth);
         mma->b_padded = o->stored_panels;
         allow_whole_rows(p, mma);
         return;
@@ -375,8 +374,8 @@ static void read_rows(ProductPlan *p, Mma *mma, const Index *rows, const Index *
     if (o->path == OPERAND_DIRECT) {
         mma->a_slot = o->slot;
         mma->a_base = o->base;
-        mma->a_row = make_access(p, o->across, o->across_entry, p->row_axis, rows);
-        mma->a_depth = make_access(p, o->depth, o->depth_entry, p->depth_axis, depth);
+        mma->a_row = product_access(p, o->across, o->across_entry, p->row_axis, rows);
+        mma->a_depth = product_access(p, o->depth, o->depth_entry, p->depth_axis, depth);
         return;
     }
     mma->a_base = zero;
@@ -446,8 +445,7 @@ static const Dim *whole_depth(ProductPlan *p) {
     return total;
 }
 
-/* Where the depth may be empty at run time, the tile is zero. */
-static void zero_if_empty(ProductPlan *p, int tile, const Index *rows) {
+void product_zero_if_empty(ProductPlan *p, int tile, const Index *rows) {
     Builder *b = p->b;
     const Index *total = index_dim(b->table, whole_depth(p));
     int64_t known;
@@ -473,7 +471,7 @@ static void build_block(ProductPlan *p, const Index *columns) {
     bool loops = p->chunk != 0;
     for (int i = 0; i < p->depth_outer.count; i++)
         loops = loops || !dim_is(p->depth_outer.extent[i], 1);
-    if (loops) zero_if_empty(p, tile, rows);
+    if (loops) product_zero_if_empty(p, tile, rows);
     product_depth(p, true);
     product_operand(p, &p->a);
     product_operand(p, &p->b_side);
@@ -493,6 +491,10 @@ static void build_block(ProductPlan *p, const Index *columns) {
 }
 
 void product_build(ProductPlan *p) {
+    if (p->dots) {
+        product_build_dots(p);
+        return;
+    }
     p->b = builder_new(p->l->program, p->arena);
     p->gen = gen_new(p->l, p->b, p->group);
     product_tiles(p);

@@ -38,6 +38,44 @@ static void test_linear_in_all_directions(void **state) {
     arena_free(a);
 }
 
+/* Few rows with few columns over a long depth: vectors lie along it where both operands do. */
+static void test_vectors_along_the_depth(void **state) {
+    (void)state;
+    Arena *a = arena_new();
+    /* The gradient of a convolution's weights, one channel in: 6 x 9 results, two tiles. */
+    KernelProgram *p = kernels_of(
+        a, "root m train {\n entry train e symbol=e {\n dims N in 1..100000\n"
+           "%0: f32[N, 1, 32, 32] = input x\n"
+           "%1: f32[N, 1, 30, 32, 3] = unfold %0 axis=2 size=3 stride=1 dilation=1\n"
+           "%2: f32[N, 1, 30, 30, 3, 3] = unfold %1 axis=3 size=3 stride=1 dilation=1\n"
+           "%3: f32[N, 6, 30, 30] = input g\n"
+           "%4: f32[6, 1, 3, 3] = contract %2, %3 labels=abcdef,agcd->gbef\n return r=%4\n }\n}\n");
+    const char *kernel = printed_kernel(a, entry_of(p, 0)->steps.data[0]->kernel);
+    assert_non_null(strstr(kernel, "[3x9] = planes N lines 30 along 30 "));
+    assert_non_null(strstr(kernel, " row=900 plane=5400 line=30 "));
+    assert_non_null(strstr(kernel, " plane=1024 line=32"));
+    assert_non_null(
+        strstr(contractions(p), "columns along the depth, rows along the depth, tile 3x9"));
+    /* Four labels of the depth: the first is a loop around the leaf. */
+    p = kernels_of(
+        a, "root m train {\n entry train e symbol=e {\n"
+           "%0: f32[3, 1, 5, 6, 49] = input x\n"
+           "%1: f32[3, 1, 4, 6, 49, 2] = unfold %0 axis=2 size=2 stride=1 dilation=1\n"
+           "%2: f32[3, 1, 4, 5, 49, 2, 2] = unfold %1 axis=3 size=2 stride=1 dilation=1\n"
+           "%3: f32[3, 1, 4, 5, 48, 2, 2, 2] = unfold %2 axis=4 size=2 stride=1 dilation=1\n"
+           "%4: f32[3, 3, 4, 5, 48] = input g\n"
+           "%5: f32[3, 1, 2, 2, 2] = contract %3, %4 labels=abcdefgh,aicde->ibfgh\n"
+           "return r=%5\n }\n}\n");
+    kernel = printed_kernel(a, entry_of(p, 0)->steps.data[0]->kernel);
+    assert_non_null(strstr(kernel, "+= planes 4 lines 5 along 48 "));
+    /* Places apart in one operand: the usual leaf. */
+    p = kernels_of(a, "root m train {\n entry train e symbol=e {\n %0: f32[501, 6] = input x\n"
+                      "%1: f32[501, 3] = input y\n"
+                      "%2: f32[6, 3] = contract %0, %1 labels=ca,cb->ab\n return r=%2\n }\n}\n");
+    assert_null(strstr(contractions(p), "along the depth"));
+    arena_free(a);
+}
+
 /* With one sample: the gradient of w is an outer product and that of x runs along w as it lies;
  * neither copies an operand or goes by way of the leaf. */
 static void test_one_sample(void **state) {
@@ -169,6 +207,7 @@ static void test_small_products_are_loops(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear_in_all_directions),
+        cmocka_unit_test(test_vectors_along_the_depth),
         cmocka_unit_test(test_one_sample),
         cmocka_unit_test(test_optimizer_state_follows_its_parameter),
         cmocka_unit_test(test_gathered_table_is_not_packed),
