@@ -27,6 +27,16 @@
 #ifndef NN_SHARE_WORK
 #define NN_SHARE_WORK 16384 /* in a step between two barriers */
 #endif
+/* What a call must save by more threads, for each step that they share and for each byte of weights
+ * that it writes and one cache after the other wants: lines that two caches hold take their time to
+ * write.  Beyond NN_UPDATE_BYTES weights have left the caches before anyone comes back to them. */
+#ifndef NN_BARRIER_WORK
+#define NN_BARRIER_WORK 32768
+#endif
+#ifndef NN_UPDATE_WORK
+#define NN_UPDATE_WORK 4
+#endif
+#define NN_UPDATE_BYTES 524288
 #ifndef NN_SPINS
 #define NN_SPINS 500 /* about 10 to 20 us: then a thread that waits calls nnc_context.wait */
 #endif
@@ -91,11 +101,15 @@ NN_INLINE nn_member nn_alone(nn_team *team, const nnc_context *ctx, char *scratc
     return nn_join(team, 0, scratch, slice);
 }
 
-/* Runs `steps` for every thread of a team that is as large as `work` is worth. */
+/* Runs `steps` for every thread of a team that is as large as `work` is worth, when `shared` of them
+ * have something for several threads and all write `updated` bytes of weights. */
 static NN_NOINLINE void nn_walk(nn_team *team, const nnc_context *ctx, nnc_task steps, void *frame,
-                                int64_t work) {
+                                int64_t work, int64_t shared, int64_t updated) {
     int concurrent = NN_CONCURRENT && ctx->parallel && (ctx->flags & NNC_CONCURRENT);
     int64_t count = nn_min(nn_min(ctx->threads, NNC_WORKERS), work / NN_TEAM_WORK + 1), i;
+    int64_t toll = nn_min(updated, NN_UPDATE_BYTES) * NN_UPDATE_WORK;
+    if (count > 1 && work - work / count < toll + nn_min(shared, 1 << 20) * NN_BARRIER_WORK)
+        count = 1;
     team->ctx = ctx, team->count = 1, team->forks = ctx->parallel && !concurrent;
     if (!concurrent || count < 2) {
         steps(frame, 0, 0);

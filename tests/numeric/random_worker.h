@@ -550,7 +550,8 @@ static inline bool worker_compile(Worker *w, const Program *program, const char 
     worker_write(arena_printf(w->arena, "%s/model.c", folder), &source);
     if (!w->config.compiler->command) return !w->failure;
     char *command = arena_printf(w->arena,
-                                 "%s%s -DNN_FORK_WORK=1 -DNN_TEAM_WORK=1 -DNN_SHARE_WORK=1 -shared "
+                                 "%s%s -DNN_FORK_WORK=1 -DNN_TEAM_WORK=1 -DNN_SHARE_WORK=1 "
+                                 "-DNN_BARRIER_WORK=0 -DNN_UPDATE_WORK=0 -shared "
                                  "-fPIC -Wall -Wextra -Werror -Wno-unused-parameter -Wno-psabi "
                                  "model.c -o model.so -lm",
                                  w->config.compiler->command,

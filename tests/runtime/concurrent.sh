@@ -3,7 +3,7 @@
 flags="-I. -iquote $SOURCE_DIR/templates -iquote $SOURCE_DIR/runtime -Wall -Wextra -Wno-unknown-pragmas"
 runtime="$SOURCE_DIR/runtime/pool.c $SOURCE_DIR/runtime/array.c $SOURCE_DIR/runtime/io.c $SOURCE_DIR/runtime/leftovers.c"
 # So that the steps of small models are shared, too, and waiting threads give their processor away at once.
-small="-DNN_FORK_WORK=1 -DNN_TEAM_WORK=1 -DNN_SHARE_WORK=64 -DNN_SPINS=4"
+small="-DNN_FORK_WORK=1 -DNN_TEAM_WORK=1 -DNN_SHARE_WORK=64 -DNN_BARRIER_WORK=0 -DNN_UPDATE_WORK=0 -DNN_SPINS=4"
 
 try() { # try NAME CALLS FLAGS...: model.c of the folder
     local name=$1 calls=$2

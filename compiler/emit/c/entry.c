@@ -89,25 +89,58 @@ static const char *work_text(EntryWriter *e, const Dim *work) {
     return work ? entry_dim(e, work, true) : "INT64_MAX";
 }
 
-/* What several threads can share of some steps: the work of those that have several tiles. */
-static const Dim *shared_work(EntryWriter *e, Step *const *steps, int count) {
+/* What several threads can share of some steps, which are those that have several tiles: their work
+ * and their number.  NULL: not known. */
+typedef struct Shared {
+    const Dim *work, *steps;
+} Shared;
+
+static Shared shared_steps(EntryWriter *e, Step *const *steps, int count) {
     enum { LONGEST = 16 }; /* terms of a polynomial that is still worth evaluating */
     DimTable *dims = e->w->plan->kernels->program->dims;
-    const Dim *sum = dim_const(dims, 0);
-    for (int i = 0; i < count && sum; i++) {
+    Shared sum = {dim_const(dims, 0), dim_const(dims, 0)};
+    for (int i = 0; i < count && sum.work && sum.steps; i++) {
         const Step *s = steps[i];
-        const Dim *work = NULL;
+        Shared one = {dim_const(dims, 0), dim_const(dims, 0)};
         if (s->kind == STEP_LOOP) {
-            work = shared_work(e, s->body.data, s->body.count);
-            if (work) work = dim_mul(dims, work, s->count);
+            one = shared_steps(e, s->body.data, s->body.count);
+            one.work = one.work ? dim_mul(dims, one.work, s->count) : NULL;
+            one.steps = one.steps ? dim_mul(dims, one.steps, s->count) : NULL;
         } else {
             bool single = true;
             for (int k = 0; k < s->kernel->tiles.count; k++)
                 single = single && dim_is(s->kernel->tiles.data[k].count, 1);
-            work = single ? dim_const(dims, 0) : e->w->work[s->kernel->id];
+            if (!single) one = (Shared){e->w->work[s->kernel->id], dim_const(dims, 1)};
         }
-        sum = work ? dim_add(dims, sum, work) : NULL;
-        if (sum && sum->term_count > LONGEST) sum = NULL;
+        sum.work = one.work ? dim_add(dims, sum.work, one.work) : NULL;
+        sum.steps = one.steps ? dim_add(dims, sum.steps, one.steps) : NULL;
+        if (sum.work && sum.work->term_count > LONGEST) sum.work = NULL;
+        if (sum.steps && sum.steps->term_count > LONGEST) sum.steps = NULL;
+    }
+    return sum;
+}
+
+/* Bytes of the cells that steps write, each once. */
+static int64_t updated_bytes(const Step *const *steps, int count, bool *seen) {
+    int64_t sum = 0;
+    for (int i = 0; i < count; i++) {
+        const Step *s = steps[i];
+        int64_t bytes = 0, elements;
+        if (s->kind == STEP_LOOP)
+            bytes = updated_bytes((const Step *const *)s->body.data, s->body.count, seen);
+        for (int k = 0; s->kind == STEP_CALL && k < s->kernel->parameter_count; k++) {
+            const Buffer *b = s->arguments[k];
+            if (b->kind != BUFFER_CELL || seen[b->id]) continue;
+            if (!(s->kernel->slots.data[k].access & ACCESS_WRITE)) continue;
+            seen[b->id] = true;
+            int64_t each = (int64_t)dtype_bytes(b->dtype);
+            for (int d = 0; d < b->shape.rank; d++)
+                if (!dim_is_const(b->shape.dims[d], &elements) ||
+                    !checked_mul(each, elements, &each))
+                    each = 0;
+            if (!checked_add(bytes, each, &bytes)) bytes = INT64_MAX;
+        }
+        if (!checked_add(sum, bytes, &sum)) sum = INT64_MAX;
     }
     return sum;
 }
@@ -273,8 +306,12 @@ static void write_walk(EntryWriter *e, const Frame *f) {
     for (int i = 0; i < f->parameters.count; i++)
         source_line(w, 1, "nn_frame.%s = %s;", f->parameters.data[i].name,
                     f->parameters.data[i].name);
-    source_line(w, 1, "nn_walk(&nn_frame.nn_shared, ctx, nn_steps_%s, &nn_frame, %s);", f->symbol,
-                work_text(e, shared_work(e, k->steps.data, k->steps.count)));
+    Shared shared = shared_steps(e, k->steps.data, k->steps.count);
+    bool *seen = NEW_ARRAY(w->arena, (size_t)k->buffers.count + 1, bool);
+    int64_t updated = updated_bytes((const Step *const *)k->steps.data, k->steps.count, seen);
+    source_line(w, 1, "nn_walk(&nn_frame.nn_shared, ctx, nn_steps_%s, &nn_frame, %s, %s, %lld);",
+                f->symbol, work_text(e, shared.work),
+                shared.steps ? entry_dim(e, shared.steps, true) : "0", (long long)updated);
 }
 
 /* ---- what --instrument adds ---- */
