@@ -67,8 +67,12 @@ refused 'torch.unique_consecutive(h).sum()' values 'the mask of elements unlike 
 refused 'h[h > 0].sum()' values '(x * mask).sum() for a sum'
 net None 'x: f32[N, 4]' 'torch.autograd.grad(h * h, x)[0]' 'f32[N, 4]'
 expect 1 'autograd.grad needs grad_outputs: the output is no scalar: (N, 4)' "$NNC" check net.nn
-net None 'x: f32[N, 4]' 'torch.autograd.grad(h.sum(), x, allow_unused=True)[0]' 'f32[N, 4]'
-expect 1 'leave out allow_unused and materialize_grads' "$NNC" check net.nn
+net None 'x: f32[N, 4], y: f32[3]' 'torch.autograd.grad(h.sum(), (x, y))[0]' 'f32[N, 4]'
+expect 1 'grad(): the value does not depend on f32[3]' "$NNC" check net.nn
+net None 'x: f32[N, 4], y: f32[3]' 'torch.autograd.grad(h.sum(), (x, y), allow_unused=True)[1]' 'f32[3]'
+expect 1 'declares a result but returns nothing' "$NNC" check net.nn
+net None 'x: f32[N, 4]' 'torch.autograd.grad(h.sum(), x, allow_unused=False, materialize_grads=True)[0]' 'f32[N, 4]'
+expect 1 'materialize_grads=True allows unused inputs' "$NNC" check net.nn
 net None 'x: f32[N, 4]' 'torch.autograd.grad(h, x, h, is_grads_batched=True)[0]' 'f32[N, 4]'
 expect 1 'is_grads_batched is not supported: call it for each of the grad_outputs' "$NNC" check net.nn
 net None 'x: f32[N, 3, 4]' 'F.grid_sample(h, h)' 'f32[N, 3, 4]'
@@ -119,6 +123,11 @@ layer 'nn.AdaptiveLogSoftmaxWithLoss(4, 4, [2], div_value=-1)' 'div_value=-1 mus
 layer 'nn.LayerNorm(nn.ReLU())' 'LayerNorm takes normalized_shape: int | tuple | list, not ReLU(...)' 27
 layer 'nn.RMSNorm(4.5)' 'RMSNorm takes normalized_shape: int | tuple | list, not 4.5' 25
 layer 'nn.Conv2d(3, 4, nn.ReLU())' 'expected one number or 2, not ReLU(...)' 14
+layer 'nn.LazyLinear(4, device=None)' 'LazyLinear: parameters have their shapes before any call: write the size, nn.Linear(in_features, out_features)' 14
+layer 'nn.LazyConvTranspose2d(4, kernel_size=3)' 'write the size, nn.ConvTranspose2d(in_channels, out_channels, kernel_size)' 14
+layer 'nn.FractionalMaxPool2d(2)' 'FractionalMaxPool2d takes output_size or output_ratio, one of them' 14
+layer 'nn.FractionalMaxPool3d(2, output_ratio=1.5)' 'FractionalMaxPool3d: output_ratio is between 0 and 1, not 1.5' 14
+says 'F.fractional_max_pool2d(h, 3, output_size=2).sum()' 'fractional_max_pool2d: 2 different windows of 3 are more than the 3 places of axis 2'
 # What is trained has a floating-point dtype; the line is that of the layer.
 for list in 'nn.Linear(4, 4' 'nn.LayerNorm(4' 'nn.PReLU(4' 'nn.GRUCell(4, 4' 'nn.BatchNorm1d(4'; do
     layer "$list, dtype=torch.int64)" 'would be i64, and only floating-point parameters have a derivative' 14

@@ -105,6 +105,13 @@ for d, extent in CONV.items():
         layer(f"nn.{name}Pad{d}d", f"M 3 {extent}", "1", f"{(1, 2, 2, 0, 1, 1)[:2 * d]}", f"{(2, -1, 0, 2, 1, 0)[:2 * d]}")
     layer(f"nn.InstanceNorm{d}d", f"N 4 {extent}", "4", "4, eps=0.01, affine=True", "4, 1e-5, 0.3, True, True",
           ("4, track_running_stats=True, momentum=0.2", {"train": False}), ("2", {"inputs": f"2 {extent}"}), "4, affine=True, bias=False")
+for d, extent, size in ((2, "9 8", "(3, 4)"), (3, "5 6 7", "(2, 3, 4)")):
+    kept = f"_random_samples=torch.sigmoid(torch.arange({2 * 3 * d}) * 0.37 - 2).view(2, 3, {d})"
+    other = kept.replace("- 2", "- 1.3")
+    layer(f"nn.FractionalMaxPool{d}d", f"2 3 {extent}", f"2, {size}, {other}", f"{(2, 3, 2)[:d]}, output_size=2, {kept}", f"2, output_ratio=0.5, {kept}",
+          f"2, output_ratio={(0.4, 0.6, 0.7)[:d]}, return_indices=True, {kept}", f"2, {(1, 4, 2)[:d]}, None, True, {kept}")
+    function(f"F.fractional_max_pool{d}d", f"M 3 {extent}; d: M 3 {d}", f"x0, 2, {size}, _random_samples=1 - torch.sigmoid(x1)", f"x0, {(2, 3, 2)[:d]}, output_size=2, return_indices=True, _random_samples=torch.sigmoid(x1)",
+             f"x0, 3, None, {(0.4, 0.5, 0.6)[:d]}, True, _random_samples=torch.sigmoid(x1)", (f"x0, 2, 2, return_indices=True, _random_samples=torch.sigmoid(x1)", {"inputs": f"3 {extent}; d: 1 3 {d}"}), views=False)
 layer("nn.LocalResponseNorm", "N 5 4 3", "3", "2, 0.5, 0.6, 2.0", "5, alpha=1.0", zero="N")
 layer("nn.AlphaDropout", "N 5", "0.0", "p=0.3, inplace=True", train=False)
 layer("nn.FeatureAlphaDropout", "N 5 2", "0.0", "p=0.3, inplace=True", train=False)
@@ -312,7 +319,9 @@ function("F.affine_grid", "2 2 3", "x0, (2, 3, 4, 5), align_corners=False", "x0,
          ("theta=x0, size=(3, 1, 2, 1, 4), align_corners=True", {"inputs": "3 3 4"}))
 function("torch.autograd.grad", "N 5; N 5", "torch.autograd.grad((x0 ** 3 * x1).sum(), x0, create_graph=True)[0]",
          "torch.autograd.grad(x0 * x1, [x0, x1], x1 * 2, retain_graph=True, create_graph=True, allow_unused=False)",
-         "torch.autograd.grad(outputs=[(x0 * x0).sum(), x0 * x1], inputs=(x0, x1), grad_outputs=(None, x0 * 3))", views=False)
+         "torch.autograd.grad(outputs=[(x0 * x0).sum(), x0 * x1], inputs=(x0, x1), grad_outputs=(None, x0 * 3))",
+         "torch.autograd.grad(x0 * x0, [x0, x1], x0, create_graph=True, materialize_grads=True)",
+         "torch.autograd.grad((x0 * x0).sum(), (x1, x0), create_graph=True, allow_unused=True)[1]", views=False)
 function("torch.logsumexp", "N 5 4", "x0, 1", "x0, (0, 2)", "x0, -1, keepdim=True")
 function("torch.deg2rad", "N 5", "x0")
 function("torch.rad2deg", "N 5", "x0")

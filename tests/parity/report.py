@@ -20,7 +20,7 @@ ONE_VALUE = {
     "F.embedding": {"sparse": "how torch stores the gradient"},
     "torch.isin": {"assume_unique": "a hint"},
     "torch.cdist": {"compute_mode": "how torch computes it"},
-    "torch.autograd.grad": {"only_inputs": "torch takes True alone", "is_grads_batched": "refused", "materialize_grads": "refused"},
+    "torch.autograd.grad": {"only_inputs": "torch takes True alone", "is_grads_batched": "refused"},
 }  # fmt: skip
 
 

@@ -150,7 +150,9 @@ def check(folder, index, place, space, name, example):
     argv += [f"--input={n}={INPUTS[t[0]]}" for n, t in arguments]
     argv += [f"--bind={d}" for d in DIMS if re.search(rf"\b{d[0]}\b", used)]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    named = f" r0 = {example.split('  #')[0]}" in done.stdout and f"{name}: " in done.stdout
+    # A layer that is refused is so where it is made.
+    place_of = (f" r0 = {example.split('  #')[0]}", f"self.m = {space}.{name}(")
+    named = any(text in done.stdout for text in place_of) and f"{name}: " in done.stdout
     right = done.returncode == 1 and named if refused else done.returncode == 0
     return None if right else f"{place}: {example}\n{done.stdout}{text}"
 

@@ -218,11 +218,11 @@ static Value builtin_backward(Lowerer *lw, const CallArguments *args, Span span)
     return value_none();
 }
 
-/* grad(y, x) or grad(y, [x, ...]). */
-Value builtin_grad(Lowerer *lw, const CallArguments *args, Span span) {
-    Value v[3];
+/* Of what y does not depend on, the derivative is None if `v[3]` says so, or else a mistake. */
+static Value gradients(Lowerer *lw, const CallArguments *args, const char *signature, Span span) {
+    Value v[4] = {[3] = value_bool(false)};
     Node *y, *dy;
-    if (!args_get(lw, args, "y, x, dy=None", span, v) ||
+    if (!args_get(lw, args, signature, span, v) ||
         !read_start(lw, "grad()", &v[0], &v[2], span, &y, &dy))
         return value_error();
     bool many = value_is_list(&v[1]);
@@ -244,6 +244,10 @@ Value builtin_grad(Lowerer *lw, const CallArguments *args, Span span) {
         return value_error();
     if (!differentiate(lw, y, dy, xs, count, grads, span)) return value_error();
     for (int i = 0; i < count; i++) {
+        if (!grads[i] && v[3].kind == VALUE_BOOL && v[3].as.boolean) {
+            results[i] = value_none();
+            continue;
+        }
         if (!grads[i]) {
             const char *which = items[i].kind == VALUE_CELL
                                     ? cell_resolve(items[i].as.cell)->cell->name->text
@@ -256,6 +260,15 @@ Value builtin_grad(Lowerer *lw, const CallArguments *args, Span span) {
         results[i] = value_of_node(lw, grads[i], items[i].kind == VALUE_TENSOR ? &items[i] : NULL);
     }
     return many ? value_list(lw->arena, results, count) : results[0];
+}
+
+/* grad(y, x) or grad(y, [x, ...]). */
+Value builtin_grad(Lowerer *lw, const CallArguments *args, Span span) {
+    return gradients(lw, args, "y, x, dy=None", span);
+}
+
+Value prim_grad(Lowerer *lw, const CallArguments *args, Span span) {
+    return gradients(lw, args, "y, x, dy=None, allow_unused=False", span);
 }
 
 static Value builtin_detach(Lowerer *lw, const CallArguments *args, Span span) {

@@ -66,6 +66,7 @@ Value prim_add_module(Lowerer *lw, const CallArguments *args, Span span);
 Value prim_param(Lowerer *lw, const CallArguments *args, Span span);
 /* grad(y, x, dy=None), also prim.grad: a library function of that name calls it. */
 Value builtin_grad(Lowerer *lw, const CallArguments *args, Span span);
+Value prim_grad(Lowerer *lw, const CallArguments *args, Span span);
 Value prim_member(Lowerer *lw, const CallArguments *args, Span span);
 Value prim_copy(Lowerer *lw, const CallArguments *args, Span span);
 Value prim_accepts(Lowerer *lw, const CallArguments *args, Span span);

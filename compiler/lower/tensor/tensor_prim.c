@@ -628,6 +628,6 @@ const Builtin prim_builtins[] = {
     {"runtime", prim_runtime},
     {"accepts", prim_accepts},
     {"copy", prim_copy},
-    {"grad", builtin_grad},
+    {"grad", prim_grad},
     {NULL, NULL},
 };
