@@ -7,7 +7,8 @@
  * t = lane % 4: c[q], c[2 + q] are (g, 2 t + q) and (g + 8, 2 t + q) of the sums; a[2 s + h] is
  * (g + 8 h, P::place(t, s)) of the left factor, b[s] is (P::place(t, s), g) of the right one.
  * Rows of the tiles in shared memory are P::MORE longer than they are wide, so that the lanes of a
- * warp that read a factor meet different banks. */
+ * warp that read a factor meet different banks; every P::GROUP of them are followed by some more,
+ * SKEW, so that lanes that go down the depth while they fill a tile meet different banks too. */
 #ifndef NN_CUDA_MMA_H
 #define NN_CUDA_MMA_H 1
 
@@ -44,7 +45,7 @@ template <class P> NN_DEVICE void nn_multiply_by_lanes(float *c, const float *a,
 
 /* Nearest, ties away from zero. */
 struct nn_tf32 {
-    enum { DEPTH = 8, SLOTS = 2, MORE = 8 };
+    enum { DEPTH = 8, SLOTS = 2, MORE = 8, GROUP = 4 };
     static __device__ __forceinline__ int place(int t, int s) { return t + 4 * s; }
     static __device__ __forceinline__ float rounded(float v) { return nn_drop_bits(v, 13, false); }
     static __device__ __forceinline__ void multiply(float *c, const float *a, const float *b) {
@@ -64,7 +65,7 @@ struct nn_tf32 {
 
 /* Nearest, ties to even. */
 struct nn_bf16 {
-    enum { DEPTH = 16, SLOTS = 4, MORE = 4 };
+    enum { DEPTH = 16, SLOTS = 4, MORE = 4, GROUP = 8 };
     static __device__ __forceinline__ int place(int t, int s) { return 2 * t + s % 2 + s / 2 * 8; }
     static __device__ __forceinline__ float rounded(float v) { return nn_drop_bits(v, 16, true); }
 #ifdef NN_TENSOR_CORES
@@ -89,7 +90,7 @@ struct nn_bf16 {
 
 /* sums[i][j] += sum over k of rows[k][row(i)] * columns[k][column(j)]: DOWN of the eight warps lie
  * one above the other, and each has its part of the tile. */
-template <class P, int ROWS, int COLUMNS, int CHUNK, int DOWN>
+template <class P, int ROWS, int COLUMNS, int CHUNK, int DOWN, int SKEW>
 NN_DEVICE void nn_tile_product(const float *rows, const float *columns, float *sums) {
     enum { ACROSS = 8 / DOWN, HIGH = ROWS / DOWN / 16, WIDE = COLUMNS / ACROSS / 8 };
     const int warp = (int)(threadIdx.x / 32), g = (int)(threadIdx.x % 32 / 4),
@@ -99,11 +100,12 @@ NN_DEVICE void nn_tile_product(const float *rows, const float *columns, float *s
     NN_UNROLL_DEVICE for (int k = 0; k < CHUNK; k += P::DEPTH) {
         float a[HIGH][2 * P::SLOTS], b[WIDE][P::SLOTS];
         NN_UNROLL_DEVICE for (int s = 0; s < P::SLOTS; s++) {
-            const int at = k + P::place(t, s);
+            /* The lanes that read at once are in one group. */
+            const int at = k + P::place(t, s), more = (k + P::place(0, s)) / P::GROUP * SKEW;
             NN_UNROLL_DEVICE for (int i = 0; i < 2 * HIGH; i++) a[i / 2][2 * s + i % 2] =
-                left[at * (ROWS + P::MORE) + 8 * i];
+                left[at * (ROWS + P::MORE) + more + 8 * i];
             NN_UNROLL_DEVICE for (int j = 0; j < WIDE; j++) b[j][s] =
-                right[at * (COLUMNS + P::MORE) + 8 * j];
+                right[at * (COLUMNS + P::MORE) + more + 8 * j];
         }
         NN_UNROLL_DEVICE for (int i = 0; i < HIGH; i++) {
             NN_UNROLL_DEVICE for (int j = 0; j < WIDE; j++) {

@@ -225,6 +225,7 @@ typedef struct TileProduct {
     Precision precision;
     int rows_slot, columns_slot, sums_slot;
     int64_t rows, columns, chunk, warps_down;
+    int64_t skew; /* elements behind each group of rows in shared memory: templates/cuda_mma.h */
 } TileProduct;
 
 struct Stmt {

@@ -44,7 +44,7 @@ END {
                 bad++
             }
         }
-        if (write && needed[key]) printf "%-25s %-46s%s  %s\n", substr(key, 1, index(key, " ") - 1), substr(key, index(key, " ") + 1), line, key in cause && cause[key] != "" ? cause[key] : "?"
+        if (write && needed[key]) printf "%-34s %-46s%s  %s\n", substr(key, 1, index(key, " ") - 1), substr(key, index(key, " ") + 1), line, key in cause && cause[key] != "" ? cause[key] : "?"
     }
     for (key in cause) {
         if (write) continue

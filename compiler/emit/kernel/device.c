@@ -152,10 +152,10 @@ void cuda_rank(Writer *w, const Stmt *s) {
 }
 
 void cuda_tile_product(Writer *w, const TileProduct *t) {
-    writer_line(w, "nn_tile_product<%s,%lld,%lld,%lld,%lld>(%s, %s, %s);",
+    writer_line(w, "nn_tile_product<%s,%lld,%lld,%lld,%lld,%lld>(%s, %s, %s);",
                 t->precision == PRECISION_TF32 ? "nn_tf32" : "nn_bf16", (long long)t->rows,
                 (long long)t->columns, (long long)t->chunk, (long long)t->warps_down,
-                w->slot_names[t->rows_slot], w->slot_names[t->columns_slot],
+                (long long)t->skew, w->slot_names[t->rows_slot], w->slot_names[t->columns_slot],
                 w->slot_names[t->sums_slot]);
 }
 

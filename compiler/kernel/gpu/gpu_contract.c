@@ -151,7 +151,41 @@ static bool runs_along_depth(Product *p, int set, int side) {
     return true;
 }
 
-/* A chunk of an operand into shared memory, [depth][row or column]; zeros outside of it. */
+/* Rows of a tile in shared memory, one for each step down the depth: `group` of them lie `pitch`
+ * apart, and `skew` elements follow.  Threads meet different banks as long as they go along a row
+ * or, in a warp that has several, down the depth. */
+typedef struct TileLayout {
+    int64_t group, pitch, skew;
+} TileLayout;
+
+static TileLayout tile_layout(const Product *p, int64_t width) {
+    const Tiling *g = p->tiling;
+    if (!g->warps_down) return (TileLayout){1, width + 1, 0};
+    /* A group fills the banks but for gaps; a warp that goes down a chunk has so many columns. */
+    const bool bf16 = p->l->program->options.precision == PRECISION_BF16;
+    const int64_t skew = WARP_LANES / g->chunk;
+    return bf16 ? (TileLayout){8, width + 4, skew} : (TileLayout){4, width + 8, skew};
+}
+
+static int make_tile(Product *p, const char *name, int64_t width) {
+    const TileLayout l = tile_layout(p, width);
+    Shape shape = {
+        2, {constant(p, p->tiling->chunk / l.group), constant(p, l.group * l.pitch + l.skew)}};
+    return builder_scratch_in(p->b, SPACE_SHARED, name, p->dtype, shape);
+}
+
+/* The element of a tile at a depth and a row (or column). */
+static void place_in_tile(Product *p, int set, const Index *deep, const Index *across,
+                          const Index **place) {
+    IndexTable *t = p->t;
+    const TileLayout l = tile_layout(p, set == ROWS ? p->tiling->rows : p->tiling->columns);
+    const Dim *group = constant(p, l.group);
+    place[0] = index_floordiv(t, deep, group);
+    place[1] =
+        index_add(t, index_scale(t, index_mod(t, deep, group), constant(p, l.pitch)), across);
+}
+
+/* A chunk of an operand into shared memory; zeros outside of it. */
 static void load_tile(Product *p, int set, const Index *chunk) {
     Builder *b = p->b;
     IndexTable *t = p->t;
@@ -162,10 +196,10 @@ static void load_tile(Product *p, int set, const Index *chunk) {
     const Index *e = open_loop(p, "e", width * g->chunk, BIND_THREAD);
     const Dim *run = constant(p, deep ? g->chunk : width);
     const Index *fast = index_mod(t, e, run), *slow = index_floordiv(t, e, run);
-    const Index *place[2] = {deep ? fast : slow, deep ? slow : fast};
+    const Index *down = deep ? fast : slow, *across = deep ? slow : fast, *place[2];
     const Index *flat[SETS] = {p->begin[BATCH]}, *at[SHAPE_MAX_RANK];
-    flat[set] = index_add(t, p->begin[set], place[1]);
-    flat[DEPTH] = index_add(t, chunk, place[0]);
+    flat[set] = index_add(t, p->begin[set], across);
+    flat[DEPTH] = index_add(t, chunk, down);
     gpu_product_indices_at(p, side, flat, at);
     const Guard *guard = guard_range(b, NULL, flat[set], NULL, p->total[set]);
     guard = guard_range(b, guard, flat[DEPTH], NULL, p->total[DEPTH]);
@@ -173,6 +207,7 @@ static void load_tile(Product *p, int set, const Index *chunk) {
     const Expr *value = expr_cast(b, gen_value(p->gen, p->n->inputs[side], at), p->dtype);
     p->gen->guard = NULL;
     value = expr_guard(b, guard, value, expr_const(b, p->dtype, 0));
+    place_in_tile(p, set, down, across, place);
     builder_store(b, p->tile[set == COLUMNS], place, 2, value, NULL);
     builder_close(b);
 }
@@ -252,7 +287,8 @@ static void clear_sums(Product *p) {
 static void fetch(Product *p, int slot, int set, const Index *thread, const Index *k) {
     int64_t count = set == ROWS ? p->tiling->row_each : p->tiling->column_each;
     const Index *each = open_loop(p, "f", count, BIND_UNROLL);
-    const Index *from[2] = {k, place_of(p, set, thread, each)};
+    const Index *from[2];
+    place_in_tile(p, set, k, place_of(p, set, thread, each), from);
     builder_store(p->b, slot, &each, 1, expr_load(p->b, p->tile[set == COLUMNS], from, 2), NULL);
     builder_close(p->b);
 }
@@ -268,7 +304,8 @@ static void add_on_cores(Product *p) {
                                 g->rows,
                                 g->columns,
                                 g->chunk,
-                                g->warps_down};
+                                g->warps_down,
+                                tile_layout(p, g->rows).skew};
 }
 
 static void add_products(Product *p, const int *fragment) {
@@ -410,16 +447,10 @@ static void build(Product *p) {
     b->kernel->threads = GPU_THREADS;
     open_tiles(p);
     p->thread = builder_axis(b, "t", constant(p, GPU_THREADS));
-    /* Some more in a row: threads that go down the depth meet other banks. */
-    const int64_t more = !g->warps_down                                       ? 1
-                         : p->l->program->options.precision == PRECISION_BF16 ? 4
-                                                                              : 8;
-    Shape rows = {2, {constant(p, g->chunk), constant(p, g->rows + more)}};
-    Shape columns = {2, {constant(p, g->chunk), constant(p, g->columns + more)}};
     Shape sums = {2, {constant(p, g->row_each), constant(p, g->column_each)}};
     Shape row = {1, {sums.dims[0]}}, column = {1, {sums.dims[1]}};
-    p->tile[0] = builder_scratch_in(b, SPACE_SHARED, "rows", p->dtype, rows);
-    p->tile[1] = builder_scratch_in(b, SPACE_SHARED, "columns", p->dtype, columns);
+    p->tile[0] = make_tile(p, "rows", g->rows);
+    p->tile[1] = make_tile(p, "columns", g->columns);
     p->sums = builder_scratch_in(b, SPACE_THREAD, "sums", p->dtype, sums);
     int fragment[2] = {-1, -1};
     if (!g->warps_down) {
