@@ -18,10 +18,24 @@ const char *group_what(Lowering *l, const Group *group, const char **path) {
     return t.data;
 }
 
+/* The operator, and those that are computed with it because nobody stored their values. */
+static void describe_operators(Lowering *l, const Group *group, Builder *b, const Node *n) {
+    const NodeState *s = lowering_state(l, n);
+    if (l->seen[n->id] == l->stamp || (s->stored && s->group != group)) return;
+    l->seen[n->id] = l->stamp;
+    for (int i = 0; i < n->input_count && n->op != OP_SCAN; i++)
+        describe_operators(l, group, b, n->inputs[i]);
+    if (n->input_count && n->op != OP_IDENTITY && !op_is_view(n->op)) builder_describe(b, n);
+}
+
 void group_finish(Lowering *l, const Group *group, Builder *b, const char *name) {
     const char *path, *what = group_what(l, group, &path);
     while (b->depth) builder_close(b);
-    for (int m = 0; m < group->members.count; m++) builder_describe(b, group->members.data[m]);
+    l->stamp++;
+    for (int m = 0; m < group->members.count; m++) {
+        builder_describe(b, group->members.data[m]);
+        describe_operators(l, group, b, group->members.data[m]);
+    }
     vector_push(l->arena, &l->steps, builder_finish(b, name ? name : what, path));
 }
 
