@@ -41,12 +41,17 @@ static const RandomCompiler random_compilers[] = {
     /* Not in the rotation.  Emits only: what passes do is interpreted. */
     {"none", NULL, '3', false},
     /* CUDA on the shim (tests/cuda/shim), by two orders of the threads. */
-    {"shim", "g++ -std=c++17 -O1 -fno-strict-aliasing -fno-gnu-unique", '3', false},
+    {"shim",
+     "g++ -std=c++17 -O1 -fno-strict-aliasing -fno-gnu-unique -fPIC -Wall -Wextra -Werror "
+     "-Wno-psabi -I" SOURCE_DIR "/tests/cuda/shim",
+     '3', false},
+    /* And on the GPU of this machine, if it has one. */
+    {"device", "nvcc -std=c++17 -O1 -arch=native -x cu -Xcompiler -fPIC", '3', false},
 };
 static const char *const random_targets[] = {"portable", "native", "c99"};
 enum {
     RANDOM_COMPILERS = sizeof random_compilers / sizeof *random_compilers,
-    RANDOM_NOT_ROTATING = 2,
+    RANDOM_NOT_ROTATING = 3,
     RANDOM_ROTATING = RANDOM_COMPILERS - RANDOM_NOT_ROTATING,
     RANDOM_TARGETS = sizeof random_targets / sizeof *random_targets
 };
@@ -216,8 +221,9 @@ static inline size_t worker_bytes(const Tensor *t) {
     return (size_t)t->count * dtype_bytes(t->dtype);
 }
 
-static inline bool worker_on_shim(const Worker *w) {
-    return !strcmp(w->config.compiler->name, "shim");
+static inline bool worker_on_gpu(const Worker *w) {
+    const char *name = w->config.compiler->name;
+    return !strcmp(name, "shim") || !strcmp(name, "device");
 }
 
 /* ---- one root ---- */
@@ -407,7 +413,7 @@ static inline void worker_size(Worker *w, WorkerCall *c, int size, const Program
                     worker_interpret(w, c, passed[i]->roots.data[k],
                                      arena_printf(arena, "passes %s", random_pass_setting(i)));
         char *first[WORKER_TENSORS + WORKER_CELLS], *again[WORKER_TENSORS + WORKER_CELLS];
-        int ways = worker_on_shim(w) ? 1 : WORKER_WAYS;
+        int ways = worker_on_gpu(w) ? 1 : WORKER_WAYS;
         for (int k = 0; k < ways && c->model && !w->failure; k++) {
             worker_call(w, c, &worker_ways[k], k ? again : first);
             for (int i = 0; i < count + cells && !w->failure; i++) {
@@ -498,7 +504,7 @@ static inline bool worker_open(Worker *w, const char *folder, const char *comman
 }
 
 /* Emitted for CUDA, and behind it for each root the adapter that gives it the CPU's tables. */
-static inline bool worker_compile_shim(Worker *w, const Program *program, const char *folder) {
+static inline bool worker_compile_gpu(Worker *w, const Program *program, const char *folder) {
     KernelOptions kernels = {.gpu = true};
     const KernelProgram *made = kernel_program_build_with(w->arena, program, &kernels);
     for (int i = 0; i < made->refusals.count; i++)
@@ -520,19 +526,18 @@ static inline bool worker_compile_shim(Worker *w, const Program *program, const 
         const char *root = program->roots.data[i]->name->text;
         text_printf(&all,
                     "#define MODEL %s_model\n#define CUDA_MODEL %s_cuda_model\nnamespace of_%s {\n"
-                    "#include \"adapter.cpp\"\n}\n#undef MODEL\n#undef CUDA_MODEL\n",
-                    root, root, root);
+                    "#include \"%s/tests/cuda/shim/adapter.cpp\"\n}\n#undef MODEL\n#undef "
+                    "CUDA_MODEL\n",
+                    root, root, root, SOURCE_DIR);
     }
     worker_write(arena_printf(w->arena, "%s/all.cpp", folder), &all);
-    return worker_open(w, folder,
-                       arena_printf(w->arena,
-                                    "%s -shared -fPIC -Wall -Wextra -Werror -Wno-psabi -I. "
-                                    "-I%s/tests/cuda/shim all.cpp -o model.so",
-                                    w->config.compiler->command, SOURCE_DIR));
+    return worker_open(
+        w, folder,
+        arena_printf(w->arena, "%s -shared -I. all.cpp -o model.so", w->config.compiler->command));
 }
 
 static inline bool worker_compile(Worker *w, const Program *program, const char *folder) {
-    if (worker_on_shim(w)) return worker_compile_shim(w, program, folder);
+    if (worker_on_gpu(w)) return worker_compile_gpu(w, program, folder);
     w->plan = plan_build(w->arena, kernel_program_build(w->arena, program));
     bool c99 = !strcmp(w->config.target, "c99");
     EmitOptions options = {.header_name = "model.h",
