@@ -1,4 +1,4 @@
-# Adaptive pooling to many places: the code does not grow with them, and an axis whose length only a call knows has the
+# Adaptive pooling and interpolation to many places: the code does not grow with them, and an axis whose length only a call knows has the
 # values of one of known length.
 . "$SOURCE_DIR/tests/expect.bash"
 net() { # EXPRESSION SHAPE RESULT
@@ -34,5 +34,11 @@ for name in max avg; do
     expect 1 "adaptive_${name}_pool1d: output_size -2 has a negative extent" "$NNC" check net.nn
     net "F.adaptive_${name}_pool2d(x, 2)" 'N, 5' 'N, 2'
     expect 1 "adaptive_${name}_pool2d expects an input of 3 or 4 dimensions, not 2: (N, 5)" "$NNC" check net.nn
+done
+# So does nearest interpolation, whose places repeat or do not.
+for sizes in '30 61' '64 97' '40 80' '96 64' '64 50'; do
+    from=${sizes% *} to=${sizes#* }
+    net "F.interpolate(x, $to)" "N, 2, $from, $from" "N, 2, $to, $to"
+    [ "$(lines)" -gt 100 ] && [ "$(lines)" -lt 2500 ] || { echo "interpolate $sizes: $(lines) lines"; failed=1; }
 done
 exit $failed
