@@ -1,7 +1,8 @@
 /* The interface of emitted CUDA code, on the shim: device and host pointers, staging, graphs and
- * their reuse, refused ids, two models on streams of their own, and a failure of every call of the
- * CUDA runtime in turn. */
+ * their reuse, refused ids, models of one file and of another on streams of their own, two contexts
+ * of one model, and a failure of every call of the CUDA runtime in turn. */
 #include "api.cu"
+#include "other_cuda.h"
 
 #include <cstdlib>
 
@@ -63,7 +64,15 @@ static void fill(int turn) {
     for (int i = 0; i < MOST; i++) labels[i] = (i * 3 + turn) % CLASSES;
 }
 
-enum Way { HOST, DEVICE, STAGED };
+enum Way { HOST, DEVICE, STAGED, STAGED_IN_PART };
+
+/* Have the bytes gone through the context's page-locked memory? */
+static bool is_staged(const nnc_cuda_context *ctx, const void *bytes, size_t count) {
+    const char *const at = (const char *)ctx->staging;
+    for (size_t i = 0; i + count <= ctx->staging_bytes; i += 64)
+        if (!memcmp(at + i, bytes, count)) return true;
+    return false;
+}
 
 /* Five steps at two sizes; the losses and the last weights. */
 static std::vector<char> train(Way way, int flags, std::vector<float> *losses) {
@@ -71,6 +80,7 @@ static std::vector<char> train(Way way, int flags, std::vector<float> *losses) {
     Model m(Train_cuda_model(),
             Train_cuda_step_workspace_bytes(33) + Train_cuda_init_workspace_bytes(), flags);
     if (way == STAGED) m.stage(2 * (33 * WIDTH * 4 + 33 * 8 + 256));
+    if (way == STAGED_IN_PART) m.stage(2 * 1024); /* the larger x goes by itself */
     CHECK(Train_cuda_init(&m.ctx, 11) == NNC_OK);
     for (int turn = 0; turn < 5; turn++) {
         float *x = inputs, loss = -1, *out = &loss;
@@ -84,7 +94,12 @@ static std::vector<char> train(Way way, int flags, std::vector<float> *losses) {
         const uint64_t waits = shim::machine.waits;
         CHECK(Train_cuda_step(&m.ctx, sizes[turn], x, y, 0.5f + (float)turn, out) == NNC_OK);
         /* Only staging waits, for its own half of two calls before. */
-        CHECK(way == STAGED || shim::machine.waits == waits);
+        CHECK(way >= STAGED || shim::machine.waits == waits);
+        const size_t x_bytes = (size_t)sizes[turn] * WIDTH * sizeof *x;
+        if (way >= STAGED) {
+            CHECK(is_staged(&m.ctx, y, (size_t)sizes[turn] * sizeof *y));
+            CHECK(is_staged(&m.ctx, x, x_bytes) == (way == STAGED || x_bytes <= 1024));
+        }
         if (way == STAGED) memset(inputs, 0xff, sizeof inputs); /* it has been taken */
         CHECK(Train_cuda_wait(&m.ctx) == NNC_OK);
         losses->push_back(*out);
@@ -96,7 +111,7 @@ static std::vector<char> train(Way way, int flags, std::vector<float> *losses) {
 static void test_ways() {
     std::vector<float> expected;
     const std::vector<char> weights = train(HOST, NNC_CUDA_NO_GRAPH, &expected);
-    for (int way = HOST; way <= STAGED; way++)
+    for (int way = HOST; way <= STAGED_IN_PART; way++)
         for (int flags = 0; flags < 2; flags++) {
             std::vector<float> losses;
             CHECK(train((Way)way, flags, &losses) == weights);
@@ -165,6 +180,51 @@ static void test_two() {
     CHECK(!memcmp(alone, between, sizeof alone));
 }
 
+/* One model twice, with weights and a stream of each: calls of both are under way at once, and each
+ * gives what it gives alone. */
+static void test_contexts() {
+    float out[2][2][4 * CLASSES];
+    fill(6);
+    for (int together = 0; together < 2; together++) {
+        const size_t workspace = net_cuda_workspace_bytes(4) + net_cuda_init_workspace_bytes();
+        Model a(net_cuda_model(), workspace, 0), b(net_cuda_model(), workspace, 0);
+        CHECK(a.ctx.stream != b.ctx.stream);
+        CHECK(net_cuda_init(&a.ctx, 1) == NNC_OK && net_cuda_init(&b.ctx, 2) == NNC_OK);
+        for (int i = 0; i < 3; i++) {
+            CHECK(net_cuda(&a.ctx, 4, inputs, out[together][0]) == NNC_OK);
+            if (!together) CHECK(net_cuda_wait(&a.ctx) == NNC_OK);
+            CHECK(net_cuda(&b.ctx, 4, inputs, out[together][1]) == NNC_OK);
+            if (!together) CHECK(net_cuda_wait(&b.ctx) == NNC_OK);
+        }
+        CHECK(net_cuda_wait(&a.ctx) == NNC_OK && net_cuda_wait(&b.ctx) == NNC_OK);
+    }
+    CHECK(!memcmp(out[0], out[1], sizeof out[0]));
+    CHECK(memcmp(out[0][0], out[0][1], sizeof out[0][0]));
+}
+
+/* A model of another file of the same program, compiled by itself, between calls of one of this. */
+static void test_files() {
+    float mine[4 * CLASSES], again[4 * CLASSES], theirs[4];
+    fill(7);
+    Model a(net_cuda_model(), net_cuda_workspace_bytes(4) + net_cuda_init_workspace_bytes(), 0);
+    Model b(other_cuda_model(), other_cuda_workspace_bytes(4), 0);
+    CHECK(net_cuda_init(&a.ctx, 5) == NNC_OK);
+    /* The net draws for its dropout: the same step, the same numbers. */
+    const uint64_t step = a.ctx.step;
+    CHECK(net_cuda(&a.ctx, 4, inputs, mine) == NNC_OK);
+    a.ctx.step = step;
+    CHECK(other_cuda(&b.ctx, 4, inputs, theirs) == NNC_OK);
+    CHECK(net_cuda(&a.ctx, 4, inputs, again) == NNC_OK);
+    CHECK(net_cuda_wait(&a.ctx) == NNC_OK && other_cuda_wait(&b.ctx) == NNC_OK);
+    CHECK(!memcmp(mine, again, sizeof mine));
+    for (int i = 0; i < 4; i++) {
+        float most = inputs[i * WIDTH];
+        for (int k = 1; k < WIDTH; k++)
+            if (inputs[i * WIDTH + k] > most) most = inputs[i * WIDTH + k];
+        CHECK(theirs[i] == most);
+    }
+}
+
 /* An inference entry on a training context at the same dims: its own graph, which writes no weight.
  */
 static void test_shared_context() {
@@ -228,7 +288,8 @@ static void test_failures() {
         /* A pointer whose kind cannot be told is taken for pageable memory; closing may fail too.
          */
         if (!code) continue;
-        CHECK(code == NNC_E_DEVICE && m.ctx.message && m.ctx.device_error == (int)cudaErrorUnknown);
+        CHECK(code == NNC_E_DEVICE && m.ctx.device_error == (int)cudaErrorUnknown);
+        CHECK(!strcmp(m.ctx.message, cudaGetErrorString(cudaErrorUnknown)));
         failed++;
     }
     CHECK(failed > 20);
@@ -242,6 +303,8 @@ int main() {
         test_refusal();
         test_misuse();
         test_two();
+        test_contexts();
+        test_files();
         test_shared_context();
         test_graphs();
     }

@@ -693,9 +693,11 @@ inline void *open_library(const char *name, int mode) {
 
 #define dlopen shim::open_library
 
+/* Static, as CUDA's own: files of one program may have arguments of one name and different sizes.
+ */
 template <class A>
-inline cudaError_t cudaLaunchKernel(void (*kernel)(A), dim3 grid, dim3 block, void **arguments,
-                                    size_t, cudaStream_t stream) {
+static inline cudaError_t cudaLaunchKernel(void (*kernel)(A), dim3 grid, dim3 block,
+                                           void **arguments, size_t, cudaStream_t stream) {
     auto launch = std::make_shared<shim::Launch>();
     A argument = *(A *)arguments[0];
     launch->buffers = shim::buffers_of(&argument, sizeof argument);
