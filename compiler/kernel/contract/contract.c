@@ -242,25 +242,17 @@ static double store_cost(ProductPlan *p) {
                                         : store_cost_along(p, p->column_axis);
 }
 
-int64_t product_forced_panel(ProductPlan *p) {
-    if (p->columns.count != 1) return 0;
-    const ContractAttr *c = &p->n->attr.contract;
-    const Node *base = operand_base((Node *)p->b_side.node);
-    if (base == p->b_side.node && base->op == OP_CELL) {
-        const Layout *layout = kernel_cell_layout(p->l->program, base->attr.cell);
-        const int8_t *names = p->b_side.side ? c->b : c->a;
-        if (layout && names[layout->axes[0].axis] == p->columns.name[0])
-            return layout->axes[0].divide;
-    }
+bool product_stores_panels(const ProductPlan *p) {
+    if (p->columns.count != 1) return false;
     for (int i = 0; i < p->group->members.count; i++) {
         const NodeState *s = product_result_member(p, i);
         for (int k = 0; s && k < s->targets.count; k++) {
             const Layout *layout = s->targets.data[k]->layout;
-            if (layout && c->out[layout->axes[0].axis] == p->columns.name[0])
-                return layout->axes[0].divide;
+            if (layout && p->n->attr.contract.out[layout->axes[0].axis] == p->columns.name[0])
+                return true;
         }
     }
-    return 0;
+    return false;
 }
 
 static int64_t at_most(const Dim *total, int64_t limit) {

@@ -106,9 +106,8 @@ void product_rows(ProductPlan *p, bool open); /* the loop over blocks of rows */
 void product_depth(ProductPlan *p, bool open); /* the loops over depth */
 /* The state of a member of the group that has the result's own shape; NULL: it has another. */
 NodeState *product_result_member(const ProductPlan *p, int index);
-/* The width of stored panels along some label of the columns in anything that the group reads or
- * writes; 0: none. */
-int64_t product_forced_panel(ProductPlan *p);
+/* Does the group store something in panels of the product's columns? */
+bool product_stores_panels(const ProductPlan *p);
 bool product_stores_along_rows(ProductPlan *p);
 
 /* contract_operands.c */

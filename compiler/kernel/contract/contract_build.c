@@ -321,7 +321,7 @@ static void epilogue_by_bands(ProductPlan *p, int tile) {
 void product_epilogue(ProductPlan *p, int tile, const Index *columns) {
     if (p->band)
         epilogue_by_bands(p, tile);
-    else if (product_forced_panel(p))
+    else if (product_stores_panels(p))
         epilogue_by_panels(p, tile, columns);
     else
         epilogue_by_rows(p, tile, columns);

@@ -146,7 +146,7 @@ static bool dot_operand(ProductPlan *p, Operand *o, DotOperand *dot, Operand *fo
 }
 
 bool product_dots(ProductPlan *p, double store, double limit) {
-    if (!p->depth.count || product_forced_panel(p)) return false;
+    if (!p->depth.count || product_stores_panels(p)) return false;
     product_depth_of_dots(p);
     if (!choose_tile(p, store) || p->cost >= limit) return false;
     p->b = builder_new(p->l->program, p->arena);
