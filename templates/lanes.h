@@ -160,42 +160,42 @@ NN_INLINE nnv_bool nnv_below(int64_t n) {
 }
 
 /* ---- memory: lanes apart by a stride, at indices, or only the first n ---- */
-#define NN_VECTOR_MEMORY(T, S)                                                           \
-    NN_INLINE nnv_##T nnv_load_apart_##T(const S *p, int64_t stride) {                   \
-        nnv_##T v = nnv_splat_##T(0);                                                    \
-        NN_UNROLL for (int i = 0; i < NN_LANES; i++) NN_SET(v, i, p[i * stride]);        \
-        return v;                                                                        \
-    }                                                                                    \
-    NN_INLINE void nnv_store_strided_##T(S *p, int64_t stride, nnv_##T v) {              \
-        NN_UNROLL for (int i = 0; i < NN_LANES; i++) p[i * stride] = NN_GET(v, i);       \
-    }                                                                                    \
-    NN_INLINE nnv_##T nnv_load_apart_n_##T(const S *p, int64_t stride, int64_t n) {      \
-        nnv_##T v = nnv_splat_##T(0);                                                    \
-        for (int i = 0; i < NN_LANES && i < n; i++) NN_SET(v, i, p[i * stride]);         \
-        return v;                                                                        \
-    }                                                                                    \
-    NN_INLINE void nnv_store_strided_n_##T(S *p, int64_t stride, nnv_##T v, int64_t n) { \
-        for (int i = 0; i < NN_LANES && i < n; i++) p[i * stride] = NN_GET(v, i);        \
-    }                                                                                    \
-    NN_INLINE nnv_##T nnv_gather_##T(const S *p, nnv_i64 at) {                           \
-        nnv_##T v = nnv_splat_##T(0);                                                    \
-        NN_UNROLL for (int i = 0; i < NN_LANES; i++) NN_SET(v, i, p[NN_GET(at, i)]);     \
-        return v;                                                                        \
-    }                                                                                    \
-    NN_INLINE nnv_##T nnv_gather_n_##T(const S *p, nnv_i64 at, int64_t n) {              \
-        nnv_##T v = nnv_splat_##T(0);                                                    \
-        for (int i = 0; i < NN_LANES && i < n; i++) NN_SET(v, i, p[NN_GET(at, i)]);      \
-        return v;                                                                        \
-    }                                                                                    \
-    /* Lanes whose condition does not hold read nothing and are 0. */                    \
-    NN_INLINE nnv_##T nnv_gather_if_##T(const S *p, nnv_i64 at, nnv_bool c) {            \
-        nnv_##T v = nnv_splat_##T(0);                                                    \
-        NN_UNROLL for (int i = 0; i < NN_LANES; i++) if (NN_GET(c, i))                   \
-            NN_SET(v, i, p[NN_GET(at, i)]);                                              \
-        return v;                                                                        \
-    }                                                                                    \
-    NN_INLINE void nnv_scatter_n_##T(S *p, nnv_i64 at, nnv_##T v, int64_t n) {           \
-        for (int i = 0; i < NN_LANES && i < n; i++) p[NN_GET(at, i)] = NN_GET(v, i);     \
+#define NN_VECTOR_MEMORY(T, S)                                                         \
+    NN_INLINE nnv_##T nnv_load_apart_##T(const S *p, int64_t stride) {                 \
+        nnv_##T v = nnv_splat_##T(0);                                                  \
+        NN_UNROLL for (int i = 0; i < NN_LANES; i++) NN_SET(v, i, p[i * stride]);      \
+        return v;                                                                      \
+    }                                                                                  \
+    NN_INLINE void nnv_store_apart_##T(S *p, int64_t stride, nnv_##T v) {              \
+        NN_UNROLL for (int i = 0; i < NN_LANES; i++) p[i * stride] = NN_GET(v, i);     \
+    }                                                                                  \
+    NN_INLINE nnv_##T nnv_load_apart_n_##T(const S *p, int64_t stride, int64_t n) {    \
+        nnv_##T v = nnv_splat_##T(0);                                                  \
+        for (int i = 0; i < NN_LANES && i < n; i++) NN_SET(v, i, p[i * stride]);       \
+        return v;                                                                      \
+    }                                                                                  \
+    NN_INLINE void nnv_store_apart_n_##T(S *p, int64_t stride, nnv_##T v, int64_t n) { \
+        for (int i = 0; i < NN_LANES && i < n; i++) p[i * stride] = NN_GET(v, i);      \
+    }                                                                                  \
+    NN_INLINE nnv_##T nnv_gather_##T(const S *p, nnv_i64 at) {                         \
+        nnv_##T v = nnv_splat_##T(0);                                                  \
+        NN_UNROLL for (int i = 0; i < NN_LANES; i++) NN_SET(v, i, p[NN_GET(at, i)]);   \
+        return v;                                                                      \
+    }                                                                                  \
+    NN_INLINE nnv_##T nnv_gather_n_##T(const S *p, nnv_i64 at, int64_t n) {            \
+        nnv_##T v = nnv_splat_##T(0);                                                  \
+        for (int i = 0; i < NN_LANES && i < n; i++) NN_SET(v, i, p[NN_GET(at, i)]);    \
+        return v;                                                                      \
+    }                                                                                  \
+    /* Lanes whose condition does not hold read nothing and are 0. */                  \
+    NN_INLINE nnv_##T nnv_gather_if_##T(const S *p, nnv_i64 at, nnv_bool c) {          \
+        nnv_##T v = nnv_splat_##T(0);                                                  \
+        NN_UNROLL for (int i = 0; i < NN_LANES; i++) if (NN_GET(c, i))                 \
+            NN_SET(v, i, p[NN_GET(at, i)]);                                            \
+        return v;                                                                      \
+    }                                                                                  \
+    NN_INLINE void nnv_scatter_n_##T(S *p, nnv_i64 at, nnv_##T v, int64_t n) {         \
+        for (int i = 0; i < NN_LANES && i < n; i++) p[NN_GET(at, i)] = NN_GET(v, i);   \
     }
 #define NN_VECTOR_PARTIAL(T, S)                                      \
     NN_INLINE nnv_##T nnv_load_n_##T(const S *p, int64_t n) {        \
@@ -289,12 +289,45 @@ NN_INLINE nnv_f32 nnv_load_strided_n_f32(const float *p, int64_t stride, int64_t
 #endif
     return nnv_load_apart_n_f32(p, stride, n);
 }
-#define NN_VECTOR_STRIDED(T, S)                                                       \
-    NN_INLINE nnv_##T nnv_load_strided_##T(const S *p, int64_t stride) {              \
-        return nnv_load_apart_##T(p, stride);                                         \
-    }                                                                                 \
-    NN_INLINE nnv_##T nnv_load_strided_n_##T(const S *p, int64_t stride, int64_t n) { \
-        return nnv_load_apart_n_##T(p, stride, n);                                    \
+/* So are stores, where one instruction leaves the elements between alone. */
+NN_INLINE void nnv_store_strided_n_f32(float *p, int64_t stride, nnv_f32 v, int64_t n) {
+#if defined(NN_EVEN) && NN_LANES == 16
+    if (__builtin_constant_p(stride) && stride == 2) {
+        const uint16_t low = nn_mask16(2 * n - 1) & 0x5555, high = nn_mask16(2 * n - 17) & 0x5555;
+        __builtin_ia32_storeups512_mask(
+            p, __builtin_shufflevector(v, v, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7), low);
+        if (high)
+            __builtin_ia32_storeups512_mask(p + 16,
+                                            __builtin_shufflevector(v, v, 8, 8, 9, 9, 10, 10, 11,
+                                                                    11, 12, 12, 13, 13, 14, 14, 15,
+                                                                    15),
+                                            high);
+        return;
+    }
+#endif
+    nnv_store_apart_n_f32(p, stride, v, n);
+}
+NN_INLINE void nnv_store_strided_f32(float *p, int64_t stride, nnv_f32 v) {
+#if defined(NN_EVEN) && NN_LANES == 16
+    if (__builtin_constant_p(stride) && stride == 2) {
+        nnv_store_strided_n_f32(p, 2, v, NN_LANES);
+        return;
+    }
+#endif
+    nnv_store_apart_f32(p, stride, v);
+}
+#define NN_VECTOR_STRIDED(T, S)                                                          \
+    NN_INLINE nnv_##T nnv_load_strided_##T(const S *p, int64_t stride) {                 \
+        return nnv_load_apart_##T(p, stride);                                            \
+    }                                                                                    \
+    NN_INLINE nnv_##T nnv_load_strided_n_##T(const S *p, int64_t stride, int64_t n) {    \
+        return nnv_load_apart_n_##T(p, stride, n);                                       \
+    }                                                                                    \
+    NN_INLINE void nnv_store_strided_##T(S *p, int64_t stride, nnv_##T v) {              \
+        nnv_store_apart_##T(p, stride, v);                                               \
+    }                                                                                    \
+    NN_INLINE void nnv_store_strided_n_##T(S *p, int64_t stride, nnv_##T v, int64_t n) { \
+        nnv_store_apart_n_##T(p, stride, v, n);                                          \
     }
 NN_VECTOR_STRIDED(f64, double)
 NN_VECTOR_STRIDED(i64, int64_t)
@@ -462,6 +495,40 @@ NN_INTEGER(i32, int32_t, uint32_t)
 NN_INTEGER(i16, int16_t, uint32_t)
 NN_INTEGER(i8, int8_t, uint32_t)
 NN_INTEGER(u8, uint8_t, uint32_t)
+
+/* section: nnv_load_within_ */
+/* ---- loads of which only some lanes lie within a tensor ---- */
+/* Lane l is p[at + l] where begin <= l < end, and `other` elsewhere; nothing else is read, and p + at
+ * may lie outside. */
+#define NN_LOAD_WITHIN(T, S)                                                                  \
+    NN_INLINE nnv_##T nnv_load_within_##T(const S *p, int64_t at, int64_t begin, int64_t end, \
+                                          nnv_##T other) {                                    \
+        if (begin <= 0 && end >= NN_LANES) return nnv_load_##T(p + at);                       \
+        for (int64_t l = nn_max(begin, 0); l < nn_min(end, NN_LANES); l++)                    \
+            NN_SET(other, l, p[at + l]);                                                      \
+        return other;                                                                         \
+    }
+#if NN_LANES == 16
+NN_INLINE nnv_f32 nnv_load_within_f32(const float *p, int64_t at, int64_t begin, int64_t end,
+                                      nnv_f32 other) {
+    const uintptr_t from = (uintptr_t)p + (uintptr_t)at * sizeof *p;
+    const uint16_t mask = nn_mask16(end) & (uint16_t)~nn_mask16(begin);
+    return (nnv_f32)__builtin_ia32_loadups512_mask((const float *)from, other, mask);
+}
+#elif NN_LANES == 8
+NN_INLINE nnv_f32 nnv_load_within_f32(const float *p, int64_t at, int64_t begin, int64_t end,
+                                      nnv_f32 other) {
+    const uintptr_t from = (uintptr_t)p + (uintptr_t)at * sizeof *p;
+    const nnv_bool mask = nnv_below(end) & ~nnv_below(begin);
+    return nnv_select_f32(mask, (nnv_f32)__builtin_ia32_maskloadps256((const nnv_f32 *)from, mask),
+                          other);
+}
+#else
+NN_LOAD_WITHIN(f32, float)
+#endif
+NN_LOAD_WITHIN(f64, double)
+NN_LOAD_WITHIN(i64, int64_t)
+NN_LOAD_WITHIN(i32, int32_t)
 
 /* section: nnv_reduce_ */
 /* ---- horizontal reductions: halves are folded onto each other, so the tree is fixed ---- */

@@ -178,8 +178,35 @@ static const char *guarded(Writer *w, const Expr *e, bool vector) {
     return keep(w, e, vector, name);
 }
 
-/* The guard differs by lane: one test for the whole group, else lane by lane. */
+/* Memory side by side of which only the lanes from some one to some other are within the guard, as
+ * at the ends of a padded row; NULL: it is something else. */
+static const char *guarded_window(Writer *w, const Expr *e) {
+    const Expr *load = e->args[0];
+    if (load->kind != EXPR_LOAD || w->kernel->slots.data[load->slot].dtype != load->dtype)
+        return NULL;
+    if (load->dtype != DTYPE_F32 && load->dtype != DTYPE_F64 && load->dtype != DTYPE_I64 &&
+        load->dtype != DTYPE_I32)
+        return NULL;
+    const Dim *stride;
+    const Index *offset = slot_offset(w, load->slot, load->indices);
+    if (writer_motion(w, offset, &stride) != MOTION_STRIDE || !dim_is(stride, 1)) return NULL;
+    Window window;
+    if (!writer_guard_window(w, e->guard, &window)) return NULL;
+    const char *other = writer_vector(w, e->args[1]);
+    const char *name = writer_format(w, "x%d", w->next_temporary++);
+    writer_line(w, "nnv_%s %s = %s;", lane_name(e->dtype), name, other);
+    writer_line(w, "if (%s)", window.condition);
+    w->indent++;
+    writer_line(w, "%s = nnv_load_within_%s(%s, %s, %s, %s, %s);", name, lane_name(e->dtype),
+                w->slot_names[load->slot], writer_index(w, offset), window.begin, window.end, name);
+    w->indent--;
+    return keep(w, e, true, name);
+}
+
+/* The guard differs by lane: a window of them, one test for the whole group, else lane by lane. */
 static const char *guarded_lanes(Writer *w, const Expr *e) {
+    const char *window = guarded_window(w, e);
+    if (window) return window;
     const char *all = writer_guard_all_lanes(w, e->guard);
     if (!all) return by_lanes(w, e);
     Text before, lanes = text_new(w->arena);

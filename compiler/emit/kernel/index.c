@@ -186,6 +186,30 @@ const char *writer_guard_all_lanes(Writer *w, const Guard *guard) {
     return t.data;
 }
 
+bool writer_guard_window(Writer *w, const Guard *guard, Window *window) {
+    Text condition = text_new(w->arena);
+    const char *begin = "0", *end = writer_lane_count(w);
+    for (int i = 0; i < guard->count; i++) {
+        const Test *test = &guard->tests[i];
+        const Dim *stride;
+        Motion motion = writer_motion(w, test->value, &stride);
+        if (motion == MOTION_NONE) {
+            if (condition.length) text_append(&condition, " && ");
+            test_text(w, &condition, test);
+            continue;
+        }
+        if (motion == MOTION_OTHER || test->kind != TEST_RANGE || !dim_is(stride, 1)) return false;
+        const char *first = writer_index(w, test->value); /* in lane 0 */
+        if (test->lower)
+            begin =
+                writer_format(w, "nn_max(%s, %s - (%s))", begin, writer_dim(w, test->lower), first);
+        if (test->upper)
+            end = writer_format(w, "nn_min(%s, %s - (%s))", end, writer_dim(w, test->upper), first);
+    }
+    *window = (Window){condition.length ? condition.data : "1", begin, end};
+    return true;
+}
+
 const Index *slot_offset(Writer *w, int slot, const Index *const *indices) {
     const Slot *s = &w->kernel->slots.data[slot];
     return index_offset(w->indices, s->layout, &s->shape, indices);

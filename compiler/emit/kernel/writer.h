@@ -68,6 +68,12 @@ bool guard_varies(Writer *w, const Guard *guard);
 const char *writer_guard(Writer *w, const Guard *guard);
 /* A condition that implies the guard for all lanes of the group, or NULL. */
 const char *writer_guard_all_lanes(Writer *w, const Guard *guard);
+/* The lanes of a group where a guard holds, when they are those from `begin` to before `end` if
+ * `condition` holds and none otherwise; false: they are not a run. */
+typedef struct Window {
+    const char *condition, *begin, *end;
+} Window;
+bool writer_guard_window(Writer *w, const Guard *guard, Window *window);
 const Index *slot_offset(Writer *w, int slot, const Index *const *indices);
 
 /* ---- expr.c, vector.c ---- */
