@@ -444,7 +444,27 @@ NN_INLINE nnv_f64 nnv_minimum_f64(nnv_f64 a, nnv_f64 b) {
    nns_abs_i nns_abs_u nns_sign_i nns_sign_u nnv_maximum_i nnv_maximum_u nnv_minimum_i nnv_minimum_u
    nnv_floordiv_i nnv_floordiv_u nnv_mod_i nnv_mod_u nnv_abs_i nnv_abs_u nnv_sign_i nnv_sign_u */
 /* ---- integers: wrapping arithmetic, and division as in Python; x // 0 and x % 0 are 0 ---- */
-#define NN_INTEGER(T, S, U)                                                                       \
+/* Sums and products wrap: those of signed vectors are undefined where they overflow. */
+#if NN_LANES > 1
+#define NN_WRAPPING(T, V)                                 \
+    NN_INLINE nnv_##T nnv_add_##T(nnv_##T a, nnv_##T b) { \
+        return (nnv_##T)((nnv_##V)a + (nnv_##V)b);        \
+    }                                                     \
+    NN_INLINE nnv_##T nnv_sub_##T(nnv_##T a, nnv_##T b) { \
+        return (nnv_##T)((nnv_##V)a - (nnv_##V)b);        \
+    }                                                     \
+    NN_INLINE nnv_##T nnv_mul_##T(nnv_##T a, nnv_##T b) { \
+        return (nnv_##T)((nnv_##V)a * (nnv_##V)b);        \
+    }                                                     \
+    NN_INLINE nnv_##T nnv_neg_##T(nnv_##T a) { return (nnv_##T)(-(nnv_##V)a); }
+#else
+#define NN_WRAPPING(T, V)                                                             \
+    NN_INLINE nnv_##T nnv_add_##T(nnv_##T a, nnv_##T b) { return nns_add_##T(a, b); } \
+    NN_INLINE nnv_##T nnv_sub_##T(nnv_##T a, nnv_##T b) { return nns_sub_##T(a, b); } \
+    NN_INLINE nnv_##T nnv_mul_##T(nnv_##T a, nnv_##T b) { return nns_mul_##T(a, b); } \
+    NN_INLINE nnv_##T nnv_neg_##T(nnv_##T a) { return nns_neg_##T(a); }
+#endif
+#define NN_INTEGER(T, S, U, V)                                                                    \
     NN_INLINE S nns_maximum_##T(S a, S b) { return a > b ? a : b; }                               \
     NN_INLINE S nns_minimum_##T(S a, S b) { return a < b ? a : b; }                               \
     NN_INLINE nnv_##T nnv_maximum_##T(nnv_##T a, nnv_##T b) {                                     \
@@ -469,10 +489,7 @@ NN_INLINE nnv_f64 nnv_minimum_f64(nnv_f64 a, nnv_f64 b) {
     }                                                                                             \
     NN_INLINE S nns_abs_##T(S a) { return a < 0 ? nns_neg_##T(a) : a; }                           \
     NN_INLINE S nns_sign_##T(S a) { return (S)((a > 0) - (a < 0)); }                              \
-    NN_INLINE nnv_##T nnv_add_##T(nnv_##T a, nnv_##T b) { return (nnv_##T)(a + b); }              \
-    NN_INLINE nnv_##T nnv_sub_##T(nnv_##T a, nnv_##T b) { return (nnv_##T)(a - b); }              \
-    NN_INLINE nnv_##T nnv_mul_##T(nnv_##T a, nnv_##T b) { return (nnv_##T)(a * b); }              \
-    NN_INLINE nnv_##T nnv_neg_##T(nnv_##T a) { return (nnv_##T)(-a); }                            \
+    NN_WRAPPING(T, V)                                                                             \
     NN_INLINE nnv_##T nnv_floordiv_##T(nnv_##T a, nnv_##T b) {                                    \
         for (int i = 0; i < NN_LANES; i++)                                                        \
             NN_SET(a, i, nns_floordiv_##T(NN_GET(a, i), NN_GET(b, i)));                           \
@@ -490,11 +507,11 @@ NN_INLINE nnv_f64 nnv_minimum_f64(nnv_f64 a, nnv_f64 b) {
         return nnv_select_##T(nnv_gt_##T(a, zero), nnv_splat_##T(1),                              \
                               nnv_select_##T(nnv_lt_##T(a, zero), nnv_splat_##T((S)-1), zero));   \
     }
-NN_INTEGER(i64, int64_t, uint64_t)
-NN_INTEGER(i32, int32_t, uint32_t)
-NN_INTEGER(i16, int16_t, uint32_t)
-NN_INTEGER(i8, int8_t, uint32_t)
-NN_INTEGER(u8, uint8_t, uint32_t)
+NN_INTEGER(i64, int64_t, uint64_t, u64)
+NN_INTEGER(i32, int32_t, uint32_t, u32)
+NN_INTEGER(i16, int16_t, uint32_t, u16)
+NN_INTEGER(i8, int8_t, uint32_t, u8)
+NN_INTEGER(u8, uint8_t, uint32_t, u8)
 
 /* section: nnv_load_within_ */
 /* ---- loads of which only some lanes lie within a tensor ---- */

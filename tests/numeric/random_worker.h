@@ -48,7 +48,8 @@ static const RandomCompiler random_compilers[] = {
     /* And on the GPU of this machine, if it has one. */
     {"device", "nvcc -std=c++17 -O1 -arch=native -x cu -Xcompiler -fPIC", '3', false},
 };
-static const char *const random_targets[] = {"portable", "native", "c99"};
+/* x86-64-v3, where the processor has it: eight lanes, also where native has sixteen. */
+static const char *const random_targets[] = {"portable", "native", "c99", "v3"};
 enum {
     RANDOM_COMPILERS = sizeof random_compilers / sizeof *random_compilers,
     RANDOM_NOT_ROTATING = 3,
@@ -67,6 +68,15 @@ static inline int random_pass_settings(void) {
 }
 static inline const char *random_pass_setting(int i) {
     return i == 0 ? "all" : i == 1 ? "none" : simplify_passes[i - 2].name;
+}
+static inline const char *random_target_flags(const char *target) {
+    if (!strcmp(target, "native")) return " -march=native";
+    if (!strcmp(target, "c99")) return " -std=c99";
+#if defined(__x86_64__)
+    if (!strcmp(target, "v3") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return " -march=x86-64-v3";
+#endif
+    return "";
 }
 static inline RandomConfig random_config(int compiler, int target, int passes) {
     return (RandomConfig){&random_compilers[compiler % RANDOM_COMPILERS],
@@ -554,15 +564,13 @@ static inline bool worker_compile(Worker *w, const Program *program, const char 
     worker_write(arena_printf(w->arena, "%s/model.h", folder), &header);
     worker_write(arena_printf(w->arena, "%s/model.c", folder), &source);
     if (!w->config.compiler->command) return !w->failure;
-    char *command = arena_printf(w->arena,
-                                 "%s%s -DNN_FORK_WORK=1 -DNN_TEAM_WORK=1 -DNN_SHARE_WORK=1 "
-                                 "-DNN_BARRIER_WORK=0 -DNN_UPDATE_WORK=0 -shared "
-                                 "-fPIC -Wall -Wextra -Werror -Wno-unused-parameter -Wno-psabi "
-                                 "model.c -o model.so -lm",
-                                 w->config.compiler->command,
-                                 !strcmp(w->config.target, "native") ? " -march=native"
-                                 : c99                               ? " -std=c99"
-                                                                     : "");
+    char *command =
+        arena_printf(w->arena,
+                     "%s%s -DNN_FORK_WORK=1 -DNN_TEAM_WORK=1 -DNN_SHARE_WORK=1 "
+                     "-DNN_BARRIER_WORK=0 -DNN_UPDATE_WORK=0 -shared "
+                     "-fPIC -Wall -Wextra -Werror -Wno-unused-parameter -Wno-psabi "
+                     "model.c -o model.so -lm",
+                     w->config.compiler->command, random_target_flags(w->config.target));
     return worker_open(w, folder, command);
 }
 
