@@ -7,27 +7,43 @@
 
 #include <string.h>
 
-/* Words of C, C++ and the headers that generated files include. */
+/* Words of C, C++, CUDA and the headers that generated files include. */
 static const char reserved_words[] =
-    " BUFSIZ CLOCKS_PER_SEC DOMAIN EOF FILE HUGE_VAL HUGE_VALF HUGE_VALL I INFINITY "
-    "MATH_ERREXCEPT MATH_ERRNO MAXFLOAT MB_CUR_MAX M_1_PI M_2_PI M_2_SQRTPI M_E M_LN10 M_LN2 "
-    "M_LOG10E M_LOG2E M_PI M_PI_2 M_PI_4 M_SQRT1_2 M_SQRT2 NAN NN NNC NULL OVERFLOW PLOSS "
-    "PTRDIFF_MAX PTRDIFF_MIN RAND_MAX SIG_ATOMIC_MAX SIG_ATOMIC_MIN SING SIZE_MAX SNAN TLOSS "
-    "UNDERFLOW WCHAR_MAX WCHAR_MIN WINT_MAX WINT_MIN alignas alignof and and_eq asm assert auto "
-    "bitand bitor bool break case catch char char16_t char32_t char8_t class clock_t co_await "
-    "co_return co_yield compl concept const const_cast consteval constexpr constinit continue "
-    "ctx decltype default delete div_t do double double_t dynamic_cast else enum environ errno "
-    "explicit export extern false float float_t for friend goto i386 if inline int int16_t "
-    "int32_t int64_t int8_t int_fast16_t int_fast32_t int_fast64_t int_fast8_t int_least16_t "
-    "int_least32_t int_least64_t int_least8_t intmax_t intptr_t ldiv_t linux lldiv_t long main "
-    "math_errhandling max_align_t mutable namespace new nn nnc nns nnv noexcept not not_eq "
-    "nullptr nullptr_t off_t offsetof operator or or_eq pid_t private protected ptrdiff_t "
-    "public register reinterpret_cast requires restrict return seed short signed signgam size_t "
-    "sizeof ssize_t static static_assert static_cast stderr stdin stdout struct switch template "
-    "this thread_local throw time_t true try typedef typeid typename typeof uint16_t uint32_t "
-    "uint64_t uint8_t uint_fast16_t uint_fast32_t uint_fast64_t uint_fast8_t uint_least16_t "
-    "uint_least32_t uint_least64_t uint_least8_t uintmax_t uintptr_t union unix unsigned using "
-    "va_list virtual void volatile wchar_t while wint_t xor xor_eq ";
+    " AIO_PRIO_DELTA_MAX BC_BASE_MAX BC_DIM_MAX BC_SCALE_MAX BC_STRING_MAX BIG_ENDIAN BOOL_MAX "
+    "BOOL_WIDTH BUFSIZ BYTE_ORDER CHARCLASS_NAME_MAX CHAR_BIT CHAR_MAX CHAR_MIN CHAR_WIDTH "
+    "CLOCKS_PER_SEC COLL_WEIGHTS_MAX DELAYTIMER_MAX DLFO_EH_SEGMENT_TYPE DLFO_STRUCT_HAS_EH_COUNT "
+    "DLFO_STRUCT_HAS_EH_DBASE DOMAIN EOF EXIT_FAILURE EXIT_SUCCESS EXPR_NEST_MAX FD_SETSIZE FILE "
+    "FILENAME_MAX FOPEN_MAX HOST_NAME_MAX HUGE_VAL HUGE_VALF HUGE_VALL HUGE_VAL_F32 HUGE_VAL_F32X "
+    "HUGE_VAL_F64 HUGE_VAL_F64X I INFINITY IOV_MAX LINE_MAX LITTLE_ENDIAN LLONG_MAX LLONG_MIN "
+    "LLONG_WIDTH LM_ID_BASE LM_ID_NEWLM LOGIN_NAME_MAX LONG_BIT LONG_LONG_MAX LONG_LONG_MIN "
+    "LONG_MAX LONG_MIN LONG_WIDTH L_ctermid L_cuserid L_tmpnam MATH_ERREXCEPT MATH_ERRNO MAXFLOAT "
+    "MAX_CANON MAX_INPUT MB_CUR_MAX MB_LEN_MAX MQ_PRIO_MAX M_1_PI M_2_PI M_2_SQRTPI M_E M_LN10 "
+    "M_LN2 M_LOG10E M_LOG2E M_PI M_PI_2 M_PI_4 M_SQRT1_2 M_SQRT2 NAME_MAX NAN NFDBITS NGROUPS_MAX "
+    "NL_ARGMAX NL_LANGMAX NL_MSGMAX NL_NMAX NL_SETMAX NL_TEXTMAX NN NNC NULL NZERO OVERFLOW "
+    "PATH_MAX PDP_ENDIAN PIPE_BUF PLOSS PTHREAD_DESTRUCTOR_ITERATIONS PTHREAD_KEYS_MAX "
+    "PTHREAD_STACK_MIN PTRDIFF_MAX PTRDIFF_MIN PTRDIFF_WIDTH P_tmpdir RAND_MAX RENAME_EXCHANGE "
+    "RENAME_NOREPLACE RENAME_WHITEOUT RE_DUP_MAX RTSIG_MAX SCHAR_MAX SCHAR_MIN SCHAR_WIDTH "
+    "SEM_VALUE_MAX SHRT_MAX SHRT_MIN SHRT_WIDTH SIG_ATOMIC_MAX SIG_ATOMIC_MIN SIG_ATOMIC_WIDTH "
+    "SING SIZE_MAX SIZE_WIDTH SNAN SNANF SNANF32 SNANF32X SNANF64 SNANF64X SNANL SSIZE_MAX "
+    "TIMER_ABSTIME TIME_UTC TLOSS TMP_MAX TTY_NAME_MAX UCHAR_MAX UCHAR_WIDTH ULLONG_MAX "
+    "ULLONG_WIDTH ULONG_LONG_MAX ULONG_MAX ULONG_WIDTH UNDERFLOW USHRT_MAX USHRT_WIDTH WCHAR_MAX "
+    "WCHAR_MIN WCHAR_WIDTH WCONTINUED WEXITED WINT_MAX WINT_MIN WINT_WIDTH WNOHANG WNOWAIT "
+    "WORD_BIT WSTOPPED WUNTRACED XATTR_LIST_MAX XATTR_NAME_MAX XATTR_SIZE_MAX alignas alignof and "
+    "and_eq asm assert auto bitand bitor blockDim blockIdx bool break case catch char char16_t "
+    "char32_t char8_t class clock_t co_await co_return co_yield compl concept const const_cast "
+    "consteval constexpr constinit continue ctx decltype default delete div_t do double double_t "
+    "dynamic_cast else enum environ errno explicit export extern false float float_t for friend "
+    "goto gridDim i386 if inline int int16_t int32_t int64_t int8_t int_fast16_t int_fast32_t "
+    "int_fast64_t int_fast8_t int_least16_t int_least32_t int_least64_t int_least8_t intmax_t "
+    "intptr_t ldiv_t linux lldiv_t long main math_errhandling max_align_t mutable namespace new "
+    "nn nnc nns nnv noexcept not not_eq nullptr nullptr_t off_t offsetof operator or or_eq pid_t "
+    "private protected ptrdiff_t public register reinterpret_cast requires restrict return seed "
+    "short signed signgam size_t sizeof ssize_t static static_assert static_cast stderr stdin "
+    "stdout struct switch template this threadIdx thread_local throw time_t true try typedef "
+    "typeid typename typeof uint16_t uint32_t uint64_t uint8_t uint_fast16_t uint_fast32_t "
+    "uint_fast64_t uint_fast8_t uint_least16_t uint_least32_t uint_least64_t uint_least8_t "
+    "uintmax_t uintptr_t union unix unsigned using va_list virtual void volatile warpSize wchar_t "
+    "while wint_t xor xor_eq ";
 
 /* Mathematical functions, which exist with f and l at the end too. */
 static const char math_functions[] =
@@ -96,15 +112,19 @@ static bool ends_in(const char *text, size_t length, const char *end) {
     return length >= tail && !strncmp(text + length - tail, end, tail);
 }
 
-/* Whether C, C++ or a header that generated files include may use the name.  Underscores at its end
- * do not count, so that adding one is injective: int is int_, and int_ is int__. */
+/* Whether C, C++ or a header that generated files include may use the name (CUDA's headers include
+ * much, and have many macros).  Underscores at its end do not count, so that adding one is
+ * injective: int is int_, and int_ is int__. */
 static bool is_taken(const char *text, bool global) {
-    static const char *const beginnings[] = {"nn_", "nnc_", "nns_", "nnv_", "NN_", "NNC_", "FP_"};
+    static const char *const beginnings[] = {"nn_",  "nnc_", "nns_",  "nnv_",  "NN_",   "NNC_",
+                                             "FP_",  "M_",   "NV_",   "CU_",   "CUDA",  "ADJ_",
+                                             "MOD_", "STA_", "SEEK_", "RTLD_", "CLOCK_"};
     static const char *const ends[] = {"_MAX", "_MIN", "_C", "_WIDTH"};
     size_t length = strlen(text);
     if (text[0] == '_' && (text[1] == '_' || (text[1] >= 'A' && text[1] <= 'Z'))) return true;
     for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
         if (!strncmp(text, beginnings[i], strlen(beginnings[i]))) return true;
+    if (!strncmp(text, "cuda", 4) && text[4] >= 'A' && text[4] <= 'Z') return true;
     while (length > 1 && text[length - 1] == '_') length--;
     bool integer = !strncmp(text, "INT", 3) || !strncmp(text, "UINT", 4);
     for (size_t i = 0; integer && i < sizeof ends / sizeof *ends; i++)
