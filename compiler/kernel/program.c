@@ -427,6 +427,8 @@ static void lower_check(KernelProgram *program, KernelEntry *ke, const Check *ch
     const Graph *whole = ke->entry->graph;
     DimTable *dims = index_dims(program->indices);
     Graph *g = graph_new(arena, dims);
+    g->span = check->span;
+    if (check->argument) g->path = check->argument->text;
     /* The condition is a pure function of the arguments: copy its cone. */
     Node **copy = NEW_ARRAY(arena, (size_t)check->node->id + 1, Node *);
     bool *wanted = NEW_ARRAY(arena, (size_t)check->node->id + 1, bool);

@@ -73,23 +73,44 @@ for what in 'net_trunk_0_contract_.* net.nn:8,10,11' 'net_head_contract_mul net.
     grep -qx "$what" step || fail "no kernel $what in: $(cat step)"
 done
 
-# Of the examples: only the check of ids is nobody's line; the lines are there and hold code; every layer with weights has
-# a kernel, in inference, training and update.
+# A fresh value is named after its cell, at the line that declares it; a check of ids after its argument, at the line that
+# looks them up.
+cat >table.nn <<'END'
+module Table {
+    param scale: f32[8] = init.normal()
+    self.rows = nn.Embedding(5, 8)
+    def forward(self, ids: i64[N]) -> f32[N, 8] {
+        x = self.rows(ids)
+        return x * self.scale
+    }
+}
+export Table() as table
+END
+"$NNC" table.nn -o table.cu || exit 1
+kernels_of table.cu table_cuda_init >init
+grep -q '^scale_.* table.nn:2$' init && grep -q '^rows_weight_.* table.nn:3$' init && [ "$(wc -l <init)" = 2 ] || fail "init: $(cat init)"
+kernels_of table.cu table_cuda >inference
+[ "$(head -1 inference)" = 'ids_any table.nn:5' ] || fail "the check of ids: $(cat inference)"
+
+# Of the examples: every kernel has lines, which are there and hold code; every layer with weights has a kernel, in
+# inference, training and update; and its weights have one for fresh values.
 example() { # file, entries, layers
-    local model=$SOURCE_DIR/examples/$1.nn entry layer line
+    local model=$SOURCE_DIR/examples/$1.nn entry layer line wanted
     "$NNC" "$model" -o "$1.cu" || exit 1
     for entry in $2; do
+        wanted=$3
+        case $entry in *_init) wanted= && for layer in $3; do wanted="$wanted ${layer}_weight"; done ;; esac
         kernels_of "$1.cu" "$entry" >list
         [ -s list ] || fail "$1: no kernels of $entry"
-        grep ' -$\|^none$' list | grep -vx 'any -' && fail "$1, $entry: these have no lines"
+        grep ' -$\|^none$' list && fail "$1, $entry: these have no lines"
         for line in $(sed 's/.*://; s/,/ /g' list | grep '^[0-9]' | tr ' ' '\n' | sort -un); do
             sed -n "${line}p" "$model" | grep -q '^ *[^ #]' || fail "$1, $entry: there is nothing in line $line"
         done
-        for layer in $3; do grep -q "^[a-z_]*${layer}_" list || fail "$1, $entry: no kernel of $layer"; done
+        for layer in $wanted; do grep -q "^[a-z_]*${layer}_" list || fail "$1, $entry: no kernel of $layer"; done
     done
 }
-example fashion_mnist "fashion_mnist_cuda FashionMnist_cuda_step FashionMnist_cuda_eval" \
+example fashion_mnist "fashion_mnist_cuda fashion_mnist_cuda_init FashionMnist_cuda_step FashionMnist_cuda_eval" \
     "model_linear_relu_stack_0 model_linear_relu_stack_2 model_linear_relu_stack_4"
-example lenet "lenet_cuda LeNet_cuda_step" "conv1 conv2 fc1 fc2 fc3"
-example custom "Regression_cuda_step" "net_norm net_fc"
+example lenet "lenet_cuda lenet_cuda_init LeNet_cuda_step" "conv1 conv2 fc1 fc2 fc3"
+example custom "Regression_cuda_step Regression_cuda_init" "net_norm net_fc"
 exit $failed

@@ -96,7 +96,11 @@ static void build(Lowerer *lw, Root *root, EntryKind kind, const char *name, boo
         lw->init_cell = c;
         random_begin_cell(lw, c);
         cell_refresh(lw, c);
+        const int first = g->nodes.count;
         Node *node = c->current ? c->current : initial_value(lw, c);
+        /* What is not the work of a module is that of the cell: kernels have their names of it. */
+        for (int k = first; k < g->nodes.count; k++)
+            if (!*g->nodes.data[k]->path) g->nodes.data[k]->path = c->cell->name->text;
         lw->init_cell = before;
         c->current = node;
         if (!node) continue;
