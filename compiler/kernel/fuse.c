@@ -14,6 +14,7 @@ enum {
     COST_SHARED = 4,
     COST_REPEATED = 12,
     ROUNDS = 8,
+    PLACES_MAX = 4,
     DEPTH_MAX = 100
 };
 
@@ -265,6 +266,75 @@ static void mark_stored(Lowering *l) {
     }
 }
 
+/* ---- values that one kernel would compute at many indices ---- */
+
+/* The indices at which the readers of a node want it, as hashes of the views between; more than
+ * PLACES_MAX are many. */
+typedef struct Places {
+    uint64_t at[PLACES_MAX + 1];
+    int count;
+} Places;
+
+static uint64_t mix(uint64_t hash, uint64_t word) {
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+    return hash ^ hash >> 29;
+}
+
+static uint64_t mix_dims(uint64_t hash, const Shape *shape) {
+    hash = mix(hash, (uint64_t)shape->rank);
+    for (int i = 0; i < shape->rank; i++) hash = mix(hash, (uintptr_t)shape->dims[i]);
+    return hash;
+}
+
+/* Where the reader n at `place` wants its input number k.  Views of equal effect move alike. */
+static uint64_t moved(const Node *n, int k, uint64_t place) {
+    const Shape *from = &n->inputs[k]->type.shape;
+    place = op_is_view(n->op) ? mix(place, (uint64_t)n->op + 1) : place;
+    switch ((int)n->op) {
+    case OP_RESHAPE: return mix_dims(mix_dims(place, from), &n->type.shape);
+    case OP_PERMUTE:
+        for (int i = 0; i < from->rank; i++) place = mix(place, (uint64_t)n->attr.axes[i]);
+        return place;
+    case OP_EXPAND:
+        for (int i = 0; i < from->rank; i++) place = mix(place, (uint64_t)n->attr.axes[i]);
+        return mix_dims(mix_dims(place, from), &n->type.shape);
+    case OP_SLICE:
+        for (int i = 0; i < from->rank; i++)
+            place = mix(mix(place, (uintptr_t)n->attr.slice->begin[i]),
+                        (uint64_t)n->attr.slice->step[i]);
+        return place;
+    default: return op_is_view(n->op) ? mix(mix(place, (uint64_t)n->id), (uint64_t)k) : place;
+    }
+}
+
+static void add_place(Places *p, uint64_t place) {
+    for (int i = 0; i < p->count; i++)
+        if (p->at[i] == place) return;
+    if (p->count <= PLACES_MAX) p->at[p->count++] = place;
+}
+
+/* Shifted copies of shifted copies: computed again at every index, work and text would grow with
+ * the power of their depth.  Readers come before what they read. */
+static void store_spread(Lowering *l) {
+    Graph *g = l->graph;
+    Places *places = NEW_ARRAY(l->arena, (size_t)l->state_count, Places);
+    for (int i = g->nodes.count - 1; i >= 0; i--) {
+        Node *n = g->nodes.data[i];
+        NodeState *s = lowering_state(l, n);
+        Places *own = &places[n->id];
+        if (!s->live) continue;
+        bool computes = op_is_elementwise(n->op) || n->op == OP_CAST || n->op == OP_CONCAT;
+        if (!s->stored && own->count > PLACES_MAX && s->cost >= COST_REPEATED && computes) {
+            s->stored = s->spread = true;
+            s->kept = "it is read at many places, and is dearer to compute again than to load";
+        }
+        if (s->stored || !own->count) *own = (Places){.count = 1};
+        for (int k = 0; k < n->input_count; k++)
+            for (int p = 0; p < own->count; p++)
+                add_place(&places[n->inputs[k]->id], moved(n, k, own->at[p]));
+    }
+}
+
 /* ---- reads ---- */
 
 static void reads(Lowering *l, Node *n, ReadVisit visit, void *user, int stamp) {
@@ -364,6 +434,7 @@ static bool legal(Lowering *l, Group *g, Node *n) {
     const Index *full[SHAPE_MAX_RANK], *row[SHAPE_MAX_RANK];
     int rows;
     Gen *gen = gen_new_dry(l, g, trial, full, row, &rows);
+    gen->joining = n;
     for (int i = 0; i < g->members.count; i++) {
         Node *m = g->members.data[i];
         if (g->kind == GROUP_CONTRACT && !shape_equal(&m->type.shape, &g->space)) continue;
@@ -634,6 +705,7 @@ static bool store_shared(Lowering *l) {
 
 void fuse_decide(Lowering *l) {
     mark_stored(l);
+    store_spread(l);
     int remarks = l->program->remarks.count;
     for (int round = 0;; round++) {
         l->groups.count = 0;

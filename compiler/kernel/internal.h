@@ -147,6 +147,8 @@ typedef struct NodeState {
     int depth;                /* of the expression that is computed where it is read */
     VECTOR(Group *) readers;  /* LOOPS groups of at most its rank that read it */
     bool cut;                 /* stored to bound the depth: a kernel that no other node joins */
+    bool spread;              /* stored because many places read it: no kernel computes it away
+                               * from its own index */
     const char *kept;         /* why it is stored, where its class does not say; for remarks */
 } NodeState;
 
@@ -231,10 +233,11 @@ struct Gen {
     Builder *b;
     Lowering *l;
     Group *group;
-    const Guard *guard; /* holds for all loads that are being generated */
-    Memo *memo[64];     /* by node id, modulo */
-    bool illegal;       /* a member was read where it is not available */
-    bool dry;           /* ask only: members count as available at their own index */
+    const Guard *guard;  /* holds for all loads that are being generated */
+    Memo *memo[64];      /* by node id, modulo */
+    bool illegal;        /* a member was read where it is not available */
+    const Node *joining; /* dry: a node that asks to join the group */
+    bool dry;            /* ask only: members count as available at their own index */
     bool pure; /* expressions only: no registers, so that an index shows on what it depends */
     const Index *const *space;      /* dry: the current point of the group's space */
     VECTOR(const Cell *) elsewhere; /* dry: cells read at another point than `space` */

@@ -432,6 +432,7 @@ const Expr *gen_value(Gen *g, const Node *n, const Index *const *indices) {
     if (s->stored && s->group == g->group && g->group) {
         /* A member away from its own index: what is no reduction and no anchor is
          * computed again. */
+        if (g->joining && g->joining != n && s->spread) g->illegal = true;
         follow = g->group->kind == GROUP_LOOPS ? !node_is_reduction(n)
                                                : n != g->group->anchor && n->op != OP_PROJ;
         if (!follow && g->place && n == g->group->anchor) {
