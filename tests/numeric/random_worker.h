@@ -31,6 +31,9 @@ typedef struct RandomCompiler {
     char level; /* of the optimization that the emitted text asks gcc for */
     bool sanitized;
 } RandomCompiler;
+#define SHIM_COMPILER                                                                      \
+    "g++ -std=c++17 -O1 -fno-strict-aliasing -fno-gnu-unique -fPIC -Wall -Wextra -Werror " \
+    "-Wno-psabi -I" SOURCE_DIR "/tests/cuda/shim"
 static const RandomCompiler random_compilers[] = {
     {"gcc-O0", "gcc -O0", '0', false},
     {"gcc-sanitized", "gcc -O0 -fsanitize=address,undefined -fno-sanitize-recover=all", '0', true},
@@ -41,10 +44,8 @@ static const RandomCompiler random_compilers[] = {
     /* Not in the rotation.  Emits only: what passes do is interpreted. */
     {"none", NULL, '3', false},
     /* CUDA on the shim (tests/cuda/shim), by two orders of the threads. */
-    {"shim",
-     "g++ -std=c++17 -O1 -fno-strict-aliasing -fno-gnu-unique -fPIC -Wall -Wextra -Werror "
-     "-Wno-psabi -I" SOURCE_DIR "/tests/cuda/shim",
-     '3', false},
+    {"shim", SHIM_COMPILER, '3', false},
+    {"shim-sanitized", SHIM_COMPILER " -fsanitize=address -O0", '3', true},
     /* And on the GPU of this machine, if it has one. */
     {"device", "nvcc -std=c++17 -O1 -arch=native -x cu -Xcompiler -fPIC", '3', false},
 };
@@ -52,7 +53,7 @@ static const RandomCompiler random_compilers[] = {
 static const char *const random_targets[] = {"portable", "native", "c99", "v3"};
 enum {
     RANDOM_COMPILERS = sizeof random_compilers / sizeof *random_compilers,
-    RANDOM_NOT_ROTATING = 3,
+    RANDOM_NOT_ROTATING = 4,
     RANDOM_ROTATING = RANDOM_COMPILERS - RANDOM_NOT_ROTATING,
     RANDOM_TARGETS = sizeof random_targets / sizeof *random_targets
 };
@@ -233,7 +234,7 @@ static inline size_t worker_bytes(const Tensor *t) {
 
 static inline bool worker_on_gpu(const Worker *w) {
     const char *name = w->config.compiler->name;
-    return !strcmp(name, "shim") || !strcmp(name, "device");
+    return !strncmp(name, "shim", strlen("shim")) || !strcmp(name, "device");
 }
 
 /* ---- one root ---- */
