@@ -513,8 +513,11 @@ NN_INTEGER(i16, int16_t, uint32_t, u16)
 NN_INTEGER(i8, int8_t, uint32_t, u8)
 NN_INTEGER(u8, uint8_t, uint32_t, u8)
 
-/* section: nnv_load_within_ */
-/* ---- loads of which only some lanes lie within a tensor ---- */
+/* section: nnv_load_within_ nnv_within */
+/* ---- lanes of which only those from some one to some other lie within a tensor ---- */
+NN_INLINE nnv_bool nnv_within(int64_t begin, int64_t end) {
+    return nnv_below(end) & ~nnv_below(begin);
+}
 /* Lane l is p[at + l] where begin <= l < end, and `other` elsewhere; nothing else is read, and p + at
  * may lie outside. */
 #define NN_LOAD_WITHIN(T, S)                                                                  \
@@ -536,7 +539,7 @@ NN_INLINE nnv_f32 nnv_load_within_f32(const float *p, int64_t at, int64_t begin,
 NN_INLINE nnv_f32 nnv_load_within_f32(const float *p, int64_t at, int64_t begin, int64_t end,
                                       nnv_f32 other) {
     const uintptr_t from = (uintptr_t)p + (uintptr_t)at * sizeof *p;
-    const nnv_bool mask = nnv_below(end) & ~nnv_below(begin);
+    const nnv_bool mask = nnv_within(begin, end);
     return nnv_select_f32(mask, (nnv_f32)__builtin_ia32_maskloadps256((const nnv_f32 *)from, mask),
                           other);
 }

@@ -9,20 +9,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A symbol is taken for SYMBOL_HINT.  What is left of it after some strides, a quotient, is not
+ * taken for fewer than QUOTIENT_HINT: the shapes that a program meets are larger than a guess for
+ * all of them can be. */
+enum { QUOTIENT_HINT = 8 };
+
+static int64_t atom_hint(const DimAtom *a) {
+    if (a->kind == DIM_ATOM_SYMBOL) return SYMBOL_HINT;
+    int64_t left = dim_hint(a->left), right = dim_hint(a->right);
+    if (a->kind == DIM_ATOM_MAX) return left > right ? left : right;
+    return left / right > QUOTIENT_HINT ? left / right : QUOTIENT_HINT;
+}
+
 int64_t dim_hint(const Dim *d) {
-    int64_t symbols[256], value;
-    if (dim_is_const(d, &value)) return value;
-    for (int i = 0; i < 256; i++) symbols[i] = SYMBOL_HINT;
-    int64_t lower, upper;
+    int64_t lower, upper, sum = 0;
+    if (dim_is_const(d, &sum)) return sum;
     dim_bounds(d, &lower, &upper);
     if (upper < SYMBOL_HINT) return upper > 0 ? upper : 1;
-    for (int t = 0; t < d->term_count; t++)
-        for (int f = 0; f < d->terms[t].factor_count; f++) {
-            const DimAtom *a = d->terms[t].factors[f].atom;
-            if (a->kind == DIM_ATOM_SYMBOL && a->symbol->index >= 256) return SYMBOL_HINT;
-            if (a->kind != DIM_ATOM_SYMBOL) return SYMBOL_HINT;
-        }
-    return dim_evaluate(d, symbols, &value) && value > 0 ? value : 1;
+    sum = 0;
+    for (int t = 0; t < d->term_count; t++) {
+        int64_t product = d->terms[t].coefficient;
+        for (int f = 0; f < d->terms[t].factor_count; f++)
+            for (int k = 0; k < d->terms[t].factors[f].power; k++)
+                if (!checked_mul(product, atom_hint(d->terms[t].factors[f].atom), &product))
+                    return INT32_MAX;
+        if (!checked_add(sum, product, &sum)) return INT32_MAX;
+    }
+    return sum > 0 ? sum : 1;
 }
 
 NodeState *lowering_state(Lowering *l, const Node *n) {

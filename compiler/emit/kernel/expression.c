@@ -178,28 +178,57 @@ static const char *guarded(Writer *w, const Expr *e, bool vector) {
     return keep(w, e, vector, name);
 }
 
-/* Memory side by side of which only the lanes from some one to some other are within the guard, as
- * at the ends of a padded row; NULL: it is something else. */
-static const char *guarded_window(Writer *w, const Expr *e) {
-    const Expr *load = e->args[0];
+/* May it be computed where the guard does not hold? */
+static bool reads_nothing(const Expr *e) {
+    if (e->kind == EXPR_LOAD || e->kind == EXPR_GUARD) return false;
+    for (int i = 0; i < e->arg_count; i++)
+        if (!reads_nothing(e->args[i])) return false;
+    return !e->index;
+}
+
+/* Memory side by side, as a call; NULL: it is something else. */
+static const char *load_within(Writer *w, const Expr *load, const Window *window,
+                               const char *other) {
     if (load->kind != EXPR_LOAD || w->kernel->slots.data[load->slot].dtype != load->dtype)
-        return NULL;
-    if (load->dtype != DTYPE_F32 && load->dtype != DTYPE_F64 && load->dtype != DTYPE_I64 &&
-        load->dtype != DTYPE_I32)
         return NULL;
     const Dim *stride;
     const Index *offset = slot_offset(w, load->slot, load->indices);
     if (writer_motion(w, offset, &stride) != MOTION_STRIDE || !dim_is(stride, 1)) return NULL;
+    return writer_format(w, "nnv_load_within_%s(%s, %s, %s, %s, %s)", lane_name(load->dtype),
+                         w->slot_names[load->slot], writer_index(w, offset), window->begin,
+                         window->end, other);
+}
+
+/* Lanes of which those from some one to some other are within the guard, as at the ends of a padded
+ * row: a load of neighbours, a value that all share, or one that reads nothing.  NULL: it is
+ * something else. */
+static const char *guarded_window(Writer *w, const Expr *e) {
+    const Expr *value = e->args[0];
+    if (e->dtype != DTYPE_F32 && e->dtype != DTYPE_F64 && e->dtype != DTYPE_I64 &&
+        e->dtype != DTYPE_I32)
+        return NULL;
     Window window;
     if (!writer_guard_window(w, e->guard, &window)) return NULL;
-    const char *other = writer_vector(w, e->args[1]);
-    const char *name = writer_format(w, "x%d", w->next_temporary++);
+    const char *name = writer_format(w, "x%d", w->next_temporary);
+    const char *load = load_within(w, value, &window, name);
+    bool shared = !expr_varies(w, value), pure = reads_nothing(value);
+    if (!load && !shared && !pure) return NULL;
+    w->next_temporary++;
+    Text before = {0};
+    const char *other = writer_vector(w, e->args[1]), *text = load;
+    if (!load)
+        text =
+            writer_format(w, "nnv_select_%s(nnv_within(%s, %s), %s, %s)", lane_name(e->dtype),
+                          window.begin, window.end, separately(w, value, true, &before, 1), name);
     writer_line(w, "nnv_%s %s = %s;", lane_name(e->dtype), name, other);
-    writer_line(w, "if (%s)", window.condition);
+    /* What is read is within the tensor if some lane's is. */
+    writer_line(w, "if (%s%s) {", window.condition,
+                load || pure ? "" : writer_format(w, " && %s < %s", window.begin, window.end));
+    text_append(w->out, before.length ? before.data : "");
     w->indent++;
-    writer_line(w, "%s = nnv_load_within_%s(%s, %s, %s, %s, %s);", name, lane_name(e->dtype),
-                w->slot_names[load->slot], writer_index(w, offset), window.begin, window.end, name);
+    writer_line(w, "%s = %s;", name, text);
     w->indent--;
+    writer_line(w, "}");
     return keep(w, e, true, name);
 }
 

@@ -23,6 +23,8 @@ enum {
     LOOPS_MAX = 512,         /* products of at most this many multiplications are plain loops */
 };
 
+/* What vectors along an unknown extent are taken to cost, of what whole ones do. */
+static const double unknown_columns = 1.5;
 /* Where two ways cost about the same, that of the usual leaf has less code. */
 static const double dots_worth = 0.6;
 
@@ -290,7 +292,7 @@ static ProductPlan *product_new(Lowering *l, Group *group, Sides sides, Arena *a
     int64_t product = 1, e;
     int split = s.depth.count;
     while (split > 0 && dim_is_const(s.depth.extent[split - 1], &e) && e > 0 &&
-           product * e <= DEPTH_TABLE_MAX)
+           product * e <= DEPTH_CALL_MAX)
         product *= e, split--;
     if (split == s.depth.count && split > 0) split--;
     for (int i = 0; i < s.depth.count; i++)
@@ -407,6 +409,9 @@ static double cutting_cost(const ProductPlan *p, const Cutting *c) {
     double last = columns - (panels - 1) * (double)c->step;
     double cycles = leaf_cycles(rows, blocks((double)c->step, VECTOR_HINT)) * (panels - 1) +
                     leaf_cycles(rows, blocks(last, VECTOR_HINT));
+    /* Vectors of an extent that only a call knows may be partial ones, as those of a small batch. */
+    int64_t known;
+    if (!dim_is_const(p->column_total, &known)) cycles *= unknown_columns;
     double cost = outer * depth * cycles + outer * calls * panels * row_blocks * 60;
     cost += outer * rows * columns * c->store;
     cost += outer * panels * rows * c->rows;

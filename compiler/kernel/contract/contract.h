@@ -7,7 +7,8 @@
 
 enum {
     TURN = 16,              /* block of a copy that is contiguous along the outer loop's axis */
-    DEPTH_TABLE_MAX = 4096, /* depth of one leaf call whose offsets are tables */
+    DEPTH_TABLE_MAX = 4096, /* entries of a constant table of offsets */
+    DEPTH_CALL_MAX = 16384, /* depth of one leaf call whose offsets are tables */
 };
 
 /* A list of labels and the shape that they span. */

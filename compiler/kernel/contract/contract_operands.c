@@ -130,6 +130,7 @@ void product_operand(ProductPlan *p, Operand *o) {
     o->turned = false;
     o->path = OPERAND_VALUES;
     if (!offset) return;
+    int64_t known;
     const Dim *stride = product_stride_along(p, offset, is_row ? p->row_axis : p->column_axis);
     if (stride && (dim_is(stride, 0) || dim_is(stride, 1))) {
         o->pack_cost = 0.2;
@@ -137,6 +138,9 @@ void product_operand(ProductPlan *p, Operand *o) {
                dim_is(stride, 1)) {
         o->turned = true;
         o->pack_cost = 1.2;
+    } else if (!is_row && !product_stride_along(p, offset, p->column_axis) &&
+               !dim_is_const(p->column_total, &known)) {
+        o->pack_cost = 16; /* lane by lane, with divisions by what only a call knows */
     }
     bool direct = operand_direct(p, o, offset);
     if (direct && !prefers_copy(p, o)) {
