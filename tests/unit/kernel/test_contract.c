@@ -76,6 +76,36 @@ static void test_vectors_along_the_depth(void **state) {
     arena_free(a);
 }
 
+/* A convolution of images whose size only a call knows: padding keeps the rows of the image,
+ * channels (which are known) are the columns, and the depth is one call of the leaf. */
+static void test_images_of_unknown_size(void **state) {
+    (void)state;
+    Arena *a = arena_new();
+    KernelProgram *p = kernels_of(
+        a,
+        "root m train {\n entry train e symbol=e {\n dims N in 1..100000, H in 1..100000, W in "
+        "1..100000\n"
+        "%0: f32[N, 512, (H + 31)//32, (W + 31)//32] = input x\n %6: f32 = const 0\n"
+        "%1: f32[N, 512, (H + 31)//32 + 2, (W + 31)//32 + 2] = pad %0, %6 low=[0, 0, 1, 1] "
+        "high=[0, 0, 1, 1]\n"
+        "%2: f32[N, 512, (H + 31)//32, (W + 31)//32 + 2, 3] = unfold %1 axis=2 size=3 stride=1 "
+        "dilation=1\n"
+        "%3: f32[N, 512, (H + 31)//32, (W + 31)//32, 3, 3] = unfold %2 axis=3 size=3 stride=1 "
+        "dilation=1\n"
+        "%4: f32[512, 512, 3, 3] = input w\n"
+        "%5: f32[N, 512, (H + 31)//32, (W + 31)//32] = contract %3, %4 labels=abcdef,gbef->agcd\n"
+        "return r=%5\n }\n}\n");
+    const KernelEntry *e = entry_of(p, 0);
+    assert_int_equal(e->steps.count, 2);
+    const char *pad = printed_kernel(a, e->steps.data[0]->kernel);
+    assert_null(strstr(pad, "%"));
+    assert_non_null(strstr(contractions(p), "columns packed scratch, rows by offsets"));
+    const char *product = printed_kernel(a, e->steps.data[1]->kernel);
+    assert_int_equal(occurrences(product, "mma.f32"), 1);
+    assert_null(strstr(product, " depth 9 "));
+    arena_free(a);
+}
+
 /* With one sample: the gradient of w is an outer product and that of x runs along w as it lies;
  * neither copies an operand or goes by way of the leaf. */
 static void test_one_sample(void **state) {
@@ -208,6 +238,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear_in_all_directions),
         cmocka_unit_test(test_vectors_along_the_depth),
+        cmocka_unit_test(test_images_of_unknown_size),
         cmocka_unit_test(test_one_sample),
         cmocka_unit_test(test_optimizer_state_follows_its_parameter),
         cmocka_unit_test(test_gathered_table_is_not_packed),
