@@ -130,12 +130,17 @@ static inline int nn_wait(nnc_cuda_context *ctx) {
     if (!ctx->device_error) nn_good(ctx, cudaStreamSynchronize(nn_stream(ctx)));
     return nn_status(ctx);
 }
+static inline int nn_no_control(nnc_cuda_context *ctx) {
+    return nn_fail(ctx, NNC_E_WORKSPACE, "control: the region is missing");
+}
 static inline int nn_copy(nnc_cuda_context *ctx, void *to, const void *from, size_t bytes) {
+    if (!ctx->control) return nn_no_control(ctx);
     nn_begin(ctx);
     nn_give(ctx, to, from, bytes);
     return nn_wait(ctx);
 }
 static inline int nn_clear(nnc_cuda_context *ctx, void *to, size_t bytes) {
+    if (!ctx->control) return nn_no_control(ctx);
     nn_begin(ctx);
     nn_zero(ctx, to, bytes);
     return nn_wait(ctx);

@@ -156,9 +156,28 @@ static void test_misuse() {
     void *const control = m.ctx.control;
     m.ctx.control = nullptr;
     CHECK(net_cuda(&m.ctx, 4, inputs, out) == NNC_E_WORKSPACE && strstr(m.ctx.message, "control"));
+    m.ctx.message = nullptr;
+    CHECK(net_cuda_wait(&m.ctx) == NNC_E_WORKSPACE && strstr(m.ctx.message, "control"));
+    float bias[33];
+    m.ctx.message = nullptr;
+    CHECK(m.table->get(&m.ctx, 1, bias, sizeof bias) == NNC_E_WORKSPACE &&
+          strstr(m.ctx.message, "control"));
+    CHECK(m.table->set(&m.ctx, 1, bias, sizeof bias) == NNC_E_WORKSPACE);
     m.ctx.control = (char *)control + 1;
     CHECK(net_cuda(&m.ctx, 4, inputs, out) == NNC_E_ARGUMENT);
     m.ctx.control = control;
+    CHECK(net_cuda(&m.ctx, 4, inputs, nullptr) == NNC_E_ARGUMENT &&
+          strstr(m.ctx.message, "output is NULL"));
+    m.ctx.weights_bytes--;
+    CHECK(net_cuda(&m.ctx, 4, inputs, out) == NNC_E_WORKSPACE && strstr(m.ctx.message, "weights"));
+    m.ctx.weights_bytes++;
+    m.ctx.weights = (char *)m.ctx.weights + 4;
+    CHECK(net_cuda(&m.ctx, 4, inputs, out) == NNC_E_ARGUMENT && strstr(m.ctx.message, "aligned"));
+    m.ctx.weights = (char *)m.ctx.weights - 4;
+    CHECK(m.table->get(&m.ctx, 0, out, 3) == NNC_E_ARGUMENT);
+    CHECK(m.table->set(&m.ctx, -1, out, 4) == NNC_E_ARGUMENT);
+    CHECK(m.table->wait(nullptr) == NNC_E_ARGUMENT);
+    m.table->close(nullptr);
     CHECK(net_cuda(&m.ctx, 4, inputs, out) == NNC_OK);
 }
 

@@ -422,7 +422,8 @@ void cuda_root(SourceWriter *w, const RootPlan *root) {
     write_reasons(w, root, prefix);
     source_line(w, 0, "int %s_wait(nnc_cuda_context *ctx) {", prefix);
     source_line(w, 1, "uint64_t refused;");
-    source_line(w, 1, "if (!ctx || !ctx->control) return NNC_E_ARGUMENT;");
+    source_line(w, 1, "if (!ctx) return NNC_E_ARGUMENT;");
+    source_line(w, 1, "if (!ctx->control) return nn_no_control(ctx);");
     source_line(w, 1, "const int code = nn_wait_refused(ctx, &refused);");
     source_line(w, 1, "if (code || !refused) return code;");
     source_line(w, 1, "return nn_fail(ctx, NNC_E_RANGE, nn_reason_%s(refused));", prefix);
