@@ -461,7 +461,7 @@ static int check_cuda(Compilation *c) {
                               "not go with it; a binary for a GPU is --emit=exe --device=cuda");
     if (c->line->given[OPTION_INSTRUMENT])
         return options_misuse(c->line, "--instrument does not go with --target=cuda");
-    return read_graph(c);
+    return 0;
 }
 
 static int check_architecture(const Compilation *c) {
@@ -479,9 +479,12 @@ static int read_target(Compilation *c) {
     if (cuda && name && strcmp(name, "cuda"))
         return options_misuse(c->line, "CUDA code and --target=%s do not go together", name);
     if (cuda) name = "cuda";
-    int status =
-        options_want_gpu(c->line, (name && !strcmp(name, "cuda")) ||
-                                      (c->kinds & EMIT_EXE && c->line->given[OPTION_DEVICE]));
+    int status = read_graph(c);
+    if (status) return status;
+    if (c->no_graph && (!name || strcmp(name, "cuda")))
+        return options_misuse(c->line, "--cuda-graph=off is for CUDA code (--target=cuda)");
+    status = options_want_gpu(c->line, (name && !strcmp(name, "cuda")) ||
+                                           (c->kinds & EMIT_EXE && c->line->given[OPTION_DEVICE]));
     if (status || !name) return status;
     const Target *target = target_find(name);
     if (target) {

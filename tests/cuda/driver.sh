@@ -31,6 +31,10 @@ expect 2 '--gemm=auto is for a GPU' "$NNC" train "$model" --device=cpu --gemm=au
 expect 2 '--gemm=cublaslt is for a GPU' "$NNC" summary "$model" --gemm=cublaslt
 expect 2 '--precision=tf32 is for a GPU' "$NNC" graph "$model" --precision=tf32
 expect 2 '--cuda-graph is on or off, not `maybe`' "$NNC" "$model" -o a.cu --cuda-graph=maybe
+expect 2 '--cuda-graph is on or off, not `maybe`' "$NNC" "$model" -o a.c --cuda-graph=maybe
+expect 2 '--cuda-graph=off is for CUDA code' "$NNC" "$model" -o a.c --cuda-graph=off
+expect 2 '--cuda-graph=off is for CUDA code' "$NNC" "$model" --emit=exe --device=cuda --cuda-graph=off
+"$NNC" "$model" --emit=cuda --cuda-graph=off && "$NNC" "$model" -o p.cu --cuda-graph=off && "$NNC" "$model" --target=cuda --emit=plan -o p.plan --cuda-graph=off --nvcc=none || failed=1
 expect 2 'CUDA code and --target=c99 do not go together' "$NNC" "$model" -o a.cu --target=c99
 expect 2 'exe, obj and lib do not go with it' "$NNC" "$model" --target=cuda --emit=obj
 expect 2 '--instrument does not go with --target=cuda' "$NNC" "$model" -o a.cu --instrument
