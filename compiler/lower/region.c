@@ -18,6 +18,13 @@ Node *region_parameter(Lowerer *lw, Region *region, Name name, TensorType type, 
     if (!node) return NULL;
     vector_push(lw->arena, &region->parameters, node);
     vector_push(lw->arena, &region->wholes, whole);
+    vector_push(lw->arena, &region->initial, NULL);
+    return node;
+}
+
+Node *region_carry(Lowerer *lw, Region *region, Name name, Node *initial) {
+    Node *node = region_parameter(lw, region, name, initial->type, NULL);
+    if (node) vector_last(&region->initial) = initial;
     return node;
 }
 
@@ -48,6 +55,17 @@ Node *region_whole(Lowerer *lw, Node *node) {
     return node;
 }
 
+Region *region_of_carry(Lowerer *lw, Node *node, int *parameter) {
+    node = origin(node);
+    for (Region *r = lw->region; r; r = r->enclosing)
+        for (int i = 0; i < r->parameters.count; i++) {
+            if (r->parameters.data[i] != node || !r->initial.data[i]) continue;
+            *parameter = i;
+            return r;
+        }
+    return NULL;
+}
+
 bool region_check_writes(Lowerer *lw, const Region *region, const char *what, Span span) {
     bool ok = true;
     for (int i = 0; i < lw->cells.count; i++) {
@@ -74,12 +92,19 @@ typedef struct Cut {
     Graph *outer, *body;
     Node **nodes; /* of the region, in order */
     int count, first_id;
+    bool *checked; /* [count]: a check before the entry's work needs it, which stays outside */
     VECTOR(Node *) outside, inside; /* invariants and their inputs in the body */
 } Cut;
 
-static bool is_internal(const Cut *cut, const Node *node) {
+/* Where the region has the node; -1 if it is none of its. */
+static int place(const Cut *cut, const Node *node) {
     int at = node->id - cut->first_id;
-    return at >= 0 && at < cut->count && cut->nodes[at] == node && node->op != OP_CELL;
+    return at >= 0 && at < cut->count && cut->nodes[at] == node ? at : -1;
+}
+
+static bool is_internal(const Cut *cut, const Node *node) {
+    int at = place(cut, node);
+    return at >= 0 && node->op != OP_CELL && !cut->checked[at];
 }
 
 static bool is_scalar_constant(const Node *node) {
@@ -99,12 +124,28 @@ static Node *replaced(const Cut *cut, Node *node) {
     return node;
 }
 
+/* Of ids that the body makes of arguments alone. */
+static void find_checked(Cut *cut, const Entry *entry) {
+    cut->checked = NEW_ARRAY(cut->lw->arena, (size_t)cut->count + 1, bool);
+    for (int i = 0; entry && i < entry->checks.count; i++) {
+        const Node *node = entry->checks.data[i].node;
+        int at = node ? place(cut, node) : -1;
+        if (at >= 0) cut->checked[at] = true;
+    }
+    for (int i = cut->count - 1; i >= 0; i--)
+        for (int k = 0; cut->checked[i] && k < cut->nodes[i]->input_count; k++) {
+            int at = place(cut, cut->nodes[i]->inputs[k]);
+            if (at >= 0) cut->checked[at] = true;
+        }
+}
+
 static Cut take_nodes(Lowerer *lw, Region *region) {
     Graph *g = lw->graph;
     Cut cut = {.lw = lw, .outer = g, .count = g->nodes.count - region->begin};
     cut.nodes =
         arena_copy(lw->arena, g->nodes.data + region->begin, (size_t)cut.count * sizeof(Node *));
     cut.first_id = cut.count ? cut.nodes[0]->id : 0;
+    find_checked(&cut, lw->entry);
     return cut;
 }
 
@@ -112,7 +153,8 @@ static void keep_cells(Cut *cut, const Region *region) {
     cut->outer->nodes.count = region->begin;
     cut->outer->inputs.count = region->inputs_begin;
     for (int i = 0; i < cut->count; i++)
-        if (cut->nodes[i]->op == OP_CELL) append(cut->lw, cut->outer, cut->nodes[i]);
+        if (cut->nodes[i]->op == OP_CELL || cut->checked[i])
+            append(cut->lw, cut->outer, cut->nodes[i]);
 }
 
 void region_abandon(Lowerer *lw, Region *region) {
@@ -126,7 +168,7 @@ Graph *region_extract(Lowerer *lw, Region *region, Node *const *results, int res
     lw->region = region->enclosing;
     Cut cut = take_nodes(lw, region);
     for (int i = 0; i < cut.count; i++)
-        for (int k = 0; cut.nodes[i]->op != OP_CELL && k < cut.nodes[i]->input_count; k++)
+        for (int k = 0; is_internal(&cut, cut.nodes[i]) && k < cut.nodes[i]->input_count; k++)
             note_outside(&cut, cut.nodes[i]->inputs[k]);
     for (int i = 0; i < result_count; i++) note_outside(&cut, results[i]);
     bool *internal = NEW_ARRAY(lw->arena, (size_t)cut.count + 1, bool);

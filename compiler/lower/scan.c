@@ -5,6 +5,7 @@
  * Carries and elements are inputs of the body; what it reads from outside becomes invariants; cells
  * are read outside and cannot be written inside. */
 #include "lower/region.h"
+#include "lower/tensor/tensor_internal.h"
 
 #include <string.h>
 
@@ -158,7 +159,7 @@ static bool run_body(ScanWork *w, Region *region) {
     bool ok = true;
     lower_mark(lw, s->span);
     for (int i = 0; i < w->carries; i++) {
-        Node *p = region_parameter(lw, region, s->carries[i].name, w->initial[i]->type, NULL);
+        Node *p = region_carry(lw, region, s->carries[i].name, w->initial[i]);
         scope_bind(lw, frame->scope, s->carries[i].name, value_tensor(p), s->carries[i].span);
     }
     for (int i = 0; i < w->sequences; i++) {
@@ -226,6 +227,24 @@ static bool check_carries(ScanWork *w, Region *region, bool *again) {
     region_abandon(lw, region);
     for (int i = 0; i < w->carries; i++)
         if (differs[i]) ok &= adapt_number(w, i, &types[i]);
+    return ok;
+}
+
+/* Ranges that the body took for granted hold after a step, too.  To show one may need another. */
+static bool check_carry_ranges(ScanWork *w, Region *region) {
+    Lowerer *lw = w->lw;
+    bool ok = true;
+    for (int k = 0; k < region->carry_ranges.count; k++) {
+        CarryRange range = region->carry_ranges.data[k];
+        for (int i = 0; i < w->carries; i++) {
+            if (region->parameters.data[i] != range.carry) continue;
+            const ScanCarry *carry = &w->stmt->carries[i];
+            const char *what = arena_printf(lw->arena, "%s, which the carry `%s` becomes,",
+                                            range.what, carry->name->text);
+            ok &= tensor_check_range(lw, w->next.data[i], dim_const(lw->dims, range.low),
+                                     range.high, NULL, what, carry->span);
+        }
+    }
     return ok;
 }
 
@@ -298,6 +317,7 @@ void eval_scan(Lowerer *lw, const Stmt *s) {
         ok = run_body(&w, &region) && check_carries(&w, &region, &again);
         if (!ok || !again) break;
     }
+    ok = ok && check_carry_ranges(&w, &region);
     if (ok && s->targets.count && !w.yields.count) {
         Diagnostic *d = lower_error(lw, NN_SCAN_BODY, s->span,
                                     "the scan is assigned, but its body yields nothing");

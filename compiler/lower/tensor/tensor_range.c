@@ -99,6 +99,20 @@ static bool same_value(const Node *a, const Node *b) {
            a->attr.constant.integer == b->attr.constant.integer;
 }
 
+/* What the bodies around take for granted of a carry. */
+static Interval interval_of_carry(Lowerer *lw, const Node *n) {
+    Interval out = {.low = INT64_MIN};
+    for (const Region *r = lw->region; r; r = r->enclosing)
+        for (int i = 0; i < r->carry_ranges.count; i++) {
+            const CarryRange *range = &r->carry_ranges.data[i];
+            if (range->carry != n) continue;
+            out.known = true;
+            if (range->low > out.low) out.low = range->low;
+            if (!out.high || dim_at_most(lw->dims, range->high, out.high)) out.high = range->high;
+        }
+    return out.known ? out : interval_unknown();
+}
+
 /* `depth` bounds the walk: a proof that needs more is not attempted. */
 static Interval interval_of(Lowerer *lw, const Node *n, int depth) {
     if (depth == 0) return interval_unknown();
@@ -129,6 +143,11 @@ static Interval interval_of(Lowerer *lw, const Node *n, int depth) {
         if (lower >= 0 || upper < 0) return out;
         out.low = 0;
         return interval_assume(out, n->attr.dim);
+    }
+    case OP_INPUT: {
+        Interval carry = interval_of_carry(lw, n);
+        if (carry.known) return carry;
+        break;
     }
     case OP_ARGSORT: return interval(0, n->type.shape.dims[n->attr.sort.axis]);
     case OP_REDUCE: {
@@ -249,6 +268,27 @@ static bool assume_range(Lowerer *lw, const Interval *range, const char *message
     return true;
 }
 
+/* Ids that a carry holds: what it begins as is checked now, the body goes on with the range, and
+ * what it makes of the carry is checked at its end. */
+static bool check_carry(Lowerer *lw, Region *region, int parameter, int64_t low, const Dim *high,
+                        const char *message, Span span) {
+    if (!tensor_check_range(lw, region->initial.data[parameter], dim_const(lw->dims, low), high,
+                            NULL, message, span))
+        return false;
+    CarryRange range = {region->parameters.data[parameter], low, high, message};
+    vector_push(lw->arena, &region->carry_ranges, range);
+    return true;
+}
+
+/* The nodes whose elements, and no others, those of `n` are; 0 if they cannot be told apart. */
+static int value_parts(const Node *n, Node *const **parts) {
+    while (n->op == OP_IDENTITY || n->op == OP_RESHAPE || n->op == OP_PERMUTE ||
+           n->op == OP_EXPAND || n->op == OP_SLICE)
+        n = n->inputs[0];
+    *parts = n->inputs + (n->op == OP_SELECT);
+    return n->op == OP_SELECT ? 2 : n->op == OP_CONCAT ? n->input_count : 0;
+}
+
 bool tensor_check_range(Lowerer *lw, Node *ids, const Dim *low, const Dim *high,
                         const int64_t *ignore, const char *message, Span span) {
     Interval range = interval_of(lw, ids, 24);
@@ -275,6 +315,15 @@ bool tensor_check_range(Lowerer *lw, Node *ids, const Dim *low, const Dim *high,
                     ids->id < lw->graph->nodes.count && lw->graph->nodes.data[ids->id] == ids;
     if (in_entry) sources = find_sources(lw, ids, lw->graph);
     if (!in_entry || sources.others || !sources.argument) {
+        int parameter;
+        Region *region = ignore ? NULL : region_of_carry(lw, ids, &parameter);
+        if (region && dim_is_const(low, &low_value))
+            return check_carry(lw, region, parameter, low_value, high, message, span);
+        Node *const *parts;
+        int count = ignore ? 0 : value_parts(ids, &parts);
+        for (int i = 0; i < count; i++)
+            if (!tensor_check_range(lw, parts[i], low, high, NULL, message, span)) return false;
+        if (count) return true;
         Diagnostic *d =
             lower_error(lw, NN_RANGE_CHECK, span, "%s cannot be shown to be in [%s, %s)", message,
                         dim_text(lw, low), dim_text(lw, high));

@@ -150,6 +150,45 @@ static void ids_of_a_scan_are_checked_before_it(void **state) {
     lowered_free(&r);
 }
 
+/* A token that is carried: the range is shown from what it begins as and becomes. */
+static void ids_that_a_scan_carries_have_a_range(void **state) {
+    Lowered r =
+        lower_good("module M {\n"
+                   "    self.register_buffer(\"next\", torch.tensor([[0.0, 1.0, 0.0], "
+                   "[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]))\n"
+                   "    def forward(self, x: f32[T, 3], y: i64[T], force: bool[T], first: "
+                   "i64[N]) -> (free: i64[T], forced: i64[T, N], sum: f32[T, 3]) {\n"
+                   "        free = scan t = torch.zeros([], dtype=torch.long) for s in x {\n"
+                   "            t = (self.next[t] + s).argmax(0)\n"
+                   "            yield t\n"
+                   "        }\n"
+                   "        forced = scan t, u = first, first for s, f in y, force {\n"
+                   "            u, t = t, torch.where(f, s, self.next[u].argmax(1))\n"
+                   "            yield t\n"
+                   "        }\n"
+                   "        sum = scan h = torch.zeros(3) for s in x {\n"
+                   "            h = h + s + self.next[first - 1].sum(0)\n"
+                   "            yield h\n"
+                   "        }\n"
+                   "        return free, forced, sum\n"
+                   "    }\n"
+                   "}\n"
+                   "export M() as m\n");
+    Tensor *results[3], *arguments[4];
+    arguments[0] = numbers(&r, DTYPE_F32, 2, (int64_t[]){4, 3},
+                           (double[]){0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0});
+    arguments[1] = numbers(&r, DTYPE_I64, 1, (int64_t[]){4}, (double[]){2, 1, 0, 2});
+    arguments[2] = numbers(&r, DTYPE_BOOL, 1, (int64_t[]){4}, (double[]){0, 0, 1, 0});
+    arguments[3] = numbers(&r, DTYPE_I64, 1, (int64_t[]){2}, (double[]){1, 2});
+    run(&r, "m", 4, arguments, results);
+    expect_values(results[0], (double[]){1, 0, 1, 2}, 4);
+    expect_values(results[1], (double[]){2, 0, 2, 0, 0, 0, 0, 1}, 8);
+    expect_values(results[2], (double[]){0, 1, 1, 5, 2, 2, 5, 3, 3, 5, 4, 4}, 12);
+    /* Of `y` and `first`, for the carry and, less one, as ids of their own: each once. */
+    assert_int_equal(lowered_entry(&r, "m")->checks.count, 3);
+    lowered_free(&r);
+}
+
 /* The range of joined ids is that of all parts: one part too wide, wherever it stands, needs a
  * check. */
 static void joined_ids_have_the_range_of_all_parts(void **state) {
@@ -194,6 +233,7 @@ int main(void) {
         cmocka_unit_test(a_scan_has_a_gradient_through_time),
         cmocka_unit_test(a_stated_derivative_is_used),
         cmocka_unit_test(ids_of_a_scan_are_checked_before_it),
+        cmocka_unit_test(ids_that_a_scan_carries_have_a_range),
         cmocka_unit_test(joined_ids_have_the_range_of_all_parts),
         cmocka_unit_test(a_method_may_state_its_derivative),
     };
