@@ -16,12 +16,37 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-MODEL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "models", "layers.nn")
+HERE = os.path.dirname(os.path.abspath(__file__))
+MODEL = os.path.join(HERE, "models", "layers.nn")
+# Rows that are a model of their own, whose sizes only the call knows.
+SIZED = {"resnet18": (os.path.join(HERE, "..", "examples", "resnet18.nn"), ["N=1", "H=224", "W=224"])}
 THREADS, ROUNDS, SECONDS = 2, 5, 0.3
 
 
 def images():
     return torch.randn(8, 64, 56, 56)
+
+
+class Residual(nn.Module):
+    """Two convolutions beside a way past them."""
+
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU())
+        self.second = nn.Sequential(nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs))
+        self.past = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.past = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x):
+        return F.relu(self.second(self.first(x)) + self.past(x))
+
+
+def resnet18():
+    stages = [Residual(a, b, s) for a, b, s in ((64, 64, 1), (64, 64, 1), (64, 128, 2), (128, 128, 1), (128, 256, 2),
+                                                (256, 256, 1), (256, 512, 2), (512, 512, 1))]
+    return nn.Sequential(nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, 1),
+                         *stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 1000)).eval()
 
 
 def layers():
@@ -47,6 +72,7 @@ def layers():
         "transposed": (nn.ConvTranspose2d(64, 32, 4, stride=2, padding=1), [torch.randn(4, 64, 16, 16)]),
         "resize": (lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"), [torch.randn(8, 16, 32, 32)]),
         "embedding": (nn.Embedding(10000, 256), [torch.randint(0, 10000, (32, 128))]),
+        "resnet18": (resnet18(), [torch.randn(1, 3, 224, 224)]),
     }
 
 
@@ -54,7 +80,9 @@ def ours(name, count):
     """Seconds of the fastest call."""
     names = ["q", "k", "v"] if count == 3 else ["x"]
     values = "randint:10000" if name == "embedding" else "randn"
-    argv = [os.environ["NNC"], "bench", f"{MODEL}:{name}", f"--seconds={SECONDS}", f"--threads={THREADS}", "--format=json"]
+    model, binds = SIZED.get(name, (MODEL, []))
+    argv = [os.environ["NNC"], "bench", f"{model}:{name}", f"--seconds={SECONDS}", f"--threads={THREADS}", "--format=json"]
+    argv += [f"--bind={bind}" for bind in binds]
     done = subprocess.run(argv + [f"--input={n}={values}" for n in names], check=True, stdout=subprocess.PIPE)
     return json.loads(done.stdout)["call"]["fastest_seconds"]
 
