@@ -374,9 +374,11 @@ static bool is_generated(const Root *root, const char *symbol) {
         "state_bytes", "prepared_bytes", "workspace_bytes"};
     size_t length = root->name->length;
     if (strncmp(symbol, root->name->text, length) || symbol[length] != '_') return false;
+    symbol += length + 1;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (!strcmp(symbol + length + 1, words[i])) return true;
-    return false;
+        if (!strcmp(symbol, words[i])) return true;
+    /* The interface for a GPU, which may be linked beside the one for processors. */
+    return !strcmp(symbol, "cuda") || !strncmp(symbol, "cuda_", 5);
 }
 
 static void check_symbols(Lowerer *lw) {

@@ -50,6 +50,11 @@ expect 0 'No local, hyperparameter' "$NNC" explain NN0301
     printf '], 0) }\n}\nexport Wide() as wide\n'
 } > wide.nn
 expect 1 'error[NN0807]: an operation on so many tensors' "$NNC" wide.nn -o wide.cu
+# The interface for a GPU may stand beside that for processors.
+sed '$aexport Net() as net_cuda' lenet.nn >both.nn
+expect 1 '`net_cuda` is a function of the generated interface' "$NNC" check both.nn
+sed '$s/net$/net_cuda/' lenet.nn >one.nn
+expect 0 '' "$NNC" check one.nn
 # Of a ring of files each is named once, and none that only leads to it.
 echo 'import "ring_1.nn" as r' >ring.nn
 echo 'import "ring_2.nn" as r' >ring_1.nn
