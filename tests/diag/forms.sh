@@ -51,9 +51,9 @@ expect 0 'No local, hyperparameter' "$NNC" explain NN0301
 } > wide.nn
 expect 1 'error[NN0807]: an operation on so many tensors' "$NNC" wide.nn -o wide.cu
 # The interface for a GPU may stand beside that for processors.
-sed '$aexport Net() as net_cuda' lenet.nn >both.nn
+sed 's/256/400/; $aexport Net() as net_cuda' lenet.nn >both.nn
 expect 1 '`net_cuda` is a function of the generated interface' "$NNC" check both.nn
-sed '$s/net$/net_cuda/' lenet.nn >one.nn
+sed 's/256/400/; $s/net$/net_cuda/' lenet.nn >one.nn
 expect 0 '' "$NNC" check one.nn
 # Of a ring of files each is named once, and none that only leads to it.
 echo 'import "ring_1.nn" as r' >ring.nn
