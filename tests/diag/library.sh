@@ -174,7 +174,7 @@ done
 net 'nn.BatchNorm1d(3)' 'x: f32[N, C]' 'self.m(h)' 'f32[N, C]'
 "$NNC" check --Werror net.nn || failed=1
 expect 0 'output f32[2, 3]' "$NNC" run net.nn --engine=interp --input x=ones --bind N=2 --bind C=3
-expect 1 'dim C = 4 is outside 3..3' "$NNC" run net.nn --engine=interp --input x=ones --bind N=2 --bind C=4
+expect 1 'expects 3 channels but receives C (C == 3)' "$NNC" run net.nn --engine=interp --input x=ones --bind N=2 --bind C=4
 cat >net.nn <<'END'
 def pairs(x: f32[...S]) -> f32[...S] {
     assert x.shape[0] < 4, "at most 3 rows"

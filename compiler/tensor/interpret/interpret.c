@@ -360,6 +360,15 @@ static void bind_symbol(Run *run, int64_t *symbols, const Dim *d, int64_t value)
     symbols[symbol->index] = value;
 }
 
+static void check_dim(Run *run, const Check *check) {
+    int64_t left, right;
+    if (!run_dim(run, check->left, &left) || !run_dim(run, check->right, &right)) return;
+    bool good = check->relation == '='   ? left == right
+                : check->relation == '<' ? left <= right
+                                         : right > 0 && left % right == 0;
+    if (!good) run_fail(run, "%s", check->message);
+}
+
 /* Symbols from explicit dims, then from arguments' extents, then from equalities
  * between symbols. */
 static void bind_dims(Run *run, const Entry *entry, const int64_t *dims, Tensor *const *arguments,
@@ -367,6 +376,12 @@ static void bind_dims(Run *run, const Entry *entry, const int64_t *dims, Tensor 
     DimTable *table = entry->graph->dims;
     for (int i = 0; i < entry->dims.count && dims; i++)
         if (dims[i] >= 0) bind_symbol(run, symbols, entry->dims.data[i], dims[i]);
+    /* Arguments of other extents follow from a condition that the given dims do not meet: it is
+     * what there is to say. */
+    bool given = dims != NULL;
+    for (int i = 0; i < entry->dims.count && given; i++) given = dims[i] >= 0;
+    for (int i = 0; i < entry->checks.count && given && !run->error; i++)
+        if (entry->checks.data[i].kind == CHECK_DIM) check_dim(run, &entry->checks.data[i]);
     for (int i = 0; i < entry->arguments.count && !run->error; i++) {
         const Node *node = entry->arguments.data[i].node;
         const Tensor *t = arguments[i];
@@ -403,15 +418,6 @@ static void check_facts(Run *run, const Entry *entry, const int64_t *symbols) {
             run_fail(run, "dim %s = %lld contradicts what the entry states of it",
                      symbol->name->text, (long long)value);
     }
-}
-
-static void check_dim(Run *run, const Check *check) {
-    int64_t left, right;
-    if (!run_dim(run, check->left, &left) || !run_dim(run, check->right, &right)) return;
-    bool good = check->relation == '='   ? left == right
-                : check->relation == '<' ? left <= right
-                                         : right > 0 && left % right == 0;
-    if (!good) run_fail(run, "%s", check->message);
 }
 
 static void check_range(Run *run, const Check *check, const Tensor *t) {
