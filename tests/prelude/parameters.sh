@@ -107,6 +107,24 @@ for engine in interp c; do
     grep -q '"w"' transient.st && ! grep -q '"table"' transient.st || { echo "weights of transient.nn with $engine"; failed=1; }
 done
 "$NNC" summary --parameters transient.nn | grep -q '^table .*[(]buffer, not saved[)]' || { echo "summary of transient.nn"; failed=1; }
+# So does a copy of its module.
+cat >averaged.nn <<'END'
+from "transient.nn" import Net
+train Fit {
+    self.net = Net()
+    self.average = optim.swa_utils.AveragedModel(self.net)
+    self.optimizer = optim.SGD(self.net.parameters(), lr=0.1)
+    def step(self, x: f32[N, 3]) -> (loss: f32) {
+        loss = self.net(x).mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.average.update_parameters(self.net)
+        return loss
+    }
+}
+END
+[ "$("$NNC" summary --parameters averaged.nn | grep -c 'table .*[(]buffer, not saved[)]')" = 2 ] || { "$NNC" summary --parameters averaged.nn; failed=1; }
 "$NNC" transient.nn --emit=ir -o transient.ir && "$NNC" transient.ir --emit=ir -o again.ir || failed=1
 for text in transient.ir again.ir; do grep -q "cell table: f32.3. buffer unsaved$" $text || { cat $text; failed=1; }; done
 
@@ -125,6 +143,19 @@ refused 'a parameter that is no member of a module' 'w = nn.Parameter(torch.ones
 refused 'made inside a tensor function' 'self.a = 1' 'x * nn.Parameter(torch.ones(4))'
 refused 'f32[4, 3] and f32[4] do not multiply' 'self.w = nn.Parameter(torch.ones(4, 3) @ torch.ones(4))' 'x'
 refused 'self.register_buffer("name", ...)' 'mask = torch.ones(4) * 2' 'x'
+# A tensor that the body makes is named where it is made, and nothing else of it.
+cat >schedule.nn <<'END'
+def schedule(T: int) { return torch.linspace(0.1, 0.2, T) }
+module Net(T: int = 5) {
+    betas = schedule(T)
+    self.register_buffer("betas", betas)
+    self.register_buffer("kept", schedule(T))
+    def forward(self, x: f32[N, T]) -> f32[N, T] { return x * self.betas + self.kept }
+}
+export Net() as net
+END
+expect 1 'error[NN0606]: there is no tensor computation here' "$NNC" check schedule.nn
+[ "$("$NNC" check schedule.nn 2>&1 | grep -c 'error\[')" = 1 ] || { "$NNC" check schedule.nn; failed=1; }
 refused 'register_buffer takes a name, a tensor or None, and a bool' 'self.register_buffer("b", torch.ones(4), persistent=2)' 'x'
 refused 'register_parameter takes a name and a parameter or None' 'self.register_parameter("b", 3)' 'x'
 refused 'the argument `data` is missing' 'self.w = nn.Parameter()' 'x'

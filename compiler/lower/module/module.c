@@ -156,7 +156,7 @@ void instance_run_body(Lowerer *lw, Instance *self, const StmtList *body, Span s
         const Binding *b = &frame.scope->bindings.data[i];
         scope_bind(lw, self->body_scope, b->name, b->value, b->span);
     }
-    self->failed = frame.returned;
+    self->failed |= frame.returned;
     lw->frame = frame.caller;
     lw->instance = outer;
     lw->depth -= COST;

@@ -26,6 +26,7 @@ static CellState *copy_cell(CopyWork *w, CellState *from, Instance *owner) {
         if (w->cells.data[i].from == from) return w->cells.data[i].to;
     CellState *to = cell_declare(w->lw, owner, from->cell->name, from->cell->role, from->cell->type,
                                  from->cell->span);
+    to->cell->unsaved = from->cell->unsaved;
     to->initialiser = from->initialiser;
     to->initialiser_span = from->initialiser_span;
     to->requires_grad = from->requires_grad;

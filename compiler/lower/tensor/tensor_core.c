@@ -92,9 +92,12 @@ bool need_graph(Lowerer *lw, Span span) {
     if (lw->graph) return true;
     Diagnostic *d = lower_error(lw, NN_TENSOR_OPERAND, span,
                                 "there is no tensor computation here, only compile-time values");
-    if (lw->instance)
-        diagnostic_help(d, "a module keeps a tensor as `self.name = nn.Parameter(...)`, or, where "
-                           "it is not trained, by `self.register_buffer(\"name\", ...)`");
+    if (!lw->instance) return false;
+    diagnostic_help(d,
+                    "a module keeps a tensor as `self.name = nn.Parameter(...)`, or, where it is "
+                    "not trained, by `self.register_buffer(\"name\", ...)`, with the computation, "
+                    "or a call of the function that has it, in these brackets");
+    lw->instance->failed = true; /* what it would have kept is not missed a second time */
     return false;
 }
 
