@@ -339,6 +339,31 @@ static bool is_device_word(const char *word) {
     return false;
 }
 
+/* Parts of torch that models use, that are not here, and that a few lines replace. */
+static const char *instead_of(const char *word) {
+    static const struct {
+        const char *word, *instead;
+    } absent[] = {
+        {"rnn",
+         "leave the batch padded: self.rnn(x) gives every step, out[torch.arange(N), lengths "
+         "- 1] the last of each row, and a mask of torch.arange(T) < lengths[:, None] keeps "
+         "the rest out of a loss; a scan with torch.where(mask, new, h) stops the state"},
+        {"weight_norm", "keep g and v as parameters and use F.linear(x, self.g * self.v / "
+                        "self.v.norm(dim=1, keepdim=True), self.bias), or F.conv2d, in forward"},
+        {"spectral_norm", "keep the vector u as a buffer and, in forward, use F.linear(x, "
+                          "self.weight / sigma), where v = F.normalize(self.weight.T @ self.u, "
+                          "dim=0) and sigma = self.u @ self.weight @ v"},
+        {"parametrizations", "compute the weight in forward from parameters of the module: for "
+                             "weight_norm, F.linear(x, self.g * self.v / self.v.norm(dim=1, "
+                             "keepdim=True), self.bias)"},
+        {"parametrize", "compute the weight in forward from parameters of the module, and call "
+                        "F.linear or F.conv2d with it"},
+    };
+    for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
+        if (!strcmp(word, absent[i].word)) return absent[i].instead;
+    return NULL;
+}
+
 bool namespace_attribute(Lowerer *lw, Namespace *space, Name name, Span span, Value *out) {
     DType dtype;
     if (space == lw->torch &&
@@ -360,6 +385,13 @@ bool namespace_attribute(Lowerer *lw, Namespace *space, Name name, Span span, Va
             lower_error(lw, NN_PYTHON_CALL, span, "`torch.%s` has no meaning here", name->text);
         diagnostic_help(
             d, "where a program runs is chosen when it starts (--device), not in the model");
+        return false;
+    }
+    const char *instead = space == lw->torch ? instead_of(name->text) : NULL;
+    if (instead) {
+        Diagnostic *d = lower_error(lw, NN_UNKNOWN_ATTRIBUTE, span,
+                                    "`%s` of torch.nn.utils is not supported", name->text);
+        diagnostic_help(d, "%s", instead);
         return false;
     }
     const char *word =

@@ -297,6 +297,23 @@ static void python_statement(Filter *f, const Token *token, const char *help) {
     diagnostic_help(d, "%s", help);
 }
 
+/* What stands for a context manager, from the words of its header. */
+static const char *instead_of_context(const Filter *f) {
+    for (int i = 1;; i++) {
+        const Token *t = peek(f, i);
+        if (t->kind == 0 || t->kind == ':' || t->kind == TOKEN_BLOCK_OPEN || t->newline_before)
+            break;
+        if (is_word(t, "autocast"))
+            return "delete the line: the program says no precision; nnc --precision=bf16 or tf32 "
+                   "chooses that of products on a GPU, and x.to(torch.bfloat16) converts";
+        if (is_word(t, "enable_grad"))
+            return "delete the line: derivatives are taken wherever grad or backward asks for them";
+        if (is_word(t, "no_grad") || is_word(t, "inference_mode") || is_word(t, "set_grad_enabled"))
+            return "no_grad { ... }";
+    }
+    return "the only block of this kind is no_grad { ... }; delete the line";
+}
+
 /* A statement that begins with a word of Python; true when it has been dealt with. */
 static bool python_begins(Filter *f, const Token *token) {
     const Token *next = peek(f, 1);
@@ -314,7 +331,7 @@ static bool python_begins(Filter *f, const Token *token) {
     case TOKEN_CLASS: python_class(f, token); return true;
     case TOKEN_WITH:
         d = diagnose(f->sink, NN_PYTHON_WITH, token->span, "there is no `with`");
-        diagnostic_help(d, "no_grad { ... }");
+        diagnostic_help(d, "%s", instead_of_context(f));
         f->block_reported = true;
         begin_block_statement(f, token, TOKEN_NO_GRAD);
         skip_header(f);
@@ -424,6 +441,23 @@ static int statement_word(const Filter *f, const Token *token) {
 
 /* ---- one token ---- */
 
+/* x in {"a", "b"}: the set stands as an empty list behind its message. */
+static bool skip_set(Filter *f, const Token *token) {
+    int depth = 0, length = 0;
+    do {
+        int kind = peek(f, length++)->kind;
+        if (kind == 0 || kind == TOKEN_NEWLINE || (kind == ':' && depth == 1)) return false;
+        depth += kind == '(' || kind == '[' || kind == TOKEN_BLOCK_OPEN;
+        depth -= kind == ')' || kind == ']' || kind == TOKEN_BLOCK_CLOSE;
+    } while (depth > 0);
+    Diagnostic *d = diagnose(f->sink, NN_SET, token->span, "there are no sets");
+    diagnostic_help(d, "a list: `in [...]`");
+    emit(f, token, '[');
+    f->at += length;
+    emit(f, &f->raw[f->at - 1], ']');
+    return true;
+}
+
 static void open_bracket(Filter *f, const Token *token) {
     if (!depth_is_good(f, token)) return;
     bool dict = token->kind == TOKEN_BLOCK_OPEN && in_brackets(f);
@@ -435,6 +469,9 @@ static void open_bracket(Filter *f, const Token *token) {
         diagnostic_help(d, "nn.ModuleDict({\"a\": ...}), or a list of pairs");
         dict = true;
     }
+    if (token->kind == TOKEN_BLOCK_OPEN && (previous == TOKEN_IN || previous == TOKEN_NOT_IN) &&
+        skip_set(f, token))
+        return;
     OpenKind kind = token->kind == '('   ? OPEN_PAREN
                     : token->kind == '[' ? OPEN_BRACKET
                     : dict               ? OPEN_DICT

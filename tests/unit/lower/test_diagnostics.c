@@ -75,6 +75,10 @@ static const struct {
     {MODULE("    self.a = nn.Linear(2, 3)\n    self.b = nn.Linear(3, 2)\n    self.a.weight = "
             "self.b.weight"),
      "4:5: error[NN0504]", "cannot share a tensor that is f32[2, 3]"},
+    {FORWARD("p = nn.utils.rnn.pack_padded_sequence(x, [1, 1])"), "3:22: error[NN0302]",
+     "`rnn` of torch.nn.utils is not supported"},
+    {MODULE("    self.a = nn.utils.spectral_norm(nn.Linear(2, 3))"), "2:23: error[NN0302]",
+     "`spectral_norm` of torch.nn.utils is not supported"},
     {FORWARD("scan h = zeros(2) for xt in x { h = torch.cat([h, h]) }"), "3:14: error[NN0505]",
      "the carry `h` begins as f32[2] and becomes f32[4]"},
     {FORWARD("out = scan h = zeros(4) for xt in x { h = h + xt }"), "3:9: error[NN0506]",
