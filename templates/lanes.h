@@ -149,6 +149,10 @@ NN_INLINE nnv_i32 nnv_lanes_i32(void) {
     NN_UNROLL for (int i = 0; i < NN_LANES; i++) NN_SET(v, i, i);
     return v;
 }
+/* A distance, or one as far as any that lanes are compared with. */
+NN_INLINE int32_t nn_near(int64_t d) {
+    return (int32_t)(d > (1 << 30) ? 1 << 30 : d < -(1 << 30) ? -(1 << 30) : d);
+}
 /* Lanes below n. */
 NN_INLINE nnv_bool nnv_below(int64_t n) {
     const nnv_i32 v = nnv_lanes_i32();

@@ -327,8 +327,9 @@ int main(int argc, char **argv) {
         report_failure(arena, text, &config, where);
         return 1;
     }
-    /* Those that once failed; products whose vectors lie along the depth. */
-    int failed = run_file("found") + run_file("dots") + run_all();
+    /* Those that once failed; products whose vectors lie along the depth; vectors of which some
+     * lanes count. */
+    int failed = run_file("found") + run_file("dots") + run_file("lanes") + run_all();
     char *const remove[] = {"rm", "-rf", folder, NULL};
     if (!failed && !getenv("RANDOM_KEEP") && command_run("/", NULL, remove) != 0) return 1;
     arena_free(arena);

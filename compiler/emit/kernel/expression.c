@@ -319,6 +319,29 @@ static const char *vector_index(Writer *w, const Expr *e) {
     return name_value(w, e, true, vector_cast(w, DTYPE_I64, e->dtype, text));
 }
 
+/* Two positions compared, as in a causal mask: by how far they are apart, in lanes of 32 bits,
+ * where that moves by a small stride.  A lane is worth at most 2^24; what is farther apart than
+ * 2^30 is clipped there. (16 lanes of 64 bits are two registers, whose comparison gcc 12 writes
+ * lane by lane.)  NULL: it is something else. */
+static const char *vector_positions(Writer *w, const Expr *e) {
+    enum { STRIDE_MAX = 1 << 20 };
+    bool compares = e->op == OP_EQ || e->op == OP_NE || e->op == OP_LT || e->op == OP_LE ||
+                    e->op == OP_GT || e->op == OP_GE;
+    if (!compares || e->args[0]->kind != EXPR_INDEX || e->args[1]->kind != EXPR_INDEX ||
+        e->args[0]->dtype != DTYPE_I64 || e->args[1]->dtype != DTYPE_I64)
+        return NULL;
+    const Index *apart = index_sub(w->indices, e->args[0]->index, e->args[1]->index);
+    const Dim *stride;
+    int64_t by;
+    if (writer_motion(w, apart, &stride) != MOTION_STRIDE || !dim_is_const(stride, &by) ||
+        by > STRIDE_MAX || by < -STRIDE_MAX)
+        return NULL;
+    return name_value(
+        w, e, true,
+        writer_format(w, "nnv_%s_i32(nnv_lanes_i32() * %lld, nnv_splat_i32(nn_near(-(%s))))",
+                      op_info(e->op)->name, (long long)by, writer_index(w, apart)));
+}
+
 static const char *vector_load(Writer *w, const Expr *e) {
     const Index *offset = slot_offset(w, e->slot, e->indices);
     const Dim *stride;
@@ -355,6 +378,7 @@ const char *writer_vector(Writer *w, const Expr *e) {
     case EXPR_INDEX: return vector_index(w, e);
     case EXPR_LOAD: return vector_load(w, e);
     case EXPR_OP:
+        if (e->arg_count == 2 && (args[0] = vector_positions(w, e)) != NULL) return args[0];
         for (int i = 0; i < e->arg_count; i++) args[i] = writer_vector(w, e->args[i]);
         return name_value(w, e, true,
                           vector_op(w, e->op, e->args[e->op == OP_SELECT]->dtype, e->dtype, args));
