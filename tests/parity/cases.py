@@ -68,9 +68,11 @@ layer("nn.Conv2d", "N 4 7 6", "4, 6, 3", "4, 2, (2, 3), (2, 1), (1, 2), (2, 1), 
 layer("nn.Conv3d", "M 2 5 4 6", "2, 4, 3", "2, 2, (2, 3, 1), (2, 1, 1), (1, 0, 2), (2, 1, 1), 2, False",
       ("4, 2, 2, padding=1, padding_mode='circular'", {"inputs": "M 4 3 2 3"}))
 for d, extent, window in ((1, "9", "(2,)"), (2, "9 8", "(2, 3)"), (3, "5 6 7", "(2, 3, 2)")):
+    unknown = {"inputs": " ".join(["2 2", "T", "C", "L"][: d + 1])}  # lengths that only a call knows
     layer(f"nn.MaxPool{d}d", f"M 3 {extent}", "3", f"{window}, 2, 1", "3, stride=1, dilation=2, padding=1",
           "2, stride=3, padding=1, ceil_mode=True", ("2", {"special": d == 2}), "(2,) * %d, 2, return_indices=True" % d,
-          "3, 2, 1, 2, True, True", ("2, return_indices=True", {"inputs": f"3 {extent}"}), zero="M" if d == 2 else "")
+          "3, 2, 1, 2, True, True", ("2, return_indices=True", {"inputs": f"3 {extent}"}),
+          *((f"{more}, ceil_mode=True", unknown) for more in ("2", "2, 3, 1", "3, 2, 1", "2, return_indices=True")), zero="M" if d == 2 else "")
     layer(f"nn.MaxUnpool{d}d", f"M 3 {extent}", ("2", {"call": f"m(*F.max_pool{d}d(x0, 2, return_indices=True), output_size=x0.shape)"}),
           (f"{window}, 2, 1", {"call": f"m(*F.max_pool{d}d(x0, {window}, 2, 1, return_indices=True), output_size=x0.shape)"}),
           (f"3, stride={(2,) * d}, padding=1", {"inputs": f"3 {extent}", "call": f"m(*F.max_pool{d}d(x0, 3, 2, 1, return_indices=True), output_size={tuple(map(int, extent.split()))})"}))
@@ -82,7 +84,8 @@ for d, extent, window in ((1, "9", "(2,)"), (2, "9 8", "(2, 3)"), (3, "5 6 7", "
              f"F.max_unpool{d}d(*F.max_pool{d}d(x0, 2, return_indices=True), 2, output_size=x0.shape)", views=False)
     override = [", divisor_override=5"][: d > 1]
     layer(f"nn.AvgPool{d}d", f"M 3 {extent}", "3", f"{window}, 2, 1", "3, stride=2, padding=1, count_include_pad=False",
-          "2, stride=3, padding=1, ceil_mode=True", "3, 2, 1, True, False", *("3, 2" + o for o in override))
+          "2, stride=3, padding=1, ceil_mode=True", "3, 2, 1, True, False", *("3, 2" + o for o in override),
+          *((more, unknown) for more in ("2, 2, 0, True", "2, 3, 1, True", "3, 2, 1, True, False")))
 
 CONV = {1: "9", 2: "5 6", 3: "3 4 3"}
 for d, extent in CONV.items():
@@ -254,8 +257,18 @@ function("F.interpolate", "M 3 5 4", "x0, size=(7, 3)", "x0, scale_factor=2.0", 
          "x0, (7, 3), None, 'bicubic', True", ("x0, 7, mode='linear'", {"inputs": "M 3 5"}),
          ("x0, scale_factor=2, mode='trilinear'", {"inputs": "M 2 2 3 2"}),
          "x0, (3, 7), mode='bilinear', antialias=True", "x0, (7, 2), mode='bicubic', antialias=True", "x0, (2, 3), None, 'bilinear', True, None, True",
-         "x0, (2, 2), mode='bicubic', align_corners=False, antialias=True", "x0, scale_factor=0.7, mode='bilinear', recompute_scale_factor=True")
-layer("nn.Upsample", "M 3 5 4", "(7, 3)", "scale_factor=2, mode='bilinear'", "None, 1.5, 'bilinear', True", "scale_factor=3, mode='bicubic', align_corners=True", "scale_factor=1.7, mode='bilinear', recompute_scale_factor=True")
+         "x0, (2, 2), mode='bicubic', align_corners=False, antialias=True", "x0, scale_factor=0.7, mode='bilinear', recompute_scale_factor=True",
+         # Lengths that only a call knows, multiplied and given by another tensor.
+         *((f"x0, scale_factor={more}", {"inputs": "2 2 T L"}) for more in (
+             "2", "3, mode='nearest-exact'", "2, mode='bilinear'", "3, mode='bilinear', align_corners=True", "(1.5, 4), mode='bicubic'", "0.5, mode='bicubic', align_corners=True",
+             "0.25, mode='nearest'", "1.5, mode='nearest-exact'", "2, mode='area'", "1.25, mode='bilinear', recompute_scale_factor=True")),
+         *((f"x0, x1.shape[1:], mode={more}", {"inputs": "2 2 T L; d: 2 C N"}) for more in (
+             "'nearest'", "'nearest-exact'", "'bilinear'", "'bilinear', align_corners=True", "'bicubic'", "'bicubic', align_corners=True", "'area'")),
+         *((f"x0, x1.shape[2:], mode={more}", {"inputs": "2 2 4 3; d: 1 2 T L"}) for more in ("'bilinear'", "'bicubic', align_corners=True")),
+         ("x0, (x0.shape[-1], 7), mode='bilinear'", {"inputs": "2 2 1 L"}), ("x0, (5, 1), mode='bicubic', align_corners=True", {"inputs": "2 2 T L"}),
+         ("x0, scale_factor=2, mode='linear'", {"inputs": "2 2 T"}), ("x0, (C, 4, T), mode='trilinear'".replace("C", "x1.shape[0]").replace("T", "x0.shape[2]"), {"inputs": "1 2 T L 3; d: C"}))
+layer("nn.Upsample", "M 3 5 4", "(7, 3)", "scale_factor=2, mode='bilinear'", "None, 1.5, 'bilinear', True", "scale_factor=3, mode='bicubic', align_corners=True", "scale_factor=1.7, mode='bilinear', recompute_scale_factor=True",
+      *((more, {"inputs": "M 2 T L"}) for more in ("scale_factor=2", "None, 2.0, 'bilinear', True")))
 
 layer("nn.UpsamplingNearest2d", "M 3 5 4", "(7, 3)", "scale_factor=2", "None, (2, 3)")
 layer("nn.UpsamplingBilinear2d", "M 3 5 4", "(7, 3)", "scale_factor=2", "None, (2, 3)")
