@@ -155,6 +155,7 @@ module Net(T: int = 5) {
 export Net() as net
 END
 expect 1 'error[NN0606]: there is no tensor computation here' "$NNC" check schedule.nn
+expect 1 ' 3 |     betas = schedule(T)' "$NNC" check schedule.nn
 [ "$("$NNC" check schedule.nn 2>&1 | grep -c 'error\[')" = 1 ] || { "$NNC" check schedule.nn; failed=1; }
 refused 'register_buffer takes a name, a tensor or None, and a bool' 'self.register_buffer("b", torch.ones(4), persistent=2)' 'x'
 refused 'register_parameter takes a name and a parameter or None' 'self.register_parameter("b", 3)' 'x'

@@ -88,6 +88,17 @@ Value value_of_node(Lowerer *lw, Node *node, const Value *from) {
 
 /* ---- promotion ---- */
 
+/* A function that a module's body calls stands elsewhere: the call shows which body it is. */
+static void label_body(Lowerer *lw, Diagnostic *d, Span span) {
+    Span blamed = lower_blame(lw, span);
+    for (const Frame *f = lw->frame; f && f->caller; f = f->caller)
+        if (f->caller->declares) {
+            bool elsewhere = f->call_span.file != blamed.file || f->call_span.begin != blamed.begin;
+            if (elsewhere) diagnostic_label(d, f->call_span, "called by a module's body");
+            return;
+        }
+}
+
 bool need_graph(Lowerer *lw, Span span) {
     if (lw->graph) return true;
     Diagnostic *d = lower_error(lw, NN_TENSOR_OPERAND, span,
@@ -96,7 +107,8 @@ bool need_graph(Lowerer *lw, Span span) {
     diagnostic_help(d,
                     "a module keeps a tensor as `self.name = nn.Parameter(...)`, or, where it is "
                     "not trained, by `self.register_buffer(\"name\", ...)`, with the computation, "
-                    "or a call of the function that has it, in these brackets");
+                    "or a call of the function that has it, in its brackets");
+    label_body(lw, d, span);
     lw->instance->failed = true; /* what it would have kept is not missed a second time */
     return false;
 }
