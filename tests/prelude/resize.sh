@@ -32,7 +32,7 @@ every() { # SIZE AND FACTORS: in every mode
     done
     echo "torch.stack([$calls])"
 }
-for sizes in '3 4 6 8' '1 5 4 1' '7 4 3 9' '5 2 1 11' '2 3 2 3'; do
+for sizes in '3 4 6 8' '1 5 4 1' '7 4 3 9' '5 2 1 11' '2 3 2 3' '7 3 48 50'; do
     read -r h w p q <<<"$sizes"
     net "$(every "($p, $q), None")" "1, 2, $h, $w" "7, 1, 2, $p, $q"
     known=$(values --input dy=randn)
