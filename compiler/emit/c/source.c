@@ -15,8 +15,8 @@ static const char settings[] =
     "#pragma clang fp contract(fast)\n"
     "#elif defined(__GNUC__)\n"
     "#pragma GCC push_options\n"
-    "#pragma GCC optimize(\"O3\", \"no-tree-loop-vectorize\", \"fp-contract=fast\", "
-    "\"no-math-errno\", \"no-trapping-math\")\n"
+    "#pragma GCC optimize(\"O3\", \"no-tree-loop-vectorize\", \"no-tree-slp-vectorize\", "
+    "\"fp-contract=fast\", \"no-math-errno\", \"no-trapping-math\")\n"
     "#endif\n\n";
 
 static const char timed_members[] =
