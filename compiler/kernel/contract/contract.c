@@ -409,7 +409,8 @@ static double cutting_cost(const ProductPlan *p, const Cutting *c) {
     double last = columns - (panels - 1) * (double)c->step;
     double cycles = leaf_cycles(rows, blocks((double)c->step, VECTOR_HINT)) * (panels - 1) +
                     leaf_cycles(rows, blocks(last, VECTOR_HINT));
-    /* Vectors of an extent that only a call knows may be partial ones, as those of a small batch. */
+    /* Vectors of an extent that only a call knows may be partial ones, as those of a small batch.
+     */
     int64_t known;
     if (!dim_is_const(p->column_total, &known)) cycles *= unknown_columns;
     double cost = outer * depth * cycles + outer * calls * panels * row_blocks * 60;
