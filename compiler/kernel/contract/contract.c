@@ -17,10 +17,9 @@ enum {
                           it fills a second-level cache of 512 KiB */
     ROWS_SPLIT = 24,   /* rows that are worth a tile of their own */
     TILES_WANTED = 4,
-    DEPTH_SHARED = 1024,     /* depth of a panel that is packed whole */
-    ROWS_SHARED = 384,       /* rows of a tile that share one */
-    PARALLEL_CYCLES = 20000, /* work that is worth more than one thread */
-    LOOPS_MAX = 512,         /* products of at most this many multiplications are plain loops */
+    DEPTH_SHARED = 1024, /* depth of a panel that is packed whole */
+    ROWS_SHARED = 384,   /* rows of a tile that share one */
+    LOOPS_MAX = 512,     /* products of at most this many multiplications are plain loops */
 };
 
 /* What vectors along an unknown extent are taken to cost, of what whole ones do. */
@@ -98,7 +97,7 @@ Shape labels_shape(const Labels *list) {
     return s;
 }
 
-static double labels_hint(const Labels *list) {
+double labels_hint(const Labels *list) {
     double p = 1;
     for (int i = 0; i < list->count; i++) p *= (double)dim_hint(list->extent[i]);
     return p;

@@ -6,9 +6,10 @@
 #include "kernel/internal.h"
 
 enum {
-    TURN = 16,              /* block of a copy that is contiguous along the outer loop's axis */
-    DEPTH_TABLE_MAX = 4096, /* entries of a constant table of offsets */
-    DEPTH_CALL_MAX = 16384, /* depth of one leaf call whose offsets are tables */
+    PARALLEL_CYCLES = 20000, /* work that is worth more than one thread */
+    TURN = 16,               /* block of a copy that is contiguous along the outer loop's axis */
+    DEPTH_TABLE_MAX = 4096,  /* entries of a constant table of offsets */
+    DEPTH_CALL_MAX = 16384,  /* depth of one leaf call whose offsets are tables */
 };
 
 /* A list of labels and the shape that they span. */
@@ -94,7 +95,8 @@ static inline double blocks(double total, double size) {
 }
 LabelGroups contract_sort_labels(const Node *n);
 Shape labels_shape(const Labels *list);
-bool labels_one(const Labels *list); /* all extents are 1 */
+double labels_hint(const Labels *list); /* elements, or an estimate */
+bool labels_one(const Labels *list);    /* all extents are 1 */
 /* In which flat positions of columns count: the last extent is the pitch, if there is one. */
 Shape product_columns_shape(const ProductPlan *p);
 const Dim *product_constant(ProductPlan *p, int64_t v);

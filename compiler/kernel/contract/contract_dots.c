@@ -10,8 +10,7 @@
 
 enum {
     RESULTS_MAX = 1024,
-    PARALLEL_CYCLES = 20000, /* work that is worth more than one thread */
-    LEVELS = 2,              /* of the depth around its last label, inside the leaf */
+    LEVELS = 2, /* of the depth around its last label, inside the leaf */
 };
 
 /* The depth of one call: the last label in vectors, up to two around it. */
@@ -49,17 +48,11 @@ static double step_cycles(int64_t rows, int64_t columns) {
     return cycles;
 }
 
-static double extent_hint(const Labels *list) {
-    double product = 1;
-    for (int i = 0; i < list->count; i++) product *= (double)dim_hint(list->extent[i]);
-    return product;
-}
-
 /* What tiles of so many rows and columns cost. */
 static double tiles_cost(const ProductPlan *p, int64_t rows, int64_t columns, double store) {
-    double along = (double)dim_hint(p->depth_total), around = extent_hint(&p->depth_outer);
+    double along = (double)dim_hint(p->depth_total), around = labels_hint(&p->depth_outer);
     double all_rows = (double)dim_hint(p->row_total), all = (double)dim_hint(p->column_total);
-    double outer = extent_hint(&p->outer);
+    double outer = labels_hint(&p->outer);
     double tiles = outer * (all_rows / (double)rows) * (all / (double)columns);
     double each = around * blocks(along, VECTOR_HINT) * step_cycles(rows, columns);
     each += around * along * (double)(rows + 1) / 4; /* rows and windows pass through the caches */
