@@ -527,46 +527,9 @@ static void walk_stmt(Walk *w, const Stmt *s) {
     walk_expr(w, s->position);
     for (int i = 0; i < s->index_count; i++) walk_index(w, s->indices[i]);
     walk_guard(w, s->guard);
-    if (s->mma) {
-        const Mma *m = s->mma;
-        const MmaAccess *accesses[3] = {&m->a_row, &m->a_depth, &m->b_depth};
-        walk_index(w, m->rows);
-        walk_index(w, m->columns);
-        walk_index(w, m->depth);
-        walk_index(w, m->a_base);
-        walk_index(w, m->b_base);
-        walk_index(w, m->earlier);
-        walk_index(w, m->b_end);
-        walk_dim(w, m->b_elements);
-        walk_dim(w, m->b_panel);
-        for (int i = 0; i < 3; i++) {
-            walk_dim(w, accesses[i]->stride);
-            walk_index(w, accesses[i]->table_base);
-        }
-    }
-    if (s->dot) {
-        const Dot *d = s->dot;
-        const DotOperand *const sides[2] = {&d->a, &d->b};
-        const Dim *const depth[3] = {d->planes, d->lines, d->along};
-        for (int i = 0; i < 3; i++) walk_dim(w, depth[i]);
-        walk_index(w, d->earlier);
-        for (int i = 0; i < 2; i++) {
-            walk_index(w, sides[i]->base);
-            walk_index(w, sides[i]->across.table_base);
-            walk_dim(w, sides[i]->across.stride);
-            walk_dim(w, sides[i]->plane);
-            walk_dim(w, sides[i]->line);
-        }
-    }
-    if (s->pack) {
-        const PackLeaf *p = s->pack;
-        const Dim *dims[4] = {p->depth_max, p->across, p->along, p->block};
-        for (int i = 0; i < 4; i++) walk_dim(w, dims[i]);
-        walk_index(w, p->base);
-        walk_index(w, p->count);
-        walk_index(w, p->depth);
-    }
-    if (s->argsort) walk_index(w, s->argsort->count);
+    const LeafParts leaf = kernel_leaf_parts(s);
+    for (int i = 0; i < leaf.index_count; i++) walk_index(w, leaf.indices[i]);
+    for (int i = 0; i < leaf.dim_count; i++) walk_dim(w, leaf.dims[i]);
     for (int i = 0; i < s->body.count; i++) walk_stmt(w, s->body.data[i]);
 }
 

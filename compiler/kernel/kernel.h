@@ -255,6 +255,16 @@ struct Stmt {
     TileProduct *product;
 };
 
+/* The indices and dims of a leaf, in no order that means anything; a statement that is none has
+ * none. */
+enum { LEAF_PARTS = 16 };
+typedef struct LeafParts {
+    int index_count, dim_count;
+    const Index *indices[LEAF_PARTS];
+    const Dim *dims[LEAF_PARTS];
+} LeafParts;
+LeafParts kernel_leaf_parts(const Stmt *leaf);
+
 /* ---- kernels ---- */
 
 typedef struct KernelAxis {

@@ -72,49 +72,9 @@ static void collect_stmt(SymbolSet *set, const Stmt *s) {
     collect_expr(set, s->position);
     for (int i = 0; i < s->index_count; i++) collect_index(set, s->indices[i]);
     collect_guard(set, s->guard);
-    if (s->argsort) collect_index(set, s->argsort->count);
-    if (s->mma) {
-        const Mma *m = s->mma;
-        const Index *const all[] = {m->rows,
-                                    m->columns,
-                                    m->depth,
-                                    m->a_base,
-                                    m->a_row.table_base,
-                                    m->a_depth.table_base,
-                                    m->b_base,
-                                    m->b_depth.table_base,
-                                    m->earlier};
-        for (size_t i = 0; i < sizeof all / sizeof *all; i++) collect_index(set, all[i]);
-        collect_dim(set, m->a_row.stride);
-        collect_dim(set, m->a_depth.stride);
-        collect_dim(set, m->b_depth.stride);
-        collect_dim(set, m->b_panel);
-        collect_index(set, m->b_end);
-        collect_dim(set, m->b_elements);
-    }
-    if (s->dot) {
-        const Dot *d = s->dot;
-        const DotOperand *const sides[2] = {&d->a, &d->b};
-        const Dim *const depth[3] = {d->planes, d->lines, d->along};
-        for (int i = 0; i < 3; i++) collect_dim(set, depth[i]);
-        collect_index(set, d->earlier);
-        for (int i = 0; i < 2; i++) {
-            collect_index(set, sides[i]->base);
-            collect_index(set, sides[i]->across.table_base);
-            collect_dim(set, sides[i]->across.stride);
-            collect_dim(set, sides[i]->plane);
-            collect_dim(set, sides[i]->line);
-        }
-    }
-    if (s->pack) {
-        collect_index(set, s->pack->base);
-        collect_index(set, s->pack->count);
-        collect_index(set, s->pack->depth);
-        collect_dim(set, s->pack->depth_max);
-        collect_dim(set, s->pack->across);
-        collect_dim(set, s->pack->along);
-        collect_dim(set, s->pack->block);
-    }
+    const LeafParts leaf = kernel_leaf_parts(s);
+    for (int i = 0; i < leaf.index_count; i++) collect_index(set, leaf.indices[i]);
+    for (int i = 0; i < leaf.dim_count; i++) collect_dim(set, leaf.dims[i]);
 }
 
 static void collect_library(SymbolSet *set, const LibraryProduct *p) {
