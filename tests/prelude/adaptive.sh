@@ -1,18 +1,7 @@
 # Adaptive pooling and interpolation to many places: the code does not grow with them, and an axis whose length only a call knows has the
 # values of one of known length.
 . "$SOURCE_DIR/tests/expect.bash"
-net() { # EXPRESSION SHAPE RESULT
-    cat >net.nn <<END
-module Net {
-    def forward(self, x: f32[$2], dy: f32[$3]) -> (y: f32[$3], dx: f32[$2]) {
-        y = $1
-        return y, torch.autograd.grad(y, x, dy)[0]
-    }
-}
-
-export Net() as net
-END
-}
+. "$SOURCE_DIR/tests/prelude/net.bash"
 lines() { timeout 20 "$NNC" net.nn -o - | wc -l; }
 for name in max avg; do
     net "F.adaptive_${name}_pool2d(x, 21)" 'N, 2, 43, 44' 'N, 2, 21, 21'

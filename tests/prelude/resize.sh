@@ -1,18 +1,7 @@
 # Interpolation and pools of ceil_mode on axes whose length only a call knows: the values and derivatives of known lengths, checks of
 # the call where there is nothing to read, and one message that names the axis for what needs a length.
 . "$SOURCE_DIR/tests/expect.bash"
-net() { # EXPRESSION SHAPE RESULT
-    cat >net.nn <<END
-module Net {
-    def forward(self, x: f32[$2], dy: f32[$3]) -> (y: f32[$3], dx: f32[$2]) {
-        y = $1
-        return y, torch.autograd.grad(y, x, dy)[0]
-    }
-}
-
-export Net() as net
-END
-}
+. "$SOURCE_DIR/tests/prelude/net.bash"
 # The numbers of the results, one a line; the reference interpreter needs no C compiler.
 values() {
     rm -f out/*.npy
