@@ -159,6 +159,22 @@ static const char *separately(Writer *w, const Expr *e, bool vector, Text *befor
     return value;
 }
 
+/* A variable that is `other`, and where the condition holds `value`, behind what stands before it.
+ */
+static const char *value_where(Writer *w, const Expr *e, bool vector, const char *name,
+                               const char *other, const char *condition, const Text *before,
+                               const char *value) {
+    writer_line(w, "%s %s = %s;", vector ? vector_type(w, e->dtype) : scalar_type(e->dtype), name,
+                other);
+    writer_line(w, "if (%s) {", condition);
+    text_append(w->out, before->length ? before->data : "");
+    w->indent++;
+    writer_line(w, "%s = %s;", name, value);
+    w->indent--;
+    writer_line(w, "}");
+    return keep(w, e, vector, name);
+}
+
 static const char *guarded(Writer *w, const Expr *e, bool vector) {
     Text before;
     const char *condition = writer_guard(w, e->guard);
@@ -167,15 +183,7 @@ static const char *guarded(Writer *w, const Expr *e, bool vector) {
     if (!before.length && !vector)
         return name_value(w, e, false, writer_format(w, "(%s ? %s : %s)", condition, value, other));
     const char *name = writer_format(w, "x%d", w->next_temporary++);
-    writer_line(w, "%s %s = %s;", vector ? vector_type(w, e->dtype) : scalar_type(e->dtype), name,
-                other);
-    writer_line(w, "if (%s) {", condition);
-    text_append(w->out, before.length ? before.data : "");
-    w->indent++;
-    writer_line(w, "%s = %s;", name, value);
-    w->indent--;
-    writer_line(w, "}");
-    return keep(w, e, vector, name);
+    return value_where(w, e, vector, name, other, condition, &before, value);
 }
 
 /* May it be computed where the guard does not hold? */
@@ -220,16 +228,11 @@ static const char *guarded_window(Writer *w, const Expr *e) {
         text =
             writer_format(w, "nnv_select_%s(nnv_within(%s, %s), %s, %s)", lane_name(e->dtype),
                           window.begin, window.end, separately(w, value, true, &before, 1), name);
-    writer_line(w, "nnv_%s %s = %s;", lane_name(e->dtype), name, other);
     /* What is read is within the tensor if some lane's is. */
-    writer_line(w, "if (%s%s) {", window.condition,
-                load || pure ? "" : writer_format(w, " && %s < %s", window.begin, window.end));
-    text_append(w->out, before.length ? before.data : "");
-    w->indent++;
-    writer_line(w, "%s = %s;", name, text);
-    w->indent--;
-    writer_line(w, "}");
-    return keep(w, e, true, name);
+    const char *condition = load || pure ? window.condition
+                                         : writer_format(w, "%s && %s < %s", window.condition,
+                                                         window.begin, window.end);
+    return value_where(w, e, true, name, other, condition, &before, text);
 }
 
 /* The guard differs by lane: a window of them, one test for the whole group, else lane by lane. */
