@@ -59,6 +59,13 @@
 #define NN_PREFETCH(p) ((void)(p))
 #define NN_LANES 1
 #endif
+/* Before a loop over tiles: a tile's bits may not depend on those that one thread has with it, as
+ * where clang multiplies before it shuffles and then has nothing to contract. */
+#if defined(__clang__)
+#define NN_TILES _Pragma("clang loop vectorize(disable) interleave(disable) unroll(disable)")
+#else
+#define NN_TILES
+#endif
 
 #if NN_LANES > 1
 /* Vectors wider than a register are aligned as one. */

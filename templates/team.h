@@ -103,8 +103,8 @@ NN_INLINE nn_member nn_alone(nn_team *team, const nnc_context *ctx, char *scratc
 
 /* Runs `steps` for every thread of a team that is as large as `work` is worth, when `shared` of them
  * have something for several threads and all write `updated` bytes of weights. */
-static NN_NOINLINE void nn_walk(nn_team *team, const nnc_context *ctx, nnc_task steps, void *frame,
-                                int64_t work, int64_t shared, int64_t updated) {
+NN_OUTLINED void nn_walk(nn_team *team, const nnc_context *ctx, nnc_task steps, void *frame,
+                         int64_t work, int64_t shared, int64_t updated) {
     int concurrent = NN_CONCURRENT && ctx->parallel && (ctx->flags & NNC_CONCURRENT);
     int64_t count = nn_min(nn_min(ctx->threads, NNC_WORKERS), work / NN_TEAM_WORK + 1), i;
     int64_t toll = nn_min(updated, NN_UPDATE_BYTES) * NN_UPDATE_WORK;
@@ -161,8 +161,8 @@ static void nn_job_task(void *arg, int64_t i, int worker) {
 }
 
 /* One step.  It needs nothing of the `after` - 1 steps before it; 1: it needs the last one. */
-static NN_NOINLINE void nn_run(nn_member *m, int after, nn_kernel kernel,
-                               const struct nn_call *call, int64_t tiles, int64_t work) {
+NN_OUTLINED void nn_run(nn_member *m, int after, nn_kernel kernel, const struct nn_call *call,
+                        int64_t tiles, int64_t work) {
     const nn_team *team = m->team;
     const nnc_context *ctx = team->ctx;
     nn_job job;

@@ -358,6 +358,10 @@ int builder_scratch_in(Builder *b, Space space, const char *name, DType dtype, S
     return SCRATCH_BASE + b->scratch.count - 1;
 }
 
+void builder_clear(Builder *b, int slot) {
+    b->scratch.data[slot - SCRATCH_BASE].cleared = true;
+}
+
 Stmt *builder_leaf(Builder *b, StmtKind kind) {
     Stmt *s = new_stmt(b, kind);
     vector_push(b->arena, &b->scopes[b->depth].block->body, s);

@@ -70,6 +70,8 @@ const Expr *builder_let_here(Builder *b, const Expr *value, const char *name);
 int builder_slot(Builder *b, Buffer *buffer, Access access);
 int builder_scratch(Builder *b, const char *name, DType dtype, Shape shape);
 int builder_scratch_in(Builder *b, Space space, const char *name, DType dtype, Shape shape);
+/* That scratch is zero at first. */
+void builder_clear(Builder *b, int slot);
 void builder_store(Builder *b, int slot, const Index *const *indices, int count, const Expr *value,
                    const Guard *guard);
 Stmt *builder_leaf(Builder *b, StmtKind kind);

@@ -76,8 +76,9 @@ static void declare_slots(Writer *w, const KernelPlan *plan) {
             int64_t bytes = 0;
             dim_is_const(kernel_slot_bytes(index_dims(w->indices), s), &bytes);
             int64_t elements = bytes / (int64_t)dtype_bytes(s->dtype);
-            writer_line(w, "NN_ALIGNED %s %s[%lld]; /* %s */", type, name,
-                        (long long)(elements ? elements : 1), stored_text(w, s));
+            writer_line(w, "NN_ALIGNED %s %s[%lld]%s; /* %s */", type, name,
+                        (long long)(elements ? elements : 1), s->cleared ? " = {0}" : "",
+                        stored_text(w, s));
         }
     }
 }
@@ -141,6 +142,7 @@ static void open_kernel(Writer *w, const KernelPlan *plan, const char *name) {
                     w->dim_names[plan->symbols.data[i]->index], w->cuda ? "(nn_int)" : "", i);
     declare_slots(w, plan);
     silence_unused(w, plan);
+    if (!w->cuda) writer_line(w, "NN_TILES");
     writer_line(w,
                 w->cuda ? "{" : "for (int64_t nn_tile = nn_begin; nn_tile < nn_end; nn_tile++) {");
     w->indent++;

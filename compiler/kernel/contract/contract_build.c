@@ -132,6 +132,11 @@ static int pack_columns(ProductPlan *p, const Index *count, const Index *depth_c
     const Dim *width = product_constant(p, PANEL_COLUMNS);
     Shape shape = {3, {product_constant(p, p->panel / PANEL_COLUMNS), depth, width}};
     int slot = builder_scratch(b, "panel", p->dtype, shape);
+    /* One or two rows take all lanes of a panel, also vectors that hold no column. */
+    int64_t known;
+    if (index_is_const(count, &known) && known % PANEL_COLUMNS &&
+        known % PANEL_COLUMNS <= PANEL_COLUMNS - NARROWEST_VECTOR)
+        builder_clear(b, slot);
     int q = builder_axis(b, "q", shape.dims[0]), k = builder_axis(b, "k", depth),
         v = builder_axis(b, "v", width);
     builder_open(b, q, NULL, panel_count(p, count), BIND_SEQ);
