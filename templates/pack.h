@@ -67,9 +67,19 @@ NN_INLINE void nn_pack_f32_16(float *NN_RESTRICT dst, const float *src, int64_t 
     nn_pack_f32_16_plain(dst, src, n, depth, across, along, block);
 }
 
+/* Moves a group's neighbours; one of six floats as a vector of eight, of which the last two come where
+ * the group's next row will. */
+#ifdef NN_PACK_TURN
+#define NN_PACK_SPILL_f32_6 2
+#define NN_PACK_MOVE_f32_6(to, from) (*(nn_pack_v8 *)(to) = *(const nn_pack_v8 *)(from))
+#else
+#define NN_PACK_SPILL_f32_6 0
+#define NN_PACK_MOVE_f32_6(to, from) memcpy(to, from, 6 * sizeof(float))
+#endif
+
 /* Rows of neighbours that are contiguous: row by row, as memory lies, for all groups; a row some
  * steps ahead is asked for, which no prefetcher sees where rows are pages apart. */
-#define NN_PACK_ROWS(NAME, S, G)                                                               \
+#define NN_PACK_ROWS(NAME, S, G, SPILL, MOVE)                                                  \
     NN_INLINE void NAME(S *NN_RESTRICT dst, int64_t packed_depth, const S *src, int64_t count, \
                         int64_t depth, int64_t along, int64_t block) {                         \
         for (int64_t first = 0; first < depth; first += 16, src += block) {                    \
@@ -77,20 +87,26 @@ NN_INLINE void nn_pack_f32_16(float *NN_RESTRICT dst, const float *src, int64_t 
             for (int64_t k = 0; k < end; k++, dst += G) {                                      \
                 const S *from = src + k * along;                                               \
                 S *to = dst;                                                                   \
+                const int64_t moved = (SPILL) && first + k + 1 == packed_depth ? 0 : count;    \
                 int64_t i = 0;                                                                 \
                 for (; i < count; i += 64 / (int64_t)sizeof(S))                                \
                     NN_PREFETCH(from + NN_PACK_AHEAD * along + i);                             \
-                for (i = 0; i + G <= count; i += G, to += G * packed_depth)                    \
+                for (i = 0; i + G + (SPILL) <= moved; i += G, to += G * packed_depth)          \
+                    MOVE(to, from + i);                                                        \
+                for (; (SPILL) && i + G <= count; i += G, to += G * packed_depth)              \
                     memcpy(to, from + i, G * sizeof(S));                                       \
                 for (int64_t j = 0; j < count - i; j++) to[j] = from[i + j];                   \
             }                                                                                  \
         }                                                                                      \
     }
+#define NN_PACK_MOVE_f64_6(to, from) memcpy(to, from, 6 * sizeof(double))
+#define NN_PACK_MOVE_f32_16(to, from) memcpy(to, from, 16 * sizeof(float))
+#define NN_PACK_MOVE_f64_16(to, from) memcpy(to, from, 16 * sizeof(double))
 enum { NN_PACK_AHEAD = 6 };
-NN_PACK_ROWS(nn_pack_f32_rows_6, float, 6)
-NN_PACK_ROWS(nn_pack_f64_rows_6, double, 6)
-NN_PACK_ROWS(nn_pack_f32_rows_16, float, 16)
-NN_PACK_ROWS(nn_pack_f64_rows_16, double, 16)
+NN_PACK_ROWS(nn_pack_f32_rows_6, float, 6, NN_PACK_SPILL_f32_6, NN_PACK_MOVE_f32_6)
+NN_PACK_ROWS(nn_pack_f64_rows_6, double, 6, 0, NN_PACK_MOVE_f64_6)
+NN_PACK_ROWS(nn_pack_f32_rows_16, float, 16, 0, NN_PACK_MOVE_f32_16)
+NN_PACK_ROWS(nn_pack_f64_rows_16, double, 16, 0, NN_PACK_MOVE_f64_16)
 
 /* All groups. */
 #define NN_PACK(NAME, S, G)                                                                       \
