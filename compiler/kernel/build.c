@@ -694,10 +694,23 @@ static Kernel *intern_kernel(KernelProgram *p, Kernel *k) {
     return *slot = k;
 }
 
+/* Is all that the kernel writes empty, whatever the dims are? */
+static bool writes_nothing(const Kernel *k) {
+    for (int i = 0; i < k->parameter_count; i++) {
+        const Slot *s = &k->slots.data[i];
+        if (!(s->access & ACCESS_WRITE)) continue;
+        bool empty = false;
+        for (int d = 0; d < s->shape.rank; d++) empty = empty || dim_is(s->shape.dims[d], 0);
+        if (!empty) return false;
+    }
+    return true;
+}
+
 Step *builder_finish(Builder *b, const char *what, const char *path) {
     Kernel *k = b->kernel;
     k->parameter_count = b->bindings.count;
     for (int i = 0; i < b->scratch.count; i++) vector_push(b->arena, &k->slots, b->scratch.data[i]);
+    if (writes_nothing(k)) k->body->body.count = 0;
     patch_stmt(b, k->body);
     if (k->threads) leave_to_one(b);
     k->what = what;

@@ -10,10 +10,11 @@
  *   a monotone function at [x - e, x + e]: the larger distance to the values at both ends;
  *   products: |a| eb + |b| ea + ea eb; other functions by their Lipschitz constant;
  *   a sum of n terms in any order (reduce, contract, prefix, fold, scatter): sum of the bounds and
- *     n v sum(|x| + e), v = u, or that of f32 where the dtype is smaller (scatter adds in memory,
- * so there it is u); a decision (comparison, rounding to integers, argmax, sort) that the bounds of
- * its operands do not settle: nothing is claimed of what follows from it (infinite bound). Passes
- * may replace a sum of sums by one sum; BOUND_SLACK covers that.  The values themselves are
+ *     n v sum(|x| + e), v = u, or that of f32 where the dtype is smaller (scatter adds in memory, so
+ *     there it is u);
+ *   a decision (comparison, rounding to integers, argmax, sort) that the bounds of its operands do
+ *     not settle: nothing is claimed of what follows from it (infinite bound: it may be NaN).
+ * Passes may replace a sum of sums by one sum; BOUND_SLACK covers that.  The values themselves are
  * computed by the interpreter's own functions, node by node. */
 #ifndef TESTS_NUMERIC_BOUND_H
 #define TESTS_NUMERIC_BOUND_H
@@ -130,7 +131,8 @@ static inline double *bound_corners(BoundRun *b, const Node *n, const Bounded *i
         Tensor *y = bound_apply(b, n, at, like);
         for (int64_t k = 0; k < like->count; k++) {
             double d = y->floats[k] == exact->floats[k] ? 0 : fabs(y->floats[k] - exact->floats[k]);
-            if (!(d <= far[k])) far[k] = d; /* NaN stays */
+            /* An end that is no number (inf - inf) is no limit. */
+            if (!(d <= far[k])) far[k] = isnan(d) ? INFINITY : d;
         }
     }
     return far;
@@ -227,6 +229,8 @@ static inline void bound_elementwise(BoundRun *b, const Node *n, const Bounded *
             *out = settled ? 0 : INFINITY;
         } else if (!isfinite(y)) {
             *out = bound_not_finite(y, x, e, n->input_count);
+        } else if (!isfinite(e[0] + e[1] + e[2])) {
+            *out = INFINITY; /* the operand may be NaN, which no function's range holds */
         } else {
             *out = bound_float_op(n->op, t, y, x[0], x[1], e[0], e[1], corners[i]);
         }
