@@ -12,14 +12,14 @@ function balanced(line, open, close_,   opened, closed) {
 }
 BEGIN {
     index_ = "[^=@]+"
-    access = "=((groups )?[^][=@]+|[a-z_0-9]+[[]" index_ "[]])"
-    mma = "^ *mma[.]f(32|64) [a-z_0-9]+[[][0-9]+x[0-9]+[]] [+]?= rows " index_ " columns " index_ " depth " index_ \
+    access = "=((groups )?[^=@\\[\\]]+|[a-z_0-9]+\\[" index_ "\\])"
+    mma = "^ *mma[.]f(32|64) [a-z_0-9]+\\[[0-9]+x[0-9]+\\] [+]?= rows " index_ " columns " index_ " depth " index_ \
         " a=[a-z_0-9]+@" index_ " row" access " depth" access " b=[a-z_0-9]+@" index_ " panel=" index_ " depth" access \
         "( padded( where " index_ "<= " index_ ")?)?( unless " index_ " is 0)?$"
     pack = "^ *pack[.]f(32|64) [a-z_0-9]+ in groups of (6|16), depth " index_ " of " index_ " from [a-z_0-9]+@" index_ \
         " count " index_ " across=" index_ " along=" index_ " block=" index_ "$"
 }
-!balanced($0, "[(]", "[)]") || !balanced($0, "[[]", "[]]") { print "brackets: " $0; bad = 1 }
+!balanced($0, "[(]", "[)]") || !balanced($0, "\\[", "\\]") { print "brackets: " $0; bad = 1 }
 /^ *mma/ { seen["mma"]++; if ($0 !~ mma) { print "mma: " $0; bad = 1 } }
 /^ *mma.*row=groups/ { seen["groups"]++ }
 /^ *mma.*=[a-z_0-9]+[[]/ { seen["table"]++ }

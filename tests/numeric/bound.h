@@ -10,12 +10,11 @@
  *   a monotone function at [x - e, x + e]: the larger distance to the values at both ends;
  *   products: |a| eb + |b| ea + ea eb; other functions by their Lipschitz constant;
  *   a sum of n terms in any order (reduce, contract, prefix, fold, scatter): sum of the bounds and
- *     n v sum(|x| + e), v = u, or that of f32 where the dtype is smaller (scatter adds in memory, so
- *     there it is u);
- *   a decision (comparison, rounding to integers, argmax, sort) that the bounds of its operands do
- *     not settle: nothing is claimed of what follows from it (infinite bound: it may be NaN).
- * Passes may replace a sum of sums by one sum; BOUND_SLACK covers that.  The values themselves are
- * computed by the interpreter's own functions, node by node. */
+ *     n v sum(|x| + e), v = u, or that of f32 where the dtype is smaller (scatter adds in memory,
+ * so there it is u); a decision (comparison, rounding to integers, argmax, sort) that the bounds of
+ * its operands do not settle: nothing is claimed of what follows from it (infinite bound: it may be
+ * NaN). Passes may replace a sum of sums by one sum; BOUND_SLACK covers that.  The values
+ * themselves are computed by the interpreter's own functions, node by node. */
 #ifndef TESTS_NUMERIC_BOUND_H
 #define TESTS_NUMERIC_BOUND_H
 
