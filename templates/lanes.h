@@ -67,6 +67,9 @@
 #define NN_TILES
 #endif
 
+/* Vectors of a loop that go through a reduction together. */
+#define NN_JAM 4
+
 #if NN_LANES > 1
 /* Vectors wider than a register are aligned as one. */
 #define NN_VECTOR_ALIGN(S) (sizeof(S) < 4 ? NN_LANES * sizeof(S) : NN_LANES * 4)

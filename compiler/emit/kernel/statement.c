@@ -76,6 +76,9 @@ static bool is_vector_mode(const Writer *w) {
 static DType register_dtype(const Writer *w, int reg) {
     return w->kernel->registers.data[reg].dtype;
 }
+const char *writer_neutral(Writer *w, const Accumulator *a) {
+    return neutral(w, a->kind, register_dtype(w, a->reg));
+}
 static void declare_accumulator(Writer *w, const Accumulator *a, bool lanes) {
     DType t = register_dtype(w, a->reg);
     const char *first = neutral(w, a->kind, t), *name = w->register_names[a->reg];
@@ -249,6 +252,7 @@ static void write_vector_loop(Writer *w, const Stmt *s) {
     }
     w->vector_axis = s->axis;
     w->mode = MODE_WHOLE;
+    writer_jam(w, s, end);
     writer_line(w, "for (; %s + NN_LANES <= %s; %s += NN_LANES) {", axis, end, axis);
     writer_body(w, s);
     writer_line(w, "}");

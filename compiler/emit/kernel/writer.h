@@ -112,6 +112,13 @@ void writer_body(Writer *w, const Stmt *s);
 const char *writer_bound(Writer *w, const Index *x);
 /* The text of combining two values of an accumulator. */
 const char *writer_combine(Writer *w, ReduceKind kind, DType dtype, const char *a, const char *b);
+/* The text of the value that an accumulator begins with. */
+const char *writer_neutral(Writer *w, const Accumulator *a);
+
+/* ---- jam.c ---- */
+/* Before a vector loop up to `end`, whose axis is declared: the same for several vectors at a time
+ * where that pays; otherwise nothing. */
+void writer_jam(Writer *w, const Stmt *s, const char *end);
 
 /* ---- device.c: statements that only kernels of a GPU have ---- */
 void cuda_open_kernel(Writer *w, const char *name);
