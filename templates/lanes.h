@@ -353,6 +353,11 @@ NN_VECTOR_STRIDED(u16, uint16_t)
 
 /* ---- comparison, choice ---- */
 #if NN_LANES > 1
+#define NN_VECTOR_SELECT(T, M)                                           \
+    NN_INLINE nnv_##T nnv_select_##T(nnv_bool c, nnv_##T a, nnv_##T b) { \
+        nnv_##M m = nnv_cast(M, c);                                      \
+        return (nnv_##T)((m & (nnv_##M)a) | (~m & (nnv_##M)b));          \
+    }
 #define NN_VECTOR_COMPARE(T, M)                                                            \
     NN_INLINE nnv_bool nnv_eq_##T(nnv_##T a, nnv_##T b) { return nnv_cast(bool, a == b); } \
     NN_INLINE nnv_bool nnv_ne_##T(nnv_##T a, nnv_##T b) { return nnv_cast(bool, a != b); } \
@@ -360,10 +365,7 @@ NN_VECTOR_STRIDED(u16, uint16_t)
     NN_INLINE nnv_bool nnv_le_##T(nnv_##T a, nnv_##T b) { return nnv_cast(bool, a <= b); } \
     NN_INLINE nnv_bool nnv_gt_##T(nnv_##T a, nnv_##T b) { return nnv_cast(bool, a > b); }  \
     NN_INLINE nnv_bool nnv_ge_##T(nnv_##T a, nnv_##T b) { return nnv_cast(bool, a >= b); } \
-    NN_INLINE nnv_##T nnv_select_##T(nnv_bool c, nnv_##T a, nnv_##T b) {                   \
-        nnv_##M m = nnv_cast(M, c);                                                        \
-        return (nnv_##T)((m & (nnv_##M)a) | (~m & (nnv_##M)b));                            \
-    }
+    NN_VECTOR_SELECT(T, M)
 #else
 #define NN_VECTOR_COMPARE(T, M)                                               \
     NN_INLINE nnv_bool nnv_eq_##T(nnv_##T a, nnv_##T b) { return -(a == b); } \
@@ -374,9 +376,43 @@ NN_VECTOR_STRIDED(u16, uint16_t)
     NN_INLINE nnv_bool nnv_ge_##T(nnv_##T a, nnv_##T b) { return -(a >= b); } \
     NN_INLINE nnv_##T nnv_select_##T(nnv_bool c, nnv_##T a, nnv_##T b) { return c ? a : b; }
 #endif
+/* Lanes of 64 bits are two registers, which gcc compares lane by lane: here half by half.  Of a mask
+ * of 64 bits one word is taken; its words are alike. */
+#if NN_LANES > 1 && !defined(__clang__) && defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#if NN_LANES == 16
+#define NN_EVEN_WORDS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#elif NN_LANES == 8
+#define NN_EVEN_WORDS 0, 2, 4, 6, 8, 10, 12, 14
+#else
+#define NN_EVEN_WORDS 0, 2, 4, 6
+#endif
+typedef double nnv_half_f64 __attribute__((vector_size(NN_LANES * 4), may_alias));
+typedef int64_t nnv_half_i64 __attribute__((vector_size(NN_LANES * 4), may_alias));
+#define NN_WIDE_COMPARE_BY(NAME, T, OPERATOR)                     \
+    NN_INLINE nnv_bool nnv_##NAME##_##T(nnv_##T a, nnv_##T b) {   \
+        const nnv_half_##T *const x = (const nnv_half_##T *)&a;   \
+        const nnv_half_##T *const y = (const nnv_half_##T *)&b;   \
+        const nnv_bool low = (nnv_bool)(x[0] OPERATOR y[0]);      \
+        const nnv_bool high = (nnv_bool)(x[1] OPERATOR y[1]);     \
+        return __builtin_shufflevector(low, high, NN_EVEN_WORDS); \
+    }
+#define NN_WIDE_COMPARE(T)        \
+    NN_WIDE_COMPARE_BY(eq, T, ==) \
+    NN_WIDE_COMPARE_BY(ne, T, !=) \
+    NN_WIDE_COMPARE_BY(lt, T, <)  \
+    NN_WIDE_COMPARE_BY(le, T, <=) \
+    NN_WIDE_COMPARE_BY(gt, T, >)  \
+    NN_WIDE_COMPARE_BY(ge, T, >=) \
+    NN_VECTOR_SELECT(T, i64)
+#endif
+#endif
+#ifndef NN_WIDE_COMPARE
+#define NN_WIDE_COMPARE(T) NN_VECTOR_COMPARE(T, i64)
+#endif
 NN_VECTOR_COMPARE(f32, i32)
-NN_VECTOR_COMPARE(f64, i64)
-NN_VECTOR_COMPARE(i64, i64)
+NN_WIDE_COMPARE(f64)
+NN_WIDE_COMPARE(i64)
 NN_VECTOR_COMPARE(i32, i32)
 NN_VECTOR_COMPARE(i16, i16)
 NN_VECTOR_COMPARE(i8, i8)
