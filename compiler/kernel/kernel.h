@@ -135,9 +135,8 @@ typedef struct Accumulator {
     int reg, reg_index; /* reg_index: -1 unless ARGMAX, ARGMIN */
 } Accumulator;
 
-/* Neighbours in memory: columns of a panel, rows of a packed group (those of a register tile); the
- * columns that a vector has at least, where there are vectors. */
-enum { PANEL_COLUMNS = 16, GROUP_ROWS = 6, NARROWEST_VECTOR = 4 };
+/* Neighbours in memory: columns of a panel, rows of a packed group (those of a register tile). */
+enum { PANEL_COLUMNS = 16, GROUP_ROWS = 6 };
 
 /* T[i][j] (+)= sum over k of A[i][k] * B[k][j], i < rows, j < columns, k < depth.  All offsets are
  * elements. T: scratch slot of dtype f32 or f64, row-major with `columns_max` elements a row.  Same

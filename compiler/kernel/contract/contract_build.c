@@ -58,6 +58,12 @@ static const Dim *packed_depth(ProductPlan *p) {
     return dim_is_const(extent, &e) && e % 16 == 0 ? product_constant(p, e + 1) : extent;
 }
 
+/* One or two rows take all lanes of a panel, also vectors that hold no column. */
+static void clear_beyond(Builder *b, int slot, const Index *columns) {
+    int64_t known;
+    if (index_is_const(columns, &known) && known % PANEL_COLUMNS) builder_clear(b, slot);
+}
+
 /* Copies an operand into groups of neighbours. */
 static int pack_copied(ProductPlan *p, const Operand *o, const Index *count,
                        const Index *depth_count) {
@@ -79,6 +85,7 @@ static int pack_copied(ProductPlan *p, const Operand *o, const Index *count,
                        .block = o->block};
     Shape shape = {3, {groups, pack->depth_max, product_constant(p, group)}};
     pack->to_slot = builder_scratch(b, is_row ? "rows" : "panel", p->dtype, shape);
+    if (!is_row) clear_beyond(b, pack->to_slot, count);
     builder_leaf(b, STMT_PACK)->pack = pack;
     return pack->to_slot;
 }
@@ -132,11 +139,7 @@ static int pack_columns(ProductPlan *p, const Index *count, const Index *depth_c
     const Dim *width = product_constant(p, PANEL_COLUMNS);
     Shape shape = {3, {product_constant(p, p->panel / PANEL_COLUMNS), depth, width}};
     int slot = builder_scratch(b, "panel", p->dtype, shape);
-    /* One or two rows take all lanes of a panel, also vectors that hold no column. */
-    int64_t known;
-    if (index_is_const(count, &known) && known % PANEL_COLUMNS &&
-        known % PANEL_COLUMNS <= PANEL_COLUMNS - NARROWEST_VECTOR)
-        builder_clear(b, slot);
+    clear_beyond(b, slot, count);
     int q = builder_axis(b, "q", shape.dims[0]), k = builder_axis(b, "k", depth),
         v = builder_axis(b, "v", width);
     builder_open(b, q, NULL, panel_count(p, count), BIND_SEQ);
