@@ -287,7 +287,7 @@ static const Expr *tile_at(Gen *g, const Node *n, const Index *const *indices) {
 }
 
 /* The members of one shape, whole rows of the last label at a time: the result's own, or those that
- * read its windows. */
+ * read its windows.  strides: of windows in the result, by axis; NULL: its own elements. */
 static void store_band(ProductPlan *p, const Shape *shape, const int64_t *strides) {
     Builder *b = p->b;
     IndexTable *t = b->table;
@@ -304,7 +304,7 @@ static void store_band(ProductPlan *p, const Shape *shape, const int64_t *stride
         int c = builder_axis(b, "n", extent);
         const Index *begin = NULL, *end = NULL;
         if (i == 0) {
-            const int64_t band = p->band / strides[axis];
+            const int64_t band = strides ? p->band / strides[axis] : p->band;
             begin = index_scale(t, p->band_index, product_constant(p, band));
             end = index_min(t, index_dim(t, extent), index_add(t, begin, index_const(t, band)));
         }
@@ -316,12 +316,11 @@ static void store_band(ProductPlan *p, const Shape *shape, const int64_t *stride
 }
 
 static void epilogue_by_bands(ProductPlan *p, int tile) {
-    static const int64_t ones[SHAPE_MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1};
     TilePlace place = {p, tile};
     p->gen->place = tile_at;
     p->gen->place_user = &place;
     const Windows *w = &p->group->windows;
-    if (product_stores_result(p)) store_band(p, &p->n->type.shape, ones);
+    if (product_stores_result(p)) store_band(p, &p->n->type.shape, NULL);
     if (w->shape.rank) store_band(p, &w->shape, w->stride);
     p->gen->place = NULL;
 }
