@@ -194,17 +194,14 @@ static bool reads_nothing(const Expr *e) {
     return !e->index;
 }
 
-/* Memory side by side, as a call; NULL: it is something else. */
-static const char *load_within(Writer *w, const Expr *load, const Window *window,
-                               const char *other) {
+/* The offset in lane 0 of a load of neighbours in memory; NULL: it is something else. */
+static const char *neighbours_offset(Writer *w, const Expr *load) {
     if (load->kind != EXPR_LOAD || w->kernel->slots.data[load->slot].dtype != load->dtype)
         return NULL;
     const Dim *stride;
     const Index *offset = slot_offset(w, load->slot, load->indices);
     if (writer_motion(w, offset, &stride) != MOTION_STRIDE || !dim_is(stride, 1)) return NULL;
-    return writer_format(w, "nnv_load_within_%s(%s, %s, %s, %s, %s)", lane_name(load->dtype),
-                         w->slot_names[load->slot], writer_index(w, offset), window->begin,
-                         window->end, other);
+    return writer_index(w, offset);
 }
 
 /* Lanes of which those from some one to some other are within the guard, as at the ends of a padded
@@ -217,21 +214,23 @@ static const char *guarded_window(Writer *w, const Expr *e) {
         return NULL;
     Window window;
     if (!writer_guard_window(w, e->guard, &window)) return NULL;
-    const char *name = writer_format(w, "x%d", w->next_temporary);
-    const char *load = load_within(w, value, &window, name);
+    const char *at = neighbours_offset(w, value), *lane = lane_name(e->dtype);
     bool shared = !expr_varies(w, value), pure = reads_nothing(value);
-    if (!load && !shared && !pure) return NULL;
-    w->next_temporary++;
+    if (!at && !shared && !pure) return NULL;
+    /* Numbered after what the offset has named. */
+    const char *name = writer_format(w, "x%d", w->next_temporary++);
     Text before = {0};
-    const char *other = writer_vector(w, e->args[1]), *text = load;
-    if (!load)
-        text =
-            writer_format(w, "nnv_select_%s(nnv_within(%s, %s), %s, %s)", lane_name(e->dtype),
-                          window.begin, window.end, separately(w, value, true, &before, 1), name);
+    const char *other = writer_vector(w, e->args[1]), *text;
+    if (at)
+        text = writer_format(w, "nnv_load_within_%s(%s, %s, %s, %s, %s)", lane,
+                             w->slot_names[value->slot], at, window.begin, window.end, name);
+    else
+        text = writer_format(w, "nnv_select_%s(nnv_within(%s, %s), %s, %s)", lane, window.begin,
+                             window.end, separately(w, value, true, &before, 1), name);
     /* What is read is within the tensor if some lane's is. */
-    const char *condition = load || pure ? window.condition
-                                         : writer_format(w, "%s && %s < %s", window.condition,
-                                                         window.begin, window.end);
+    const char *condition =
+        at || pure ? window.condition
+                   : writer_format(w, "%s && %s < %s", window.condition, window.begin, window.end);
     return value_where(w, e, true, name, other, condition, &before, text);
 }
 
