@@ -55,11 +55,13 @@ NN_INLINE nnv_f32 nnv_round_f32(nnv_f32 x) {
     return nnv_select_f32(away, t + nnv_copysign_f32(nnv_splat_f32(1.0f), x), t);
 }
 NN_INLINE nnv_f32 nnv_sqrt_f32(nnv_f32 x) {
-#if NN_LANES == 16 && defined(__clang__)
+#if NN_LANES > 1 && NN_HAS(__builtin_elementwise_sqrt)
+    return __builtin_elementwise_sqrt(x);
+#elif NN_LANES == 16 && defined(__clang__) && NN_HAS(__builtin_ia32_sqrtps512)
     return (nnv_f32)__builtin_ia32_sqrtps512(x, 4);
-#elif NN_LANES == 16
+#elif NN_LANES == 16 && NN_HAS(__builtin_ia32_sqrtps512_mask)
     return (nnv_f32)__builtin_ia32_sqrtps512_mask(x, x, -1, 4);
-#elif NN_LANES == 8
+#elif NN_LANES == 8 && NN_HAS(__builtin_ia32_sqrtps256)
     return (nnv_f32)__builtin_ia32_sqrtps256(x);
 #else
     for (int i = 0; i < NN_LANES; i++) NN_SET(x, i, sqrtf(NN_GET(x, i)));

@@ -59,6 +59,12 @@
 #define NN_PREFETCH(p) ((void)(p))
 #define NN_LANES 1
 #endif
+/* A compiler promises no builtin: without one, plain code says the same (as NN_NO_BUILTINS asks). */
+#if defined(__has_builtin) && !defined(NN_NO_BUILTINS)
+#define NN_HAS(builtin) __has_builtin(builtin)
+#else
+#define NN_HAS(builtin) 0
+#endif
 /* Before a loop over tiles: a tile's bits may not depend on those that one thread has with it, as
  * where clang multiplies before it shuffles and then has nothing to contract. */
 #if defined(__clang__)
@@ -239,8 +245,16 @@ NN_VECTOR_PARTIAL(i8, int8_t)
 NN_VECTOR_PARTIAL(u8, uint8_t)
 NN_VECTOR_PARTIAL(u16, uint16_t)
 
-#if NN_LANES == 16
 /* Masked moves: one instruction, and no fault past the end. */
+#if NN_LANES == 16 && NN_HAS(__builtin_ia32_loadups512_mask) && \
+    NN_HAS(__builtin_ia32_storeups512_mask)
+#define NN_MASKS 16
+#elif NN_LANES == 8 && NN_HAS(__builtin_ia32_maskloadps256) && NN_HAS(__builtin_ia32_maskstoreps256)
+#define NN_MASKS 8
+#else
+#define NN_MASKS 0
+#endif
+#if NN_MASKS == 16
 NN_INLINE uint16_t nn_mask16(int64_t n) {
     return (uint16_t)(n >= 16 ? 0xffff : n <= 0 ? 0 : (1u << n) - 1);
 }
@@ -256,7 +270,7 @@ NN_INLINE nnv_i32 nnv_load_n_i32(const int32_t *p, int64_t n) {
 NN_INLINE void nnv_store_n_i32(int32_t *p, nnv_i32 v, int64_t n) {
     nnv_store_n_f32((float *)(void *)p, (nnv_f32)v, n);
 }
-#elif NN_LANES == 8
+#elif NN_MASKS == 8
 NN_INLINE nnv_f32 nnv_load_n_f32(const float *p, int64_t n) {
     return (nnv_f32)__builtin_ia32_maskloadps256((const nnv_f32 *)(const void *)p, nnv_below(n));
 }
@@ -275,8 +289,7 @@ NN_VECTOR_PARTIAL(i32, int32_t)
 #endif
 
 /* Every second element is two loads and a shuffle; the second load ends with the last element. */
-#if defined(__has_builtin) && NN_LANES > 1
-#if __has_builtin(__builtin_shufflevector)
+#if NN_LANES > 1 && NN_HAS(__builtin_shufflevector)
 #define NN_EVEN 1
 #if NN_LANES == 16
 #define nnv_even(a, b) \
@@ -285,7 +298,6 @@ NN_VECTOR_PARTIAL(i32, int32_t)
 #define nnv_even(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 9, 11, 13, 15)
 #else
 #define nnv_even(a, b) __builtin_shufflevector(a, b, 0, 2, 5, 7)
-#endif
 #endif
 #endif
 NN_INLINE nnv_f32 nnv_load_strided_f32(const float *p, int64_t stride) {
@@ -305,7 +317,7 @@ NN_INLINE nnv_f32 nnv_load_strided_n_f32(const float *p, int64_t stride, int64_t
 }
 /* So are stores, where one instruction leaves the elements between alone. */
 NN_INLINE void nnv_store_strided_n_f32(float *p, int64_t stride, nnv_f32 v, int64_t n) {
-#if defined(NN_EVEN) && NN_LANES == 16
+#if defined(NN_EVEN) && NN_MASKS == 16
     if (__builtin_constant_p(stride) && stride == 2) {
         const uint16_t low = nn_mask16(2 * n - 1) & 0x5555, high = nn_mask16(2 * n - 17) & 0x5555;
         __builtin_ia32_storeups512_mask(
@@ -322,7 +334,7 @@ NN_INLINE void nnv_store_strided_n_f32(float *p, int64_t stride, nnv_f32 v, int6
     nnv_store_apart_n_f32(p, stride, v, n);
 }
 NN_INLINE void nnv_store_strided_f32(float *p, int64_t stride, nnv_f32 v) {
-#if defined(NN_EVEN) && NN_LANES == 16
+#if defined(NN_EVEN) && NN_MASKS == 16
     if (__builtin_constant_p(stride) && stride == 2) {
         nnv_store_strided_n_f32(p, 2, v, NN_LANES);
         return;
@@ -378,8 +390,7 @@ NN_VECTOR_STRIDED(u16, uint16_t)
 #endif
 /* Lanes of 64 bits are two registers, which gcc compares lane by lane: here half by half.  Of a mask
  * of 64 bits one word is taken; its words are alike. */
-#if NN_LANES > 1 && !defined(__clang__) && defined(__has_builtin)
-#if __has_builtin(__builtin_shufflevector)
+#if NN_LANES > 1 && !defined(__clang__) && NN_HAS(__builtin_shufflevector)
 #if NN_LANES == 16
 #define NN_EVEN_WORDS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
 #elif NN_LANES == 8
@@ -405,7 +416,6 @@ typedef int64_t nnv_half_i64 __attribute__((vector_size(NN_LANES * 4), may_alias
     NN_WIDE_COMPARE_BY(gt, T, >)  \
     NN_WIDE_COMPARE_BY(ge, T, >=) \
     NN_VECTOR_SELECT(T, i64)
-#endif
 #endif
 #ifndef NN_WIDE_COMPARE
 #define NN_WIDE_COMPARE(T) NN_VECTOR_COMPARE(T, i64)
@@ -460,14 +470,14 @@ NN_INLINE void nnv_scatter_n_bool(uint8_t *p, nnv_i64 at, nnv_bool v, int64_t n)
 /* section: nns_maximum_f nns_minimum_f nnv_maximum_f nnv_minimum_f NN_FIRST_IF */
 /* ---- maximum, minimum: NaN wins over numbers ---- */
 /* a where it is beyond b, otherwise b, NaN or not: what the instructions do. */
-#if NN_LANES == 16 && defined(__clang__)
+#if NN_LANES == 16 && NN_HAS(__builtin_ia32_maxps512)
 #define NN_FIRST_IF(instruction, compare, a, b) __builtin_ia32_##instruction##512(a, b, 4)
-#elif NN_LANES == 16
+#elif NN_LANES == 16 && NN_HAS(__builtin_ia32_maxps512_mask)
 #define NN_FIRST_IF(instruction, compare, a, b) \
     __builtin_ia32_##instruction##512_mask(a, b, a, -1, 4)
-#elif NN_LANES == 8
+#elif NN_LANES == 8 && NN_HAS(__builtin_ia32_maxps256)
 #define NN_FIRST_IF(instruction, compare, a, b) __builtin_ia32_##instruction##256(a, b)
-#elif NN_LANES == 4 && defined(__SSE__)
+#elif NN_LANES == 4 && NN_HAS(__builtin_ia32_maxps)
 #define NN_FIRST_IF(instruction, compare, a, b) __builtin_ia32_##instruction(a, b)
 #else
 #define NN_FIRST_IF(instruction, compare, a, b) nnv_select_f32(nnv_##compare##_f32(a, b), a, b)
@@ -578,14 +588,14 @@ NN_INLINE nnv_bool nnv_within(int64_t begin, int64_t end) {
             NN_SET(other, l, p[at + l]);                                                      \
         return other;                                                                         \
     }
-#if NN_LANES == 16
+#if NN_MASKS == 16
 NN_INLINE nnv_f32 nnv_load_within_f32(const float *p, int64_t at, int64_t begin, int64_t end,
                                       nnv_f32 other) {
     const uintptr_t from = (uintptr_t)p + (uintptr_t)at * sizeof *p;
     const uint16_t mask = nn_mask16(end) & (uint16_t)~nn_mask16(begin);
     return (nnv_f32)__builtin_ia32_loadups512_mask((const float *)from, other, mask);
 }
-#elif NN_LANES == 8
+#elif NN_MASKS == 8
 NN_INLINE nnv_f32 nnv_load_within_f32(const float *p, int64_t at, int64_t begin, int64_t end,
                                       nnv_f32 other) {
     const uintptr_t from = (uintptr_t)p + (uintptr_t)at * sizeof *p;
@@ -615,14 +625,11 @@ NN_LOAD_WITHIN(i32, int32_t)
     }
 #if NN_LANES == 16
 /* A vector whose address is taken stays in memory, and so would sums that a loop keeps in it. */
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_shufflevector)
+#if NN_HAS(__builtin_shufflevector)
 #define NN_HALVES(v, V8)                                                  \
     const V8 low = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7); \
     const V8 half = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
-#endif
-#endif
-#ifndef NN_HALVES
+#else
 #define NN_HALVES(v, V8)          \
     V8 half, low;                 \
     memcpy(&low, &v, sizeof low); \

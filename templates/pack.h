@@ -11,8 +11,7 @@
 
 #include "lanes.h"
 
-#if defined(__AVX__) && defined(__has_builtin) && !defined(NN_NO_VECTORS)
-#if __has_builtin(__builtin_shufflevector)
+#if defined(__AVX__) && NN_LANES > 1 && NN_HAS(__builtin_shufflevector)
 #define NN_PACK_TURN 1
 typedef float nn_pack_v8 __attribute__((vector_size(32), aligned(4), may_alias));
 /* Eight rows of eight, turned: dst[k * step] = src[k], src[k + across], ... */
@@ -37,7 +36,6 @@ NN_INLINE void nn_pack_turn(float *NN_RESTRICT dst, int64_t step, const float *s
             __builtin_shufflevector(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
     }
 }
-#endif
 #endif
 
 /* One group of n <= G neighbours. */

@@ -43,7 +43,7 @@
 
 #if defined(__GNUC__) && !defined(NN_NO_VECTORS) && __GCC_ATOMIC_INT_LOCK_FREE == 2
 #define NN_CONCURRENT 1
-#if defined(__x86_64__) || defined(__i386__)
+#if NN_HAS(__builtin_ia32_pause)
 #define NN_PAUSE() __builtin_ia32_pause()
 #elif defined(__aarch64__)
 #define NN_PAUSE() __asm__ volatile("yield")

@@ -50,7 +50,7 @@ static const RandomCompiler random_compilers[] = {
     {"device", "nvcc -std=c++17 -O1 -arch=native -x cu -Xcompiler -fPIC", '3', false},
 };
 /* x86-64-v3, where the processor has it: eight lanes, also where native has sixteen. */
-static const char *const random_targets[] = {"portable", "native", "c99", "v3"};
+static const char *const random_targets[] = {"portable", "native", "c99", "v3", "plain"};
 enum {
     RANDOM_COMPILERS = sizeof random_compilers / sizeof *random_compilers,
     RANDOM_NOT_ROTATING = 4,
@@ -72,6 +72,7 @@ static inline const char *random_pass_setting(int i) {
 }
 static inline const char *random_target_flags(const char *target) {
     if (!strcmp(target, "native")) return " -march=native";
+    if (!strcmp(target, "plain")) return " -march=native -DNN_NO_BUILTINS";
     if (!strcmp(target, "c99")) return " -std=c99";
 #if defined(__x86_64__)
     if (!strcmp(target, "v3") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
