@@ -12,7 +12,7 @@ const char *group_what(Lowering *l, const Group *group, const char **path) {
         const Node *n = group->members.data[i];
         if (!*path || !**path) *path = n->path;
         const char *name = op_info(n->op)->name;
-        if (n->op == OP_REDUCE) name = kernel_reduce_name(n->attr.reduce.kind);
+        if (n->op == OP_REDUCE) name = reduce_name(n->attr.reduce.kind);
         if (t.length + 24 < 120) text_printf(&t, "%s%s", i ? " " : "", name);
     }
     return t.data;

@@ -505,7 +505,6 @@ void kernel_program_print(Text *out, const KernelProgram *program); /* --emit=ke
 void kernel_report_contractions(Text *out, const KernelProgram *program);
 /* One line per remark of the kinds 1 << REMARK_..., as a diagnostic: "net.nn:12: remark: ...". */
 void kernel_print_remarks(Text *out, const KernelProgram *program, unsigned kinds);
-const char *kernel_reduce_name(ReduceKind kind);
 /* "mma.f32 tile0[24x64] = rows ...": the form of one leaf, a product or a packed operand. */
 void kernel_print_leaf(Text *out, const Kernel *kernel, const Stmt *leaf);
 /* "[120, 576] as [d0/16:8, d1:576, d0%16:16]": the shape of a slot and how it is stored. */

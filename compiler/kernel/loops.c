@@ -161,8 +161,7 @@ static DType accumulator_dtype(const Node *n, bool arg) {
 }
 
 static bool is_arg(const Node *n) {
-    return n->op == OP_REDUCE &&
-           (n->attr.reduce.kind == REDUCE_ARGMAX || n->attr.reduce.kind == REDUCE_ARGMIN);
+    return n->op == OP_REDUCE && reduce_is_arg(n->attr.reduce.kind);
 }
 
 /* One pass over the reduced axes for the reductions of `level`. */

@@ -138,12 +138,6 @@ static void print_expr(Printer *p, const Expr *e) {
     }
 }
 
-const char *kernel_reduce_name(ReduceKind kind) {
-    static const char *const names[] = {"sum", "prod", "max",    "min",
-                                        "any", "all",  "argmax", "argmin"};
-    return names[kind];
-}
-
 static void line(Printer *p) {
     text_char(p->out, '\n');
     text_indent(p->out, p->indent);
@@ -256,7 +250,7 @@ static void print_stmt(Printer *p, const Stmt *s) {
         print_index(p, s->end);
         for (int i = 0; i < s->accumulator_count; i++) {
             const Accumulator *a = &s->accumulators[i];
-            text_printf(p->out, " %s r%d", kernel_reduce_name(a->kind), a->reg);
+            text_printf(p->out, " %s r%d", reduce_name(a->kind), a->reg);
             if (a->reg_index >= 0) text_printf(p->out, "@r%d", a->reg_index);
         }
         print_body(p, s);
@@ -273,8 +267,7 @@ static void print_stmt(Printer *p, const Stmt *s) {
         return;
     case STMT_ACCUMULATE:
         text_printf(p->out, "r%d:%s %s= ", s->reg,
-                    dtype_name(p->kernel->registers.data[s->reg].dtype),
-                    kernel_reduce_name(s->combine));
+                    dtype_name(p->kernel->registers.data[s->reg].dtype), reduce_name(s->combine));
         print_expr(p, s->value);
         if (s->position) {
             text_append(p->out, " @ ");
@@ -294,7 +287,7 @@ static void print_stmt(Printer *p, const Stmt *s) {
     case STMT_SCAN:
         text_printf(p->out, "r%d:%s = scan %ss %s r%d, ", s->reg,
                     dtype_name(p->kernel->registers.data[s->reg].dtype), bindings[s->binding],
-                    kernel_reduce_name(s->combine), s->carry);
+                    reduce_name(s->combine), s->carry);
         print_expr(p, s->value);
         return;
     case STMT_TILE_PRODUCT: {

@@ -13,7 +13,7 @@ static const char *operator_name(const Node *n) {
         return n->attr.prefix.kind == REDUCE_SUM    ? "cumsum"
                : n->attr.prefix.kind == REDUCE_PROD ? "cumprod"
                                                     : "prefix";
-    return n->op == OP_REDUCE ? kernel_reduce_name(n->attr.reduce.kind) : op_info(n->op)->name;
+    return n->op == OP_REDUCE ? reduce_name(n->attr.reduce.kind) : op_info(n->op)->name;
 }
 
 static bool has_line(const Node *n) {

@@ -238,7 +238,7 @@ static const Expr *gen_window(Gen *g, const Node *n, const Index *const *indices
     bool fold = n->op == OP_FOLD;
     uint32_t axes = fold ? 1u << (s->rank - 1) : n->attr.reduce.axes;
     ReduceKind kind = fold ? REDUCE_SUM : n->attr.reduce.kind;
-    bool arg = kind == REDUCE_ARGMAX || kind == REDUCE_ARGMIN;
+    bool arg = reduce_is_arg(kind);
     DType dtype = dtype_accumulator(arg ? x->type.dtype : n->type.dtype);
     const Index *at[SHAPE_MAX_RANK];
     int regs[SHAPE_MAX_RANK], loops = 0, out = 0;

@@ -179,9 +179,6 @@ Node *op_identity(Graph *g, Node *x) {
 
 /* ---- reductions, prefixes, sorts ---- */
 
-static const char *const reduce_names[] = {"sum", "prod", "max",    "min",
-                                           "any", "all",  "argmax", "argmin"};
-
 static bool provably_empty(const Dim *d) {
     int64_t lower, upper;
     dim_bounds(d, &lower, &upper);
@@ -190,10 +187,10 @@ static bool provably_empty(const Dim *d) {
 
 static Node *reduce_node(Graph *g, ReduceKind kind, Node *x, uint32_t axes, bool may_be_empty) {
     if (!x) return NULL;
-    const char *name = reduce_names[kind];
+    const char *name = reduce_name(kind);
     int rank = x->type.shape.rank;
     DType dtype = x->type.dtype;
-    bool argument = kind == REDUCE_ARGMAX || kind == REDUCE_ARGMIN;
+    bool argument = reduce_is_arg(kind);
     if (axes >> rank)
         return build_misuse(g, OP_REDUCE, "%s over an axis that %s does not have", name,
                             build_type_text(g, x));
@@ -229,7 +226,7 @@ Node *op_reduce_again(Graph *g, ReduceKind kind, Node *x, uint32_t axes) {
 Node *op_prefix(Graph *g, ReduceKind kind, Node *x, int axis, bool reverse) {
     if (!x) return NULL;
     if (kind != REDUCE_SUM && kind != REDUCE_PROD && kind != REDUCE_MAX && kind != REDUCE_MIN)
-        return build_misuse(g, OP_PREFIX, "%s has no prefix form", reduce_names[kind]);
+        return build_misuse(g, OP_PREFIX, "%s has no prefix form", reduce_name(kind));
     if (x->type.dtype == DTYPE_BOOL)
         return build_misuse(g, OP_PREFIX, "not defined for dtype bool");
     if (axis < 0 || axis >= x->type.shape.rank)

@@ -83,6 +83,11 @@ typedef enum ReduceKind {
     REDUCE_ARGMAX,
     REDUCE_ARGMIN
 } ReduceKind;
+const char *reduce_name(ReduceKind kind); /* "sum", in the language and in all texts */
+/* Is its result the position of a value? */
+static inline bool reduce_is_arg(ReduceKind kind) {
+    return kind == REDUCE_ARGMAX || kind == REDUCE_ARGMIN;
+}
 
 typedef struct TensorType {
     DType dtype;

@@ -47,7 +47,6 @@ Program *program_read(Arena *arena, const char *text, const char **error);
 Entry *entry_read(Arena *arena, DimTable *dims, Root *root, const char *text, const char **error);
 
 /* Spellings that printer and reader share. */
-const char *ir_reduce_name(ReduceKind kind);
 const char *ir_role_name(CellRole role);
 const char *ir_entry_kind_name(EntryKind kind);
 bool ir_is_plain_name(const char *text);

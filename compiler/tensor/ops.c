@@ -47,3 +47,9 @@ const OpInfo *op_info(Op op) {
 bool op_is_elementwise(Op op) {
     return table[op].class_ == CLASS_ELEMENTWISE;
 }
+
+const char *reduce_name(ReduceKind kind) {
+    static const char *const names[] = {"sum", "prod", "max",    "min",
+                                        "any", "all",  "argmax", "argmin"};
+    return names[kind];
+}

@@ -145,9 +145,9 @@ static void check_seen(Arena *arena, const Root *root, int version, bool simplif
         if (!seen.ops[op] && !(simplified && is_simplified_away(op, version)))
             fail_msg("%s no %s", where, op_info(op)->name);
     for (ReduceKind kind = REDUCE_SUM; kind <= REDUCE_ARGMIN; kind++)
-        if (!seen.reductions[kind]) fail_msg("%s no reduction by %s", where, ir_reduce_name(kind));
+        if (!seen.reductions[kind]) fail_msg("%s no reduction by %s", where, reduce_name(kind));
     for (ReduceKind kind = REDUCE_SUM; kind <= REDUCE_MIN; kind++)
-        if (!seen.prefixes[kind]) fail_msg("%s no prefix by %s", where, ir_reduce_name(kind));
+        if (!seen.prefixes[kind]) fail_msg("%s no prefix by %s", where, reduce_name(kind));
 }
 
 /* ---- sizes ---- */

@@ -121,11 +121,11 @@ static inline bool coverage_report(const RandomCoverage *c, bool required) {
         missing += coverage_count(name, c->ranks[i], required);
     }
     for (int i = 0; i < 8; i++) {
-        snprintf(name, sizeof name, "reduce %s", ir_reduce_name((ReduceKind)i));
+        snprintf(name, sizeof name, "reduce %s", reduce_name((ReduceKind)i));
         missing += coverage_count(name, c->reduces[i], required);
     }
     for (int i = 0; i <= REDUCE_MIN; i++) {
-        snprintf(name, sizeof name, "prefix %s", ir_reduce_name((ReduceKind)i));
+        snprintf(name, sizeof name, "prefix %s", reduce_name((ReduceKind)i));
         missing += coverage_count(name, c->prefixes[i], required);
     }
     missing += coverage_count("extent 0", c->empty, required);

@@ -32,23 +32,20 @@ void cuda_declare_scratch(Writer *w, int slot) {
 
 /* ---- folds ---- */
 
-static bool is_arg(ReduceKind kind) {
-    return kind == REDUCE_ARGMAX || kind == REDUCE_ARGMIN;
-}
-
 static void find_folds(const Kernel *k, const Stmt *s, unsigned *found) {
     bool dealt = s->kind == STMT_LOOP && s->binding >= BIND_THREAD;
     for (int i = 0; dealt && i < s->accumulator_count; i++) {
         const Accumulator *a = &s->accumulators[i];
-        if (!is_arg(a->kind)) found[a->kind] |= 1u << k->registers.data[a->reg].dtype;
+        if (!reduce_is_arg(a->kind)) found[a->kind] |= 1u << k->registers.data[a->reg].dtype;
     }
     if (s->kind == STMT_SCAN) found[s->combine] |= 1u << k->registers.data[s->reg].dtype;
     for (int i = 0; i < s->body.count; i++) find_folds(k, s->body.data[i], found);
 }
 
 static const char *fold_name(Writer *w, ReduceKind kind, DType dtype) {
-    if (is_arg(kind)) return kind == REDUCE_ARGMAX ? "nn_first_largest" : "nn_first_smallest";
-    return writer_format(w, "nn_%s_%s", kernel_reduce_name(kind), dtype_name(dtype));
+    if (reduce_is_arg(kind))
+        return kind == REDUCE_ARGMAX ? "nn_first_largest" : "nn_first_smallest";
+    return writer_format(w, "nn_%s_%s", reduce_name(kind), dtype_name(dtype));
 }
 
 void cuda_write_folds(Text *out, const Plan *plan) {
@@ -75,7 +72,8 @@ void cuda_write_folds(Text *out, const Plan *plan) {
 static int fold_numbers(const Kernel *k, const Stmt *s) {
     if (s->kind != STMT_LOOP || !s->accumulator_count) return 0;
     bool at = false;
-    for (int i = 0; i < s->accumulator_count; i++) at = at || is_arg(s->accumulators[i].kind);
+    for (int i = 0; i < s->accumulator_count; i++)
+        at = at || reduce_is_arg(s->accumulators[i].kind);
     int values = s->binding == BIND_THREAD ? k->threads / WARP_LANES
                  : s->binding == BIND_WARP ? k->threads
                                            : 0;
@@ -92,9 +90,10 @@ int64_t cuda_fold_bytes(const Kernel *k, const Stmt *s) {
 static void write_fold(Writer *w, const Stmt *s, const Accumulator *a) {
     DType t = w->kernel->registers.data[a->reg].dtype;
     const char *reg = w->register_names[a->reg], *fold = fold_name(w, a->kind, t);
-    const char *at =
-        is_arg(a->kind) ? writer_format(w, "%s, %s", reg, w->register_names[a->reg_index]) : reg;
-    const char *with = is_arg(a->kind) ? "_at" : "";
+    const char *at = reduce_is_arg(a->kind)
+                         ? writer_format(w, "%s, %s", reg, w->register_names[a->reg_index])
+                         : reg;
+    const char *with = reduce_is_arg(a->kind) ? "_at" : "";
     if (s->binding == BIND_LANE)
         writer_line(w, "nn_fold_warp%s<%s>(%s);", with, fold, at);
     else

@@ -67,9 +67,6 @@ const char *writer_combine(Writer *w, ReduceKind kind, DType dtype, const char *
     return scalar_op(w, combine_op(kind), dtype, dtype, args);
 }
 
-static bool is_arg(ReduceKind k) {
-    return k == REDUCE_ARGMAX || k == REDUCE_ARGMIN;
-}
 static bool is_vector_mode(const Writer *w) {
     return w->mode == MODE_WHOLE || w->mode == MODE_PART;
 }
@@ -87,7 +84,7 @@ static void declare_accumulator(Writer *w, const Accumulator *a, bool lanes) {
         writer_line(w, "nnv_%s %s = nnv_splat_%s(%s);", lane_name(t), name, lane_name(t), first);
     else
         writer_line(w, "%s %s = %s;", scalar_type(t), name, first);
-    if (!is_arg(a->kind)) return;
+    if (!reduce_is_arg(a->kind)) return;
     w->register_is_vector[a->reg_index] = lanes;
     const DType position = register_dtype(w, a->reg_index);
     const char *at = w->register_names[a->reg_index], *l = lane_name(position);
@@ -134,7 +131,7 @@ static void write_accumulate(Writer *w, const Stmt *s) {
     bool lanes = w->register_is_vector[s->reg] && is_vector_mode(w);
     bool masked = lanes && w->mode == MODE_PART && w->register_is_lanes_accumulator[s->reg];
     const char *value = lanes ? writer_vector(w, s->value) : writer_scalar(w, s->value);
-    if (is_arg(s->combine)) {
+    if (reduce_is_arg(s->combine)) {
         const Accumulator *a = find_accumulator(w->kernel->body, s->reg);
         const char *at = w->register_names[a->reg_index];
         const DType p = register_dtype(w, a->reg_index);
@@ -174,7 +171,7 @@ static void fold_accumulator(Writer *w, const Accumulator *a, const char *lanes_
     DType t = register_dtype(w, a->reg);
     const char *name = w->register_names[a->reg];
     w->register_is_vector[a->reg] = false;
-    if (is_arg(a->kind)) {
+    if (reduce_is_arg(a->kind)) {
         const char *at = w->register_names[a->reg_index];
         const DType position = register_dtype(w, a->reg_index);
         w->register_is_vector[a->reg_index] = false;
@@ -196,7 +193,7 @@ static void fold_accumulator(Writer *w, const Accumulator *a, const char *lanes_
         writer_line(w, "}");
         return;
     }
-    const char *fold = kernel_reduce_name(a->kind);
+    const char *fold = reduce_name(a->kind);
     if (t == DTYPE_BOOL) {
         bool any = a->kind == REDUCE_ANY || a->kind == REDUCE_MAX || a->kind == REDUCE_SUM;
         writer_line(w, "int %s = nnv_reduce_%s(%s);", name, any ? "any" : "all", lanes_name);
@@ -234,7 +231,7 @@ static void write_vector_loop(Writer *w, const Stmt *s) {
         const Accumulator *a = &s->accumulators[i];
         own[i] = names[a->reg];
         names[a->reg] = writer_format(w, "%s_lanes", own[i]);
-        if (is_arg(a->kind)) {
+        if (reduce_is_arg(a->kind)) {
             own_at[i] = names[a->reg_index];
             names[a->reg_index] = writer_format(w, "%s_lanes", own_at[i]);
         }
@@ -270,9 +267,10 @@ static void write_vector_loop(Writer *w, const Stmt *s) {
     writer_line(w, "}");
     for (int i = 0; i < s->accumulator_count; i++) {
         const Accumulator *a = &s->accumulators[i];
-        const char *lanes = names[a->reg], *lanes_at = is_arg(a->kind) ? names[a->reg_index] : "";
+        const char *lanes = names[a->reg],
+                   *lanes_at = reduce_is_arg(a->kind) ? names[a->reg_index] : "";
         names[a->reg] = own[i];
-        if (is_arg(a->kind)) names[a->reg_index] = own_at[i];
+        if (reduce_is_arg(a->kind)) names[a->reg_index] = own_at[i];
         w->register_is_lanes_accumulator[a->reg] = false;
         fold_accumulator(w, a, lanes, lanes_at);
     }

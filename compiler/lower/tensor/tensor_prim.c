@@ -23,9 +23,6 @@ static bool truth(const Value *v) {
 
 /* ---- reductions ---- */
 
-static const char *const reduce_names[] = {"sum", "prod", "max",    "min",
-                                           "any", "all",  "argmax", "argmin"};
-
 static Value reduce(Lowerer *lw, ReduceKind kind, const CallArguments *args, Span span) {
     Value v[3];
     Node *x;
@@ -38,12 +35,12 @@ static Value reduce(Lowerer *lw, ReduceKind kind, const CallArguments *args, Spa
     else if ((kind == REDUCE_SUM || kind == REDUCE_PROD) && !dtype_is_float(x->type.dtype))
         x = op_cast(lw->graph, x, DTYPE_I64);
     if (!x) return value_error();
-    if (kind == REDUCE_ARGMAX || kind == REDUCE_ARGMIN) {
+    if (reduce_is_arg(kind)) {
         if (x->type.shape.rank == 0)
             return value_of_node(lw, op_const_int(lw->graph, 0, (TensorType){.dtype = DTYPE_I64}),
                                  &v[0]);
         if (axes & (axes - 1)) {
-            lower_error(lw, NN_AXIS, span, "%s works along one axis", reduce_names[kind]);
+            lower_error(lw, NN_AXIS, span, "%s works along one axis", reduce_name(kind));
             return value_error();
         }
     }
@@ -51,7 +48,7 @@ static Value reduce(Lowerer *lw, ReduceKind kind, const CallArguments *args, Spa
         for (int i = 0; i < x->type.shape.rank; i++)
             if (axes >> i & 1 && dim_is(x->type.shape.dims[i], 0)) {
                 lower_error(lw, NN_AXIS, span, "%s over axis %d of %s, which has no elements",
-                            reduce_names[kind], i, type_text(lw, &x->type));
+                            reduce_name(kind), i, type_text(lw, &x->type));
                 return value_error();
             }
     if (!axes && kind != REDUCE_ARGMAX && kind != REDUCE_ARGMIN) return value_of_node(lw, x, &v[0]);

@@ -104,9 +104,8 @@ static void fill_with_identity(ReduceKind kind, Tensor *out) {
 
 void interpret_reduce(Run *run, const Node *node, const Tensor *in, Tensor *out) {
     ReduceKind kind = node->attr.reduce.kind;
-    bool needs_element =
-        kind == REDUCE_MAX || kind == REDUCE_MIN || kind == REDUCE_ARGMAX || kind == REDUCE_ARGMIN;
-    if (kind == REDUCE_ARGMAX || kind == REDUCE_ARGMIN) {
+    bool needs_element = kind == REDUCE_MAX || kind == REDUCE_MIN || reduce_is_arg(kind);
+    if (reduce_is_arg(kind)) {
         reduce_argument(node, in, out);
         return;
     }

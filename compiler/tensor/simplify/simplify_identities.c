@@ -203,7 +203,7 @@ static Node *reduce_of_expand(Graph *g, const Node *node, Node *in) {
 Node *simplify_reduction(Rewriter *w, const Node *node, Node **in) {
     ReduceKind kind = node->attr.reduce.kind;
     uint32_t axes = node->attr.reduce.axes;
-    if (kind == REDUCE_ARGMAX || kind == REDUCE_ARGMIN) return NULL;
+    if (reduce_is_arg(kind)) return NULL;
     if (all_one(&in[0]->type.shape, axes) && in[0]->type.dtype == node->type.dtype)
         return op_reshape(w->g, in[0], node->type.shape);
     if (in[0]->op == OP_EXPAND) return reduce_of_expand(w->g, node, in[0]);

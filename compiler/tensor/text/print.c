@@ -9,15 +9,9 @@ typedef struct Printer {
     int depth;
 } Printer;
 
-static const char *const reduce_names[] = {"sum", "prod", "max",    "min",
-                                           "any", "all",  "argmax", "argmin"};
 static const char *const role_names[] = {"parameter", "buffer",    "state",
                                          "gradient",  "optimizer", "scalar"};
 static const char *const entry_kind_names[] = {"infer", "train", "init", "reset"};
-
-const char *ir_reduce_name(ReduceKind kind) {
-    return reduce_names[kind];
-}
 
 const char *ir_role_name(CellRole role) {
     return role_names[role];
@@ -167,7 +161,7 @@ static void print_attributes(Printer *p, const Node *node) {
         int count = 0;
         for (int i = 0; i < in_rank; i++)
             if (node->attr.reduce.axes >> i & 1) axes[count++] = i;
-        text_printf(out, " kind=%s", ir_reduce_name(node->attr.reduce.kind));
+        text_printf(out, " kind=%s", reduce_name(node->attr.reduce.kind));
         print_integers(p, "axes", axes, count);
         break;
     }
@@ -180,7 +174,7 @@ static void print_attributes(Printer *p, const Node *node) {
         print_labels(p, node->attr.contract.out, rank);
         break;
     case OP_PREFIX:
-        text_printf(out, " kind=%s axis=%d%s", ir_reduce_name(node->attr.prefix.kind),
+        text_printf(out, " kind=%s axis=%d%s", reduce_name(node->attr.prefix.kind),
                     node->attr.prefix.axis, node->attr.prefix.reverse ? " reverse" : "");
         break;
     case OP_ARGSORT:

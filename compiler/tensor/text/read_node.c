@@ -295,7 +295,7 @@ static Node *read_contraction(Reader *r, Node **in, const Attributes *a) {
 
 static bool reduce_kind(Reader *r, const Attributes *a, ReduceKind *out) {
     for (int i = REDUCE_SUM; i <= REDUCE_ARGMIN && a->kind; i++) {
-        if (strcmp(ir_reduce_name((ReduceKind)i), a->kind->text)) continue;
+        if (strcmp(reduce_name((ReduceKind)i), a->kind->text)) continue;
         *out = (ReduceKind)i;
         return true;
     }
