@@ -6,24 +6,16 @@
  * timing of threads. */
 #include "emit/kernel/writer.h"
 
-#include <string.h>
-
 void cuda_open_kernel(Writer *w, const char *name) {
     writer_line(w, "template <class nn_int>");
     writer_line(w, "static __device__ __forceinline__ void %s(", name);
     writer_line(w, "        const nn_call *const call, const nn_int nn_tile) {");
 }
 
-static int64_t slot_elements(Writer *w, const Slot *s) {
-    int64_t bytes = 0;
-    dim_is_const(kernel_slot_bytes(index_dims(w->indices), s), &bytes);
-    return bytes / (int64_t)dtype_bytes(s->dtype);
-}
-
 void cuda_declare_scratch(Writer *w, int slot) {
     const Slot *s = &w->kernel->slots.data[slot];
     const char *type = emit_c_type(s->dtype), *name = w->slot_names[slot];
-    long long elements = (long long)slot_elements(w, s);
+    long long elements = (long long)writer_scratch_elements(w, s);
     if (s->space == SPACE_SHARED)
         writer_line(w, "NN_BLOCK_ARRAY(%s, %s, %lld);", type, name, elements);
     else
@@ -133,7 +125,7 @@ void cuda_sort(Writer *w, const ArgsortLeaf *a) {
     const Slot *keys = &w->kernel->slots.data[a->keys_slot];
     writer_line(w, "nn_sort_tile<%d, %s>(%s, %s, %lld, %lld, %s);", w->kernel->threads,
                 order_name(a->descending), w->slot_names[a->keys_slot],
-                w->slot_names[a->order_slot], (long long)slot_elements(w, keys),
+                w->slot_names[a->order_slot], (long long)writer_scratch_elements(w, keys),
                 (long long)a->width, writer_index(w, a->count));
 }
 

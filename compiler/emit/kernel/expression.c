@@ -4,11 +4,12 @@
  * written before.  Invariant: a load is written only where its guard holds. */
 #include "emit/kernel/writer.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 /* ---- uses and variation, per statement ---- */
 
+/* The entry of a node in the table of the current statement, made where there is none.  A pointer
+ * into the table: good until the next call, which may make the table larger. */
 static UseCount *use_of(Writer *w, const void *key) {
     if (!w->statement) w->statement = 1;
     if (2 * w->use_count >= w->use_slots) {
@@ -327,9 +328,7 @@ static const char *vector_index(Writer *w, const Expr *e) {
  * lane by lane.)  NULL: it is something else. */
 static const char *vector_positions(Writer *w, const Expr *e) {
     enum { STRIDE_MAX = 1 << 20 };
-    bool compares = e->op == OP_EQ || e->op == OP_NE || e->op == OP_LT || e->op == OP_LE ||
-                    e->op == OP_GT || e->op == OP_GE;
-    if (!compares || e->args[0]->kind != EXPR_INDEX || e->args[1]->kind != EXPR_INDEX ||
+    if (!op_compares(e->op) || e->args[0]->kind != EXPR_INDEX || e->args[1]->kind != EXPR_INDEX ||
         e->args[0]->dtype != DTYPE_I64 || e->args[1]->dtype != DTYPE_I64)
         return NULL;
     const Index *apart = index_sub(w->indices, e->args[0]->index, e->args[1]->index);

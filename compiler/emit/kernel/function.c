@@ -58,6 +58,12 @@ static const char *stored_text(Writer *w, const Slot *slot) {
     return t.data;
 }
 
+int64_t writer_scratch_elements(const Writer *w, const Slot *slot) {
+    int64_t bytes = 0;
+    dim_is_const(kernel_slot_bytes(index_dims(w->indices), slot), &bytes);
+    return bytes / (int64_t)dtype_bytes(slot->dtype);
+}
+
 static void declare_slots(Writer *w, const KernelPlan *plan) {
     const Kernel *k = w->kernel;
     for (int i = 0; i < k->slots.count; i++) {
@@ -73,9 +79,7 @@ static void declare_slots(Writer *w, const KernelPlan *plan) {
             writer_line(w, "%s *const %s = (%s *)(void *)(scratch + %s); /* %s */", type, name,
                         type, writer_dim(w, plan->scratch[i].offset), stored_text(w, s));
         } else {
-            int64_t bytes = 0;
-            dim_is_const(kernel_slot_bytes(index_dims(w->indices), s), &bytes);
-            int64_t elements = bytes / (int64_t)dtype_bytes(s->dtype);
+            int64_t elements = writer_scratch_elements(w, s);
             writer_line(w, "NN_ALIGNED %s %s[%lld]%s; /* %s */", type, name,
                         (long long)(elements ? elements : 1), s->cleared ? " = {0}" : "",
                         stored_text(w, s));

@@ -4,8 +4,6 @@
  * Invariant: products are exact because extents of valid tensors fit. */
 #include "emit/kernel/writer.h"
 
-#include <string.h>
-
 const char *writer_symbol(void *user, const DimSymbol *symbol) {
     const Writer *w = user;
     return w->dim_names[symbol->index];
@@ -138,7 +136,7 @@ static void test_text(Writer *w, Text *t, const Test *test) {
     }
     int64_t one;
     /* lower <= value < lower + 1 */
-    if (test->kind != TEST_DIVIDES && test->lower && test->upper &&
+    if (test->lower && test->upper &&
         dim_is_const(dim_sub(index_dims(w->indices), test->upper, test->lower), &one) && one == 1) {
         text_printf(t, "%s %s %s", value,
                     test->kind == TEST_OUTSIDE ? "!=" : "==", writer_dim(w, test->lower));

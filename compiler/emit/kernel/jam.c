@@ -1,14 +1,15 @@
-/* Vector loops around a reduction along another axis (sums of columns and the like), several vectors
- * at a time.
+/* Vector loops around a reduction along another axis (sums of columns and the like), several
+ * vectors at a time.
  *
- * Input: a vector loop.  Output: nothing, or a loop over NN_JAM vectors a turn that stands before the
- * usual one and leaves it the rest: "unroll and jam" of the loop into the reduction.  One vector alone
- * waits for its own last addition and takes one line of every row.  Every lane sums as before. */
+ * Input: a vector loop.  Output: nothing, or a loop over NN_JAM vectors a turn that stands before
+ * the usual one and leaves it the rest: "unroll and jam" of the loop into the reduction.  One
+ * vector alone waits for its own last addition and takes one line of every row.  Every lane sums as
+ * before. */
 #include "emit/kernel/writer.h"
 
 enum {
     JAM_ACCUMULATORS = 2, /* vectors that stay in registers, of each of NN_JAM */
-    JAM_NODES = 12,       /* of an expression: more has other things to wait for */
+    JAM_NODES = 12,       /* of the reduction's expressions: more has other things to wait for */
     JAM_EXTENT = 32,      /* of the axis, at least */
 };
 

@@ -61,7 +61,7 @@ static const char *infix(Op op) {
     }
 }
 
-static bool is_compare(Op op) {
+bool op_compares(Op op) {
     return op == OP_EQ || op == OP_NE || op == OP_LT || op == OP_LE || op == OP_GT || op == OP_GE;
 }
 static bool is_bitwise(Op op) {
@@ -77,7 +77,7 @@ const char *scalar_op(Writer *w, Op op, DType operand, DType result, const char 
     if (op == OP_SELECT) return writer_format(w, "(%s ? %s : %s)", a[0], a[1], a[2]);
     if (op == OP_ISNAN) /* an integer is read all the same: its variable has to have a use */
         return writer_format(w, floating ? "(%s != %s)" : "((void)%s, 0)", a[0], a[0]);
-    if (is_compare(op)) return writer_format(w, "(%s %s %s)", a[0], sign, a[1]);
+    if (op_compares(op)) return writer_format(w, "(%s %s %s)", a[0], sign, a[1]);
     if (boolean) {
         if (op == OP_NOT) return writer_format(w, "!%s", a[0]);
         if (op == OP_MAXIMUM || op == OP_ADD) sign = "|";
@@ -108,7 +108,7 @@ const char *vector_op(Writer *w, Op op, DType operand, DType result, const char 
     if (op == OP_ISNAN)
         return floating ? writer_format(w, "nnv_ne_%s(%s, %s)", lane, a[0], a[0])
                         : writer_format(w, "((void)%s, nnv_splat_bool(0))", a[0]);
-    if (is_compare(op)) {
+    if (op_compares(op)) {
         /* true is -1 in a lane: the order is reversed. */
         bool swap = boolean && op != OP_EQ && op != OP_NE;
         return writer_format(w, "nnv_%s_%s(%s, %s)", op_info(op)->name, boolean ? "i32" : lane,

@@ -51,12 +51,10 @@ typedef struct Writer {
     int next_temporary;
 } Writer;
 
-void writer_line(Writer *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
-const char *writer_symbol(void *user, const DimSymbol *symbol); /* SymbolText over a Writer */
-const char *writer_dim(Writer *w, const Dim *d);
-const char *writer_format(Writer *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
 /* ---- index.c ---- */
+const char *writer_symbol(void *user, const DimSymbol *symbol); /* SymbolText over a Writer */
+const char *writer_dim(Writer *w,
+                       const Dim *d); /* a C operand: in parentheses where it needs them */
 /* Of loop variables and dims: int64_t; on a GPU nn_int, which an instance of the kernel defines. */
 const char *writer_index_type(const Writer *w);
 const char *writer_index(Writer *w, const Index *index); /* int64 expression in the current mode */
@@ -74,9 +72,10 @@ typedef struct Window {
     const char *condition, *begin, *end;
 } Window;
 bool writer_guard_window(Writer *w, const Guard *guard, Window *window);
+/* The element of a slot's memory that logical indices name. */
 const Index *slot_offset(Writer *w, int slot, const Index *const *indices);
 
-/* ---- expr.c, vector.c ---- */
+/* ---- expression.c ---- */
 bool expr_varies(Writer *w, const Expr *e);
 /* Begins a statement: forgets temporaries, counts uses in `roots`. */
 void writer_begin_statement(Writer *w, const Expr *const *roots, int count);
@@ -84,16 +83,6 @@ void writer_begin_statement(Writer *w, const Expr *const *roots, int count);
 const char *writer_scalar(Writer *w, const Expr *e);
 /* Lanes: in MODE_WHOLE and MODE_PART. */
 const char *writer_vector(Writer *w, const Expr *e);
-const char *scalar_type(DType dtype);
-const char *lane_name(DType dtype);   /* "f32": of a vector in registers (f16, bf16 live in f32) */
-const char *memory_name(DType dtype); /* "f16": suffix of loads and stores */
-const char *scalar_constant(Writer *w, DType dtype, double number, int64_t integer);
-const char *scalar_op(Writer *w, Op op, DType operand, DType result, const char *const *args);
-const char *vector_op(Writer *w, Op op, DType operand, DType result, const char *const *args);
-const char *scalar_cast(Writer *w, DType from, DType to, const char *a);
-const char *vector_cast(Writer *w, DType from, DType to, const char *a);
-const char *scalar_load(Writer *w, int slot, const char *offset);
-void scalar_store(Writer *w, int slot, const char *offset, const char *value);
 /* Opens and closes a loop over the lanes of the group. */
 typedef struct LaneScope {
     WriterMode mode;
@@ -103,7 +92,24 @@ LaneScope writer_open_lanes(Writer *w);
 void writer_close_lanes(Writer *w, LaneScope scope);
 const char *writer_lane_count(const Writer *w); /* "NN_LANES" or "nn_n" */
 
+/* ---- spelling.c: operands are C operands (names, calls, or in parentheses), so are results ----
+ */
+bool op_compares(Op op);
+const char *scalar_type(DType dtype);
+const char *lane_name(DType dtype);   /* "f32": of a vector in registers (f16, bf16 live in f32) */
+const char *memory_name(DType dtype); /* "f16": suffix of loads and stores */
+const char *scalar_constant(Writer *w, DType dtype, double number, int64_t integer);
+const char *scalar_op(Writer *w, Op op, DType operand, DType result, const char *const *args);
+const char *vector_op(Writer *w, Op op, DType operand, DType result, const char *const *args);
+const char *scalar_cast(Writer *w, DType from, DType to, const char *a);
+const char *vector_cast(Writer *w, DType from, DType to, const char *a);
+const char *scalar_load(Writer *w, int slot, const char *offset);
+void scalar_store(Writer *w, int slot, const char *offset, const char *value); /* a line */
+
 /* ---- statement.c ---- */
+/* A line at the current indentation; text in the arena. */
+void writer_line(Writer *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *writer_format(Writer *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void writer_statement(Writer *w, const Stmt *s);
 /* Declares the accumulators of a loop as scalars. */
 void writer_accumulators(Writer *w, const Stmt *s);
@@ -134,23 +140,30 @@ void cuda_rank(Writer *w, const Stmt *s);
 /* Types that combine two values, for the accumulators of all dealt loops of the kernels. */
 void cuda_write_folds(Text *out, const Plan *plan);
 
-/* ---- kernel.c ---- */
-/* The function of one kernel: C over a range of tiles, or (cuda) a block per tile. */
-void emit_kernel_function(Text *out, const KernelPlan *plan, IndexTable *indices, const char *name,
-                          bool cuda);
-/* Suffix and bit of the instance of the product leaf that `m` needs. */
+/* ---- leaf.c ---- */
+void writer_leaf(Writer *w, const Stmt *leaf); /* MMA, DOT, PACK, or ARGSORT of a CPU */
+/* Which instance of the product leaf `m` calls: 0 .. MMA_FORMS - 1; its suffix follows from that.
+ */
 int mma_form(const Mma *m);
 /* What the calls of a form reach: rows and columns as in templates/mma.h, 0: it is not called. */
 typedef struct MmaUse {
     unsigned rows;
     int64_t columns;
 } MmaUse;
+/* Adds what `m`, of `kernel`, reaches. */
 void mma_use(MmaUse *use, const Kernel *kernel, const Mma *m);
-void emit_mma_form(Text *out, int form, const MmaUse *use); /* the line that instantiates it */
-/* The line that instantiates the leaf for products of as many rows and columns. */
-void emit_dot_form(Text *out, DType dtype, int rows, int columns);
-int pack_form(const PackLeaf *p);
-void emit_pack_form(Text *out, int form);
+int pack_form(const PackLeaf *p); /* likewise: 0 .. PACK_FORMS - 1 */
 enum { MMA_FORMS = 24, PACK_FORMS = 4 };
+/* The lines that make the instances. */
+void emit_mma_form(Text *out, int form, const MmaUse *use);
+void emit_pack_form(Text *out, int form);
+void emit_dot_form(Text *out, DType dtype, int rows, int columns); /* of as many rows and columns */
+
+/* ---- function.c ---- */
+/* The function of one kernel: C over a range of tiles, or (cuda) a block per tile. */
+void emit_kernel_function(Text *out, const KernelPlan *plan, IndexTable *indices, const char *name,
+                          bool cuda);
+/* Elements of scratch whose size is known; 0: it is not. */
+int64_t writer_scratch_elements(const Writer *w, const Slot *slot);
 
 #endif
