@@ -42,10 +42,10 @@ static bool fail_shape(const nnc_entry_info *entry, const nnc_tensor_info *info,
         nnc_array_describe(given, sizeof given, array->dtype, array->rank, array->dims));
 }
 
-bool nnc_bind_dims(const nnc_entry_info *entry, const NncArray *const *arguments,
-                   const NncBinding *bindings, int binding_count, int64_t *dims, NncError *error) {
-    const char *from[256] = {0};
-    if (entry->dim_count > 256) return nnc_fail(error, "%s has too many dims", entry->name);
+/* `from` says for each dim where its value comes from: "--bind", an argument's name, or NULL. */
+static bool bind_from(const nnc_entry_info *entry, const NncArray *const *arguments,
+                      const NncBinding *bindings, int binding_count, const char **from,
+                      int64_t *dims, NncError *error) {
     for (int d = 0; d < entry->dim_count; ++d) {
         dims[d] = -1;
         for (int b = 0; b < binding_count; ++b)
@@ -101,6 +101,14 @@ bool nnc_bind_dims(const nnc_entry_info *entry, const NncArray *const *arguments
             }
     }
     return true;
+}
+
+bool nnc_bind_dims(const nnc_entry_info *entry, const NncArray *const *arguments,
+                   const NncBinding *bindings, int binding_count, int64_t *dims, NncError *error) {
+    const char **from = nnc_allocate_zeroed((size_t)entry->dim_count * sizeof *from, error);
+    bool good = from && bind_from(entry, arguments, bindings, binding_count, from, dims, error);
+    nnc_release(from);
+    return good;
 }
 
 bool nnc_entry_array(const nnc_entry_info *entry, const int64_t *dims, int which, NncArray *out,

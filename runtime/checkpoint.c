@@ -265,10 +265,24 @@ bool nnc_checkpoint_init_dims(const NncTensorFile *file, int64_t *dims, int coun
     return true;
 }
 
+/* The state has the sizes that it had when the checkpoint was made. */
+static bool same_init_dims(const NncSession *session, const NncTensorFile *file, NncError *error) {
+    const nnc_model *model = session->model;
+    int64_t *dims = nnc_allocate_zeroed((size_t)model->init_dim_count * sizeof *dims, error);
+    bool good = dims && nnc_checkpoint_init_dims(file, dims, model->init_dim_count, error);
+    for (int i = 0; good && i < model->init_dim_count; ++i)
+        if (dims[i] != session->init_dims[i])
+            good = nnc_fail(
+                error,
+                "the checkpoint's state was made for %s = %" PRId64 ", this one for %" PRId64,
+                model->init_dims ? model->init_dims[i] : "a dim", dims[i], session->init_dims[i]);
+    nnc_release(dims);
+    return good;
+}
+
 bool nnc_checkpoint_restore(NncSession *session, const NncTensorFile *file, NncError *error) {
     const nnc_model *model = session->model;
     uint64_t seed = 0, step = 0;
-    int64_t init_dims[sizeof session->init_dims / sizeof session->init_dims[0]];
     const char *name = nnc_tensor_file_metadata(file, "nnc.model");
     if (!name || strcmp(name, model->name) != 0)
         return nnc_fail(error, "the checkpoint is of model '%s', this is '%s'", name ? name : "?",
@@ -276,10 +290,7 @@ bool nnc_checkpoint_restore(NncSession *session, const NncTensorFile *file, NncE
     if (!read_number(file, "nnc.seed", &seed, error) ||
         !read_number(file, "nnc.step", &step, error))
         return false;
-    if (!nnc_checkpoint_init_dims(file, init_dims, model->init_dim_count, error)) return false;
-    for (int i = 0; i < model->init_dim_count; ++i)
-        if (init_dims[i] != session->init_dims[i])
-            return nnc_fail(error, "the checkpoint was made with other init dims");
+    if (!same_init_dims(session, file, error)) return false;
     int used = 0;
     for (int c = 0; c < model->cell_count; ++c) {
         const nnc_cell_info *cell = &model->cells[c];

@@ -44,8 +44,8 @@ typedef struct NncSession {
     const nnc_model *model;
     const NncEngine *engine; /* NULL: the model's own functions */
     nnc_context context;
-    int64_t init_dims[NNC_MAX_RANK * 4];
-    bool prepared; /* `prepared` region is up to date */
+    int64_t *init_dims; /* [model->init_dim_count] */
+    bool prepared;      /* `prepared` region is up to date */
 } NncSession;
 
 /* Allocates weights, state and prepared regions.  init_dims: model->init_dim_count values (or

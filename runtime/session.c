@@ -36,10 +36,10 @@ bool nnc_session_open(NncSession *session, const nnc_model *model, const int64_t
     if (model->abi != NNC_ABI)
         return nnc_fail(error, "the model was made for ABI %d, this runtime has %d", model->abi,
                         NNC_ABI);
-    int limit = (int)(sizeof session->init_dims / sizeof session->init_dims[0]);
-    if (model->init_dim_count > limit)
-        return nnc_fail(error, "the model has more than %d init dims", limit);
     session->model = model;
+    session->init_dims =
+        nnc_allocate_zeroed((size_t)model->init_dim_count * sizeof *session->init_dims, error);
+    if (!session->init_dims) return false;
     for (int i = 0; i < model->init_dim_count; ++i)
         session->init_dims[i] = init_dims ? init_dims[i] : 0;
     nnc_context *context = &session->context;
@@ -47,8 +47,10 @@ bool nnc_session_open(NncSession *session, const nnc_model *model, const int64_t
     context->state_bytes = model->state_bytes ? model->state_bytes(session->init_dims) : 0;
     context->prepared_bytes = model->prepared_bytes;
     if (context->state_bytes == SIZE_MAX || context->weights_bytes == SIZE_MAX ||
-        context->prepared_bytes == SIZE_MAX)
+        context->prepared_bytes == SIZE_MAX) {
+        nnc_session_close(session);
         return nnc_fail(error, "the model does not fit in memory");
+    }
     context->weights = nnc_allocate_zeroed(context->weights_bytes, error);
     context->state = nnc_allocate_zeroed(context->state_bytes, error);
     context->prepared = nnc_allocate_zeroed(context->prepared_bytes, error);
@@ -65,6 +67,7 @@ void nnc_session_close(NncSession *session) {
     nnc_release(session->context.state);
     nnc_release(session->context.prepared);
     nnc_release(session->context.workspace);
+    nnc_release(session->init_dims);
     *session = (NncSession){0};
 }
 

@@ -252,7 +252,6 @@ static bool run_rows(Program *program, const char *file, const NncArray *input, 
     const nnc_entry_info *entry = program->entry;
     NncArray part = *input;
     const NncArray *arguments[1] = {&part};
-    int64_t dims[256];
     part.owned = false;
     part.name = NULL;
     if (program->batch_dim >= 0 && input->dims[0] > 0) {
@@ -261,7 +260,11 @@ static bool run_rows(Program *program, const char *file, const NncArray *input, 
         part.bytes = row * (size_t)count;
         part.data = (char *)input->data + row * (size_t)begin;
     }
-    if (!nnc_bind_dims(entry, arguments, NULL, 0, dims, error)) return false;
+    int64_t *dims = nnc_allocate_zeroed((size_t)entry->dim_count * sizeof *dims, error);
+    if (!dims || !nnc_bind_dims(entry, arguments, NULL, 0, dims, error)) {
+        nnc_release(dims);
+        return false;
+    }
     size_t result_count = (size_t)entry->result_count;
     NncArray *results = nnc_allocate_zeroed(result_count * sizeof *results, error);
     void **pointers = results ? nnc_allocate_zeroed(result_count * sizeof *pointers, error) : NULL;
@@ -288,6 +291,7 @@ static bool run_rows(Program *program, const char *file, const NncArray *input, 
     for (size_t r = 0; results && r < result_count; ++r) nnc_array_free(&results[r]);
     nnc_release(results);
     nnc_release(pointers);
+    nnc_release(dims);
     return good;
 }
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include "tensor/interpret/interpret.h"
 
-enum { ENTRY_LIMIT = 32, ARENA_LIMIT = 256 << 20 };
+enum { ENTRY_LIMIT = 256, ARENA_LIMIT = 256 << 20 };
 
 typedef struct Interpreter {
     Environment *env;
@@ -18,6 +18,7 @@ typedef struct Interpreter {
     const Program *program;
     const nnc_model *table;
     Entry *entries[ENTRY_LIMIT]; /* by position in the table */
+    int64_t *values;             /* scratch of shape(): one for each symbol of the program */
 } Interpreter;
 
 /* The table's functions have no user pointer, so that shape() of entry i is a function of
@@ -29,14 +30,10 @@ static int shape_at(int entry, const int64_t *dims, int which, int64_t *out) {
     const Node *node = which < e->arguments.count
                            ? e->arguments.data[which].node
                            : e->results.data[which - e->arguments.count].node;
-    int count = dim_symbol_count(shapes_of->program->dims);
-    int64_t values[256];
-    if (count > 256) return NNC_E_DIM;
-    memset(values, 0, sizeof values);
-    for (int k = 0; k < count; ++k)
-        if (shapes_of->env->symbols && k < shapes_of->env->symbol_count &&
-            shapes_of->env->symbols[k] >= 0)
-            values[k] = shapes_of->env->symbols[k];
+    const Environment *env = shapes_of->env;
+    int64_t *values = shapes_of->values;
+    for (int k = 0; k < env->symbol_count; ++k)
+        values[k] = env->symbols[k] >= 0 ? env->symbols[k] : 0;
     for (int k = 0; k < e->dims.count; ++k) values[dim_as_symbol(e->dims.data[k])->index] = dims[k];
     for (int i = 0; i < node->type.shape.rank; ++i)
         if (!dim_evaluate(node->type.shape.dims[i], values, &out[i])) return NNC_E_DIM;
@@ -44,10 +41,14 @@ static int shape_at(int entry, const int64_t *dims, int which, int64_t *out) {
 }
 
 /* clang-format off */
+#define SIXTEEN(X, h)                                                                  \
+    X(h##0) X(h##1) X(h##2) X(h##3) X(h##4) X(h##5) X(h##6) X(h##7)                    \
+    X(h##8) X(h##9) X(h##A) X(h##B) X(h##C) X(h##D) X(h##E) X(h##F)
 #define SHAPES(X)                                                                      \
-    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)    \
-    X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27)      \
-    X(28) X(29) X(30) X(31)
+    SIXTEEN(X, 0x0) SIXTEEN(X, 0x1) SIXTEEN(X, 0x2) SIXTEEN(X, 0x3)                    \
+    SIXTEEN(X, 0x4) SIXTEEN(X, 0x5) SIXTEEN(X, 0x6) SIXTEEN(X, 0x7)                    \
+    SIXTEEN(X, 0x8) SIXTEEN(X, 0x9) SIXTEEN(X, 0xA) SIXTEEN(X, 0xB)                    \
+    SIXTEEN(X, 0xC) SIXTEEN(X, 0xD) SIXTEEN(X, 0xE) SIXTEEN(X, 0xF)
 /* clang-format on */
 #define SHAPE_FUNCTION(i)                                                \
     static int shape_##i(const int64_t *dims, int which, int64_t *out) { \
@@ -97,8 +98,13 @@ static void collect(Interpreter *interpreter) {
     arena_free(old);
 }
 
-static int fail_with(nnc_context *context, const char *message) {
+static int fail_with(nnc_context *context, const Environment *env, const char *message) {
     context->message = message;
+    switch (env->refusal) {
+    case REFUSED_DIMS: return NNC_E_DIM;
+    case REFUSED_IDS: return NNC_E_RANGE;
+    case REFUSED_NOTHING: break;
+    }
     return NNC_E_ARGUMENT;
 }
 
@@ -112,7 +118,7 @@ static int engine_init(void *user, nnc_context *context, uint64_t seed, const in
         if (entry->kind != ENTRY_INIT) continue;
         const char *message =
             interpret_entry(interpreter->env, INTERPRET_TYPED, entry, init_dims, NULL, NULL);
-        if (message) return fail_with(context, message);
+        if (message) return fail_with(context, interpreter->env, message);
     }
     return NNC_OK;
 }
@@ -136,7 +142,7 @@ static int engine_call(void *user, nnc_context *context, const nnc_entry_info *i
     env->seed = context->seed;
     env->step = context->step;
     const char *message = interpret_entry(env, INTERPRET_TYPED, entry, dims, in, out);
-    if (message) return fail_with(context, message);
+    if (message) return fail_with(context, env, message);
     context->step = env->step;
     for (int r = 0; r < entry->results.count; ++r) tensor_to_bytes(out[r], results[r]);
     return NNC_OK;
@@ -259,7 +265,8 @@ static void describe_entry(Arena *arena, nnc_entry_info *out, const Entry *entry
                             .doc = entry->doc};
 }
 
-const nnc_model *interpreter_model(const Pipeline *pipeline, Root *root, const NncEngine **engine) {
+const nnc_model *interpreter_model(const Pipeline *pipeline, Root *root, const NncEngine **engine,
+                                   NncError *error) {
     Arena *arena = pipeline->arena;
     Interpreter *interpreter = NEW(arena, Interpreter);
     nnc_model *table = NEW(arena, nnc_model);
@@ -278,7 +285,12 @@ const nnc_model *interpreter_model(const Pipeline *pipeline, Root *root, const N
     for (int i = 0; i < root->entries.count; ++i) {
         Entry *entry = root->entries.data[i];
         if (entry->kind != ENTRY_INFER && entry->kind != ENTRY_TRAIN) continue;
-        if (table->entry_count == ENTRY_LIMIT) return NULL;
+        if (table->entry_count == ENTRY_LIMIT) {
+            nnc_fail(error,
+                     "the interpreter calls at most %d entries of a train block, %s has more",
+                     ENTRY_LIMIT, root->name->text);
+            return NULL;
+        }
         interpreter->entries[table->entry_count] = entry;
         describe_entry(arena, &entries[table->entry_count], entry, table->entry_count);
         ++table->entry_count;
@@ -288,6 +300,7 @@ const nnc_model *interpreter_model(const Pipeline *pipeline, Root *root, const N
     interpreter->table = table;
     interpreter->arena = arena_new(); /* freed with all arenas at the end of the run */
     interpreter->env = environment_new(interpreter->arena, root, pipeline->program->dims);
+    interpreter->values = NEW_ARRAY(arena, (size_t)interpreter->env->symbol_count, int64_t);
     shapes_of = interpreter;
     NncEngine *out = NEW(arena, NncEngine);
     *out = (NncEngine){interpreter, engine_init, engine_call, engine_get, engine_set};

@@ -6,7 +6,8 @@
 #include "nncrt.h"
 
 /* Tables of the root (names, shapes, sizes) and the functions that execute it, in the pipeline's
- * arena. */
-const nnc_model *interpreter_model(const Pipeline *pipeline, Root *root, const NncEngine **engine);
+ * arena.  NULL after an error. */
+const nnc_model *interpreter_model(const Pipeline *pipeline, Root *root, const NncEngine **engine,
+                                   NncError *error);
 
 #endif

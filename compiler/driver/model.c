@@ -14,10 +14,10 @@ int driver_fail(int status, const NncError *error) {
     return status;
 }
 
-static int open_interpreted(Model *model, const Pipeline *pipeline, Root *root) {
-    model->table = interpreter_model(pipeline, root, &model->engine);
+static int open_interpreted(Model *model, const Pipeline *pipeline, Root *root, NncError *error) {
+    model->table = interpreter_model(pipeline, root, &model->engine, error);
     model->place = "the interpreter";
-    return 0;
+    return model->table ? 0 : 1;
 }
 
 static int open_compiled(Model *model, const Pipeline *pipeline, Root *root,
@@ -59,7 +59,7 @@ int model_open(Model *model, const Pipeline *pipeline, Root *root, const Entry *
         fprintf(stderr, "Using %s device\n", cuda.found ? "cuda" : "cpu");
     if (status == 0)
         status = cuda.found             ? cuda_open(model, pipeline, root, options, &cuda, &error)
-                 : options->interpreter ? open_interpreted(model, pipeline, root)
+                 : options->interpreter ? open_interpreted(model, pipeline, root, &error)
                                         : open_compiled(model, pipeline, root, options, &error);
     if (status != 0) {
         model_close(model);
@@ -79,9 +79,10 @@ void model_close(Model *model) {
 bool model_session(const Model *model, const NncBinding *bindings, int count, NncSession *session,
                    NncError *error) {
     /* A state's dims have the entry's names, so --bind fixes both. */
-    int64_t dims[NNC_MAX_RANK * 4] = {0};
     const nnc_model *table = model->table;
-    for (int k = 0; k < table->init_dim_count; ++k) {
+    int64_t *dims = nnc_allocate_zeroed((size_t)table->init_dim_count * sizeof *dims, error);
+    bool good = dims != NULL;
+    for (int k = 0; good && k < table->init_dim_count; ++k) {
         const char *name =
             model->entry && k < model->entry->dim_count ? model->entry->dims[k] : NULL;
         if (table->init_dims) name = table->init_dims[k];
@@ -92,12 +93,13 @@ bool model_session(const Model *model, const NncBinding *bindings, int count, Nn
                 found = true;
             }
         if (!found)
-            return nnc_fail(error, "the state of '%s' has dim %s; give it with --bind %s=NUMBER",
+            good = nnc_fail(error, "the state of '%s' has dim %s; give it with --bind %s=NUMBER",
                             table->name, name ? name : "?", name ? name : "NAME");
     }
-    if (!nnc_session_open(session, table, dims, model->pool, error)) return false;
-    session->engine = model->engine;
-    return true;
+    good = good && nnc_session_open(session, table, dims, model->pool, error);
+    nnc_release(dims);
+    if (good) session->engine = model->engine;
+    return good;
 }
 
 NamedText named_text(Arena *arena, const char *text) {

@@ -216,6 +216,7 @@ int feed_open(Feed *feed, Arena *arena, const TrainOptions *options, const nnc_e
     feed->given = NEW_ARRAY(arena, arguments, const NncArray *);
     feed->views = NEW_ARRAY(arena, arguments, NncArray);
     feed->column_of = NEW_ARRAY(arena, arguments, int);
+    feed->batch = NEW_ARRAY(arena, arguments, const void *);
     feed->in = NEW_ARRAY(arena, arguments, const void *);
     feed->out = NEW_ARRAY(arena, (size_t)entry->result_count, void *);
     feed->results = NEW_ARRAY(arena, (size_t)entry->result_count, NncArray);
@@ -309,13 +310,11 @@ void feed_close(Feed *feed) {
 
 int64_t feed_next(Feed *feed, NncError *error) {
     const nnc_entry_info *entry = feed->entry;
-    const void *data[256];
-    if (feed->loader.column_count > 256) return nnc_fail(error, "too many inputs"), -1;
-    int64_t count = nnc_loader_next(&feed->loader, data);
+    int64_t count = nnc_loader_next(&feed->loader, feed->batch);
     if (count == 0) return 0;
     for (int a = 0; a < entry->argument_count; ++a) {
         int column = feed->column_of[a];
-        feed->in[a] = column < 0 ? feed->fixed[a].data : data[column];
+        feed->in[a] = column < 0 ? feed->fixed[a].data : feed->batch[column];
     }
     if (count == feed->bound) return count;
     for (int a = 0; a < entry->argument_count; ++a) {

@@ -21,6 +21,7 @@ typedef struct Feed {
     const NncArray **given;
     int64_t bound; /* batch size that dims and results are made for */
     int64_t *dims;
+    const void **batch; /* by column of the loader */
     const void **in;
     void **out;
     NncArray *results;

@@ -432,7 +432,8 @@ static void check_range(Run *run, const Check *check, const Tensor *t) {
     }
 }
 
-static void run_checks(Run *run, const Entry *entry, Tensor *const *arguments) {
+static void run_checks(Run *run, const Entry *entry, Tensor *const *arguments,
+                       CallRefusal *refusal) {
     const Graph *g = entry->graph;
     Frame frame;
     int id_count = g->nodes.count ? vector_last(&g->nodes)->id + 1 : 0;
@@ -444,6 +445,7 @@ static void run_checks(Run *run, const Entry *entry, Tensor *const *arguments) {
         else
             needed[check->node->id] = true;
     }
+    *refusal = run->error ? REFUSED_DIMS : REFUSED_NOTHING;
     if (run->error) return;
     for (int i = g->nodes.count - 1; i >= 0; i--) {
         const Node *node = g->nodes.data[i];
@@ -454,10 +456,12 @@ static void run_checks(Run *run, const Entry *entry, Tensor *const *arguments) {
     for (int i = 0; i < entry->checks.count; i++)
         if (entry->checks.data[i].kind == CHECK_RANGE) frame.uses[entry->checks.data[i].node->id]++;
     frame_run(run, &frame);
+    bool computed = !run->error;
     for (int i = 0; i < entry->checks.count && !run->error; i++)
         if (entry->checks.data[i].kind == CHECK_RANGE)
             check_range(run, &entry->checks.data[i],
                         frame.values[entry->checks.data[i].node->id][0]);
+    if (computed && run->error) *refusal = REFUSED_IDS;
     frame_close(&frame);
 }
 
@@ -479,7 +483,8 @@ static void run_entry(void *user) {
     run->how = &job->how;
     bind_dims(run, entry, job->dims, arguments, symbols);
     if (!run->error) check_facts(run, entry, symbols);
-    if (!run->error) run_checks(run, entry, arguments);
+    env->refusal = run->error ? REFUSED_DIMS : REFUSED_NOTHING;
+    if (!run->error) run_checks(run, entry, arguments, &env->refusal);
     if (run->error) return;
     const Graph *g = entry->graph;
     Tensor **raw = NEW_ARRAY(env->arena, (size_t)g->results.count, Tensor *);

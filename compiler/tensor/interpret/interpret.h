@@ -67,6 +67,9 @@ const char *interpret_graph(Arena *arena, const Graph *g, const Interpretation *
 
 /* ---- entries ---- */
 
+/* What the arguments of a call that was not made do not meet. */
+typedef enum CallRefusal { REFUSED_NOTHING, REFUSED_DIMS, REFUSED_IDS } CallRefusal;
+
 /* The context of one root: what emitted code keeps in its weights and state regions. */
 typedef struct Environment {
     Arena *arena;
@@ -76,6 +79,7 @@ typedef struct Environment {
     int symbol_count;
     uint64_t seed, step; /* step counts the calls of entries that draw random numbers */
     const Watch *watch;  /* or NULL */
+    CallRefusal refusal; /* of the last call */
 } Environment;
 
 Environment *environment_new(Arena *arena, const Root *root, const DimTable *dims);
