@@ -336,15 +336,43 @@ static int open_reduced(Loops *x) {
     return open_axes(x, x->reduced, x->reduced_count, !variant_of(x)->rows_vector, false, 1);
 }
 
+/* Elements of pointwise work that an evaluated function is worth (one that is no instruction), and
+ * the tiles from which there are enough without counting them. */
+enum { FUNCTION_ELEMENTS = 4, TILES_PLENTY = 16 };
+
+/* The functions that n evaluates within the group, each once a stamp. */
+static int64_t functions_of(Loops *x, const Node *n, int stamp) {
+    Lowering *l = x->l;
+    const NodeState *s = lowering_state(l, n);
+    if (l->seen[n->id] == stamp || (s->stored && s->group != x->group)) return 0;
+    l->seen[n->id] = stamp;
+    int64_t count = op_is_elementwise(n->op) && n->op != OP_CAST && n->op != OP_IDENTITY &&
+                    !(op_info(n->op)->properties & PROPERTY_CHEAP);
+    for (int i = 0; i < n->input_count; i++) count += functions_of(x, n->inputs[i], stamp);
+    return count;
+}
+
+/* Elements of pointwise work of a point of the kept axes. */
+static int64_t work_of_point(Loops *x) {
+    const Shape *space = &x->group->space;
+    int64_t work = loops_hint(space, x->reduced, 0, x->reduced_count), whole, functions = 0;
+    if (!checked_mul(work, loops_hint(space, x->kept, 0, x->kept_count), &whole) ||
+        whole >= TILES_PLENTY * TILE_ELEMENTS)
+        return work;
+    const int stamp = ++x->l->stamp;
+    for (int i = 0; i < x->group->members.count; i++)
+        functions += functions_of(x, x->group->members.data[i], stamp);
+    return checked_mul(work, 1 + FUNCTION_ELEMENTS * functions, &work) ? work : INT64_MAX / 1024;
+}
+
 static Loops *build(Lowering *l, Group *group, Variant variant, Arena *arena) {
     Loops *x = loops_new(l, group, arena);
     x->choice = arena_copy(arena, &variant, sizeof variant);
     x->open_reduced = open_reduced;
-    int64_t work = loops_hint(&group->space, x->reduced, 0, x->reduced_count);
     if (variant.panel_axis >= 0)
         open_panels(x);
     else
-        open_axes(x, x->kept, x->kept_count, variant.rows_vector, true, work);
+        open_axes(x, x->kept, x->kept_count, variant.rows_vector, true, work_of_point(x));
     if (group->reduced && !variant.rows_vector) loops_find_kept(x);
     loops_body(x);
     loops_close(x);

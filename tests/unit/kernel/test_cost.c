@@ -65,6 +65,35 @@ static void test_elementwise(void **state) {
     assert_int_equal(s.bytes, 2 * 4 * 7000);
 }
 
+/* 2,048 elements are one tile's pointwise work; with five functions each they are several's. */
+static void test_functions_are_work(void **state) {
+    (void)state;
+    static const char *const bodies[] = {"%1 = add %0, %0\n %2 = mul %1, %0\n return y=%2",
+                                         "%1 = tanh %0\n %2 = exp %1\n %3 = sigmoid %2\n"
+                                         "%4 = tanh %3\n %5 = erf %4\n return y=%5"};
+    for (int i = 0; i < 2; i++) {
+        Arena *a = arena_new();
+        char text[400];
+        snprintf(
+            text, sizeof text,
+            "root m infer {\nentry infer e symbol=e {\n%%0: f32[16, 128] = input x\n%s\n }\n}\n",
+            bodies[i]);
+        const KernelProgram *p = kernels_of(a, text);
+        assert_int_equal(p->kernels.count, 1);
+        const Kernel *k = p->kernels.data[0];
+        int64_t tiles = 1, count = 0;
+        for (int t = 0; t < k->tiles.count; t++) {
+            assert_true(dim_is_const(k->tiles.data[t].count, &count));
+            tiles *= count;
+        }
+        if (i == 0)
+            assert_int_equal(tiles, 1);
+        else
+            assert_in_range(tiles, 4, 32);
+        arena_free(a);
+    }
+}
+
 static void test_broadcast_counts_once(void **state) {
     (void)state;
     Sum s = sum_of("%0: f32[N, 128] = input x\n %1: f32[128] = input b\n"
@@ -116,10 +145,15 @@ static void test_double_precision_shows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_product),     cmocka_unit_test(test_product_with_epilogue),
-        cmocka_unit_test(test_elementwise), cmocka_unit_test(test_broadcast_counts_once),
-        cmocka_unit_test(test_reduction),   cmocka_unit_test(test_gather),
-        cmocka_unit_test(test_many_reads),  cmocka_unit_test(test_double_precision_shows),
+        cmocka_unit_test(test_product),
+        cmocka_unit_test(test_product_with_epilogue),
+        cmocka_unit_test(test_elementwise),
+        cmocka_unit_test(test_broadcast_counts_once),
+        cmocka_unit_test(test_functions_are_work),
+        cmocka_unit_test(test_reduction),
+        cmocka_unit_test(test_gather),
+        cmocka_unit_test(test_many_reads),
+        cmocka_unit_test(test_double_precision_shows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
