@@ -14,7 +14,7 @@ run() {
         status=$?
         input=$(printf '%s\n' "$said" | sed -n "s/.* needs input '\([^']*\)'.*/--input=\1=rand/p")
         dim=$(printf '%s\n' "$said" | sed -n 's/.* give it with --bind \(.*\)=NUMBER$/--bind=\1=8/p')
-        ids=$(printf '%s\n' "$said" | sed -n 's/.*bad argument: \(.*\): .* must be in \[0, \([0-9]*\)): .*/\1=randint:\2/p')
+        ids=$(printf '%s\n' "$said" | sed -n 's/.*: \([^:]*\): [^:]* must be in \[0, \([0-9]*\)): .*/\1=randint:\2/p')
         [ "$status" -ne 0 ] && [ -n "$input$dim$ids" ] || break
         [ -z "$ids" ] || given=("${given[@]/--input=${ids%%=*}=*/--input=$ids}")
         [ -n "$ids" ] || given+=("$input$dim")
