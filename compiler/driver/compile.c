@@ -11,6 +11,7 @@
 #include "driver/exe.h"
 #include "driver/jit.h"
 #include "driver/launches.h"
+#include "driver/places.h"
 #include "driver/process.h"
 #include "driver/targets.h"
 #include "tensor/ir.h"
@@ -35,7 +36,11 @@ static const struct {
              {"exe", EMIT_EXE},   {"obj", EMIT_OBJ}, {"lib", EMIT_LIB},
              {"ast", EMIT_AST},   {"ir", EMIT_IR},   {"kernels", EMIT_KERNELS},
              {"plan", EMIT_PLAN}, {"dot", EMIT_DOT}};
-enum { EMIT_CODE = EMIT_C | EMIT_HEADER | EMIT_OBJ | EMIT_LIB, WORD_LIMIT = 64 };
+enum {
+    EMIT_CODE = EMIT_C | EMIT_HEADER | EMIT_OBJ | EMIT_LIB,
+    EMIT_BETWEEN = EMIT_AST | EMIT_IR | EMIT_KERNELS | EMIT_PLAN | EMIT_DOT,
+    WORD_LIMIT = 64
+};
 
 static const char *const object_flags[] = {
     "-std=gnu11", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-w",
@@ -255,6 +260,33 @@ static const char *header_path(const Compilation *c) {
     return sibling(c, backend_find(c->target->backend)->header_extension);
 }
 
+static const char *object_path(const Compilation *c, bool library) {
+    bool named = c->output && !(c->kinds & EMIT_C) && !(library && c->kinds & EMIT_OBJ);
+    return named ? c->output : sibling(c, library ? ".a" : ".o");
+}
+
+/* -o is the header's where that is all there is. */
+static const char *header_place(const Compilation *c) {
+    return c->output && (c->kinds & EMIT_CODE) == EMIT_HEADER ? c->output : header_path(c);
+}
+
+/* Every file that is made has a place of its own. */
+static int check_places(const Compilation *c) {
+    const char *paths[4] = {NULL}, *made[4];
+    int count = 0;
+    if (c->kinds & EMIT_C && !c->stream) paths[0] = source_path(c);
+    if (c->kinds & EMIT_OBJ) paths[1] = object_path(c, false);
+    if (c->kinds & EMIT_LIB) paths[2] = object_path(c, true);
+    if (c->kinds & EMIT_CODE && !c->stream) paths[3] = header_place(c);
+    bool taken = c->kinds & EMIT_BETWEEN;
+    for (int i = 0; i < 4; i++) {
+        if (!paths[i]) continue;
+        if (paths[i] != c->output || taken) made[count++] = paths[i];
+        taken = taken || paths[i] == c->output;
+    }
+    return places_check(c->line, c->pipeline.program, made, count);
+}
+
 static const char *without_folder(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
@@ -350,10 +382,9 @@ static void build_and_write(void *user) {
         building->status = EXIT_FILES;
         return;
     }
-    bool named = c->output && !(c->kinds & EMIT_C) && !(library && c->kinds & EMIT_OBJ);
-    const char *path = named ? c->output : sibling(c, library ? ".a" : ".o");
+    const char *path = object_path(c, library);
     building->status = write_file(c, path, data, length, 0644);
-    if (!building->status && !(named && c->stream))
+    if (!building->status && !(path == c->output && c->stream))
         building->status = write_file(c, header_path(c), c->header.data, c->header.length, 0644);
 }
 
@@ -385,8 +416,7 @@ static int write_code(Compilation *c) {
         return write_file(c, c->output, c->source.data, c->source.length, 0644);
     }
     if (!status && c->kinds & EMIT_HEADER)
-        status = write_file(c, c->kinds & EMIT_C || !c->output ? header_path(c) : c->output,
-                            c->header.data, c->header.length, 0644);
+        status = write_file(c, header_place(c), c->header.data, c->header.length, 0644);
     if (!status && c->kinds & EMIT_C)
         status = write_file(c, source_path(c), c->source.data, c->source.length, 0644);
     return status;
@@ -396,12 +426,11 @@ static int produce(Compilation *c) {
     Text text = text_new(c->arena);
     if (c->kinds & EMIT_AST) {
         pipeline_print_tree(&c->pipeline, &text);
-        int status = write_between(c, &text);
-        if (status || c->kinds == EMIT_AST) return status;
-        text = text_new(c->arena);
+        if (c->kinds == EMIT_AST) return write_between(c, &text);
     }
     int status = choose_entries(c);
     if (!status) status = pipeline_simplify(&c->pipeline, &c->passes, c->only_pass);
+    if (!status && c->passes.stopped && text.length) return write_between(c, &text);
     if (status || c->passes.stopped) return status;
     if (c->kinds & EMIT_IR) program_print(&text, c->pipeline.program, IR_PLACES);
     if (c->kinds & EMIT_DOT)
@@ -411,6 +440,7 @@ static int produce(Compilation *c) {
                 graph_to_dot(&text, root, root->entries.data[i], true);
         }
     if (c->remarks || c->kinds & (EMIT_CODE | EMIT_KERNELS | EMIT_PLAN)) status = back_passes(c);
+    if (!status && c->passes.stopped && text.length) return write_between(c, &text);
     if (status || c->passes.stopped) return status;
     if (c->kinds & EMIT_KERNELS) kernel_program_print(&text, c->kernels);
     if (c->kinds & EMIT_PLAN) plan_print(&text, c->plan);
@@ -552,7 +582,8 @@ int command_compile(const CommandLine *line) {
                                   c->header_name);
         c->header = text_new(c->arena);
         c->source = text_new(c->arena);
-        status = produce(c);
+        status = check_places(c);
+        if (!status) status = produce(c);
     }
     if (c->passes.times) pass_report_times(&c->passes);
     return status;

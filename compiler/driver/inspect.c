@@ -41,7 +41,8 @@ static int line_ranges(const CommandLine *line, PipelineOptions *out) {
 }
 
 int pipeline_options(const CommandLine *line, PipelineOptions *out) {
-    *out = (PipelineOptions){.default_dtype = DTYPE_F32,
+    *out = (PipelineOptions){.line = line,
+                             .default_dtype = DTYPE_F32,
                              .include_paths = options_list(line, OPTION_INCLUDE),
                              .werror = line->given[OPTION_WERROR]};
     int status = diagnostic_options(line, &out->form, &out->color);

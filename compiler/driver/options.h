@@ -33,14 +33,15 @@ enum {
     EXIT_INTERNAL = 70
 };
 
-typedef struct CommandLine {
+typedef struct CommandLine CommandLine;
+struct CommandLine {
     Arena *arena;
     CommandId command;
     bool given[OPTION_COUNT];
     const char *value[OPTION_COUNT]; /* VALUE */
     VECTOR(const char *) list[OPTION_COUNT];
     VECTOR(const char *) operands;
-} CommandLine;
+};
 
 /* 0, or EXIT_USAGE after a message. */
 int options_parse(Arena *arena, int argc, char **argv, CommandLine *out);

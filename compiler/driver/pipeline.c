@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/file.h"
+#include "driver/places.h"
 #include "lower/lower.h"
 #include "sema/sema.h"
 #include "syntax/parse.h"
@@ -105,6 +106,8 @@ int pipeline_open(Pipeline *pipeline, Arena *arena, const char *target,
     *pipeline = (Pipeline){.arena = arena, .options = *options};
     names_init(arena);
     split_target(pipeline, target);
+    int clash = options->line ? places_check(options->line, NULL, NULL, 0) : 0;
+    if (clash) return clash;
     size_t length;
     const char *error = NULL;
     char *text = file_read_all(arena, pipeline->file, SOURCE_LIMIT, &length, &error);
@@ -122,7 +125,9 @@ int pipeline_open(Pipeline *pipeline, Arena *arena, const char *target,
         fprintf(stderr, "nnc: internal error: lowering made no program and gave no reason\n");
         return 70;
     }
-    return 0;
+    return options->line && pipeline->program
+               ? places_check(options->line, pipeline->program, NULL, 0)
+               : 0;
 }
 
 static int verify(const Pipeline *pipeline, const PassControl *passes, const char *pass) {

@@ -14,7 +14,10 @@ typedef struct LineRange {
     int first, last;
 } LineRange;
 
+typedef struct CommandLine CommandLine;
+
 typedef struct PipelineOptions {
+    const CommandLine *line;          /* what else the user named (places.h), or NULL */
     const char *const *include_paths; /* NULL-terminated, or NULL */
     DType default_dtype;              /* DTYPE_F32 unless --default-dtype says otherwise */
     DiagnosticForm form;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "driver/finite.h"
+#include "driver/places.h"
 #include "driver/process.h"
 
 enum { PRINT_LIMIT = 64 };
@@ -100,6 +101,26 @@ static const char *file_name(Arena *arena, const char *name) {
     return text.data;
 }
 
+static const char *result_name(const Invocation *run, int r) {
+    const char *path = run->source->results.data[r].path;
+    return path ? path : run->model.entry->results[r].name;
+}
+
+static const char *result_file(const Invocation *run, int r) {
+    return arena_printf(run->arena, "%s/%s.npy", run->options->output_dir,
+                        file_name(run->arena, result_name(run, r)));
+}
+
+/* Before the call: results replace no input, and have a file each. */
+static int check_places(const Invocation *run) {
+    const CommandLine *line = run->options->pipeline.line;
+    int count = run->model.entry->result_count;
+    if (!line || !run->options->output_dir) return 0;
+    const char **made = NEW_ARRAY(run->arena, (size_t)count, const char *);
+    for (int r = 0; r < count; ++r) made[r] = result_file(run, r);
+    return places_check(line, run->program, made, count);
+}
+
 static int write_results(Invocation *run, NncError *error) {
     const nnc_entry_info *entry = run->model.entry;
     const RunOptions *options = run->options;
@@ -108,13 +129,8 @@ static int write_results(Invocation *run, NncError *error) {
         return STATUS_FILES;
     }
     for (int r = 0; r < entry->result_count; ++r) {
-        const char *name = run->source->results.data[r].path;
-        if (!name) name = entry->results[r].name;
-        print_result(&run->results[r], name);
-        if (options->output_dir &&
-            !nnc_npy_write(arena_printf(run->arena, "%s/%s.npy", options->output_dir,
-                                        file_name(run->arena, name)),
-                           &run->results[r], error))
+        print_result(&run->results[r], result_name(run, r));
+        if (options->output_dir && !nnc_npy_write(result_file(run, r), &run->results[r], error))
             return STATUS_FILES;
     }
     if (options->save && !nnc_weights_save(&run->session, options->save, error))
@@ -140,6 +156,7 @@ static void run_target(void *user) {
     Invocation *run = &running->invocation;
     NncError error = {0};
     running->status = invocation_open(run, running->options);
+    if (running->status == 0) running->status = check_places(run);
     if (running->status != 0) return;
     int status = call_entry(run, &error);
     if (status == 0) status = write_results(run, &error);

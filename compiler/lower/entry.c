@@ -94,6 +94,19 @@ static void dump_value(Lowerer *lw, const char *path, const Value *v, Span span)
     vector_push(lw->arena, &lw->dumped, result);
 }
 
+/* Behind the entry's own results; where one of these has the module's path as its name, path@1. */
+static void add_dumped(Lowerer *lw, Entry *entry) {
+    int own = entry->results.count;
+    for (int i = 0; i < lw->dumped.count; i++) {
+        Result result = lw->dumped.data[i];
+        bool taken = false;
+        for (int k = 0; k < own; k++)
+            taken = taken || !strcmp(entry->results.data[k].name->text, result.path);
+        if (taken) result.path = arena_printf(lw->arena, "%s@1", result.path);
+        vector_push(lw->arena, &entry->results, result);
+    }
+}
+
 void entry_dump_output(Lowerer *lw, const Instance *module, const Value *value, Span span) {
     bool inside =
         lw->region || !lw->entry || lw->graph != lw->entry->graph; /* not a value of the entry */
@@ -162,8 +175,7 @@ static Entry *execute(Lowerer *lw, const Source *source, bool training, bool *fa
         CallArguments arguments = {count, values, keywords, spans};
         Value result = eval_call(lw, &source->callee, &arguments, f->name_span);
         add_results(lw, entry, f, result, f->name_span);
-        for (int i = 0; i < lw->dumped.count; i++)
-            vector_push(lw->arena, &entry->results, lw->dumped.data[i]);
+        add_dumped(lw, entry);
         *failed = result.kind == VALUE_ERROR;
         lw->lost = lw->lost || *failed;
     }

@@ -508,6 +508,7 @@ static Namespace *load_import(Lowerer *lw, Namespace *from, const Stmt *s) {
     size_t length;
     char *text = read_import(lw, from, s, &path, &length);
     if (!text) return NULL;
+    vector_push(lw->arena, &lw->program->imports, path);
     from->loading = true;
     for (int i = 0; i < lw->files.count; i++) {
         Namespace *known = lw->files.data[i];

@@ -106,6 +106,7 @@ typedef struct Program {
     DimTable *dims;
     VECTOR(Root *) roots;
     const char *source_path;
+    VECTOR(const char *) imports; /* paths of the other files that it was made from */
 } Program;
 
 #endif
