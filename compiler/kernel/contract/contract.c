@@ -183,6 +183,9 @@ void product_indices_at(ProductPlan *p, int side, const Index *row, const Index 
     }
 }
 
+/* Cycles that the leaf takes for one place of the depth: in its tiles of six rows and what they
+ * leave, bound by multiply-adds, by loads, or (4) by the latency of a chain.  An estimate: a rest
+ * of five or three rows, which is one tile, counts as two. */
 static double leaf_cycles(double rows, double vectors) {
     double cycles = 0;
     while (rows > 0) {
@@ -402,17 +405,17 @@ static double cutting_cost(const ProductPlan *p, const Cutting *c) {
     double outer = labels_hint(&p->outer),
            depth = labels_hint(&p->depth) * labels_hint(&p->depth_outer);
     double calls = labels_hint(&p->depth_outer);
-    double row_blocks = blocks(rows, (double)c->row_block);
-    double row_tiles = blocks(rows, (double)c->rows_tile);
-    double panels = blocks(columns, (double)c->step);
+    double row_blocks = block_count(rows, (double)c->row_block);
+    double row_tiles = block_count(rows, (double)c->rows_tile);
+    double panels = block_count(columns, (double)c->step);
     double last = columns - (panels - 1) * (double)c->step;
-    double cycles = leaf_cycles(rows, blocks((double)c->step, VECTOR_HINT)) * (panels - 1) +
-                    leaf_cycles(rows, blocks(last, VECTOR_HINT));
+    double cycles = leaf_cycles(rows, block_count((double)c->step, VECTOR_HINT)) * (panels - 1) +
+                    leaf_cycles(rows, block_count(last, VECTOR_HINT));
     /* Vectors of an extent that only a call knows may be partial ones, as those of a small batch.
      */
     int64_t known;
     if (!dim_is_const(p->column_total, &known)) cycles *= unknown_columns;
-    double cost = outer * depth * cycles + outer * calls * panels * row_blocks * 60;
+    double cost = outer * depth * cycles + outer * calls * panels * row_blocks * CALL_CYCLES;
     cost += outer * rows * columns * c->store;
     cost += outer * panels * rows * c->rows;
     cost += outer * row_tiles * columns * c->columns;
@@ -455,7 +458,7 @@ static int64_t packed_rows(const ProductPlan *p) {
     int64_t e;
     if (!dim_is_const(p->row_total, &e) || e == 0) return at_most(p->row_total, ROWS_PACKED);
     double panels =
-        labels_hint(&p->outer) * blocks((double)dim_hint(p->column_total), (double)p->step);
+        labels_hint(&p->outer) * block_count((double)dim_hint(p->column_total), (double)p->step);
     int64_t tiles = (e + ROWS_PACKED - 1) / ROWS_PACKED;
     int64_t most = (e + ROWS_SPLIT - 1) / ROWS_SPLIT;
     while (2 * tiles <= most && panels * (double)tiles < TILES_WANTED) tiles *= 2;
@@ -481,7 +484,8 @@ static bool panel_is_small(const ProductPlan *p) {
     return dim_is_const(p->depth_total, &e) && e > 0 && e <= DEPTH_SHARED;
 }
 
-/* How an operand is read does not depend on how the product is cut. */
+/* Plans the product: how its operands are read, which does not depend on how it is cut, then how,
+ * and what that costs. */
 static void product_make(ProductPlan *p) {
     product_probe(p);
     bool a = p->a.path != OPERAND_DIRECT, b = p->b_side.path != OPERAND_DIRECT;
@@ -525,13 +529,26 @@ typedef struct Choice {
     const Dim *along; /* of the columns, where they are copied */
 } Choice;
 
-/* The cheapest, the first of equals. */
-static Choice choose_product(Lowering *l, Group *group) {
-    Candidate list[4 * (CONTRACT_MAX_LABELS + 1)];
+static Choice choice_of(const ProductPlan *p, Sides sides) {
+    return (Choice){.sides = sides,
+                    .rows_tile = p->rows_tile,
+                    .row_block = p->row_block,
+                    .panel = p->panel,
+                    .step = p->step,
+                    .chunk = p->chunk,
+                    .shared_panel = p->shared_panel,
+                    .dots = p->dots,
+                    .row_path = p->a.path,
+                    .column_path = p->b_side.path,
+                    .along = p->b_side.path == OPERAND_COPIED ? p->b_side.along : NULL};
+}
+
+/* Which labels may be rows and columns, each with a bound on its cost.  Where the group has
+ * windows, their bands are the one way. */
+static int list_candidates(Lowering *l, Group *group, Arena *trial, Candidate *list) {
     LabelGroups s = contract_sort_labels(group->anchor);
     const Windows *w = &group->windows;
-    Arena *trial = arena_new();
-    int count = 0, best = -1;
+    int count = 0;
     for (int row_side = 0; row_side < 2; row_side++) {
         int columns = s.side[1 - row_side].count;
         /* -1: all; 0 .. columns - 1: one; then bands, of at least two labels. */
@@ -544,53 +561,57 @@ static Choice choose_product(Lowering *l, Group *group) {
             list[count++] = (Candidate){sides, product_bound(p, cost_of_stores(p, NULL, 0)), false};
         }
     }
+    return count;
+}
+
+/* The untried one of the least bound; -1: all have been tried. */
+static int next_candidate(const Candidate *list, int count) {
+    int next = -1;
+    for (int i = 0; i < count; i++)
+        if (!list[i].tried && (next < 0 || list[i].bound < list[next].bound)) next = i;
+    return next;
+}
+
+/* Replaces the choice where vectors along the depth cost much less than `cost`. */
+static void choose_dots(Lowering *l, Group *group, double cost, Choice *choice) {
+    double limit = dots_worth * cost;
+    for (int row_side = 0; row_side < 2; row_side++) {
+        Arena *trial = arena_new();
+        const Sides sides = {row_side, -1, false};
+        ProductPlan *p = product_new(l, group, sides, trial);
+        if (product_dots(p, cost_of_stores(p, NULL, 0), limit)) {
+            limit = p->cost;
+            *choice = choice_of(p, sides);
+        }
+        arena_free(trial);
+    }
+}
+
+/* The cheapest, the first of equals. */
+static Choice choose_product(Lowering *l, Group *group) {
+    Candidate list[4 * (CONTRACT_MAX_LABELS + 1)];
+    const bool windows = group->windows.shape.rank != 0;
+    Arena *trial = arena_new();
+    int count = list_candidates(l, group, trial, list), best = -1, next;
     Choice choice = {0};
     double cost = 0;
-    for (;;) {
-        int next = -1;
-        for (int i = 0; i < count; i++)
-            if (!list[i].tried && (next < 0 || list[i].bound < list[next].bound)) next = i;
-        if (next < 0 || (best >= 0 && list[next].bound > cost)) break;
+    while ((next = next_candidate(list, count)) >= 0) {
         Candidate *c = &list[next];
+        if (best >= 0 && c->bound > cost) break;
         c->tried = true;
         arena_free(trial);
         trial = arena_new();
         ProductPlan *p = product_new(l, group, c->sides, trial);
         product_make(p);
         /* A pitch is of memory that is read in place. */
-        if (p->band && !w->shape.rank && p->b_side.path != OPERAND_DIRECT) continue;
+        if (p->band && !windows && p->b_side.path != OPERAND_DIRECT) continue;
         if (best >= 0 && (p->cost > cost || (p->cost == cost && next > best))) continue;
         best = next;
         cost = p->cost;
-        choice = (Choice){c->sides,
-                          p->rows_tile,
-                          p->row_block,
-                          p->panel,
-                          p->step,
-                          p->chunk,
-                          p->shared_panel,
-                          false,
-                          p->a.path,
-                          p->b_side.path,
-                          p->b_side.path == OPERAND_COPIED ? p->b_side.along : NULL};
+        choice = choice_of(p, c->sides);
     }
     arena_free(trial);
-    double limit = dots_worth * cost;
-    for (int row_side = 0; row_side < 2 && !w->shape.rank; row_side++) {
-        trial = arena_new();
-        const Sides sides = {row_side, -1, false};
-        ProductPlan *p = product_new(l, group, sides, trial);
-        if (product_dots(p, cost_of_stores(p, NULL, 0), limit)) {
-            limit = p->cost;
-            choice = (Choice){.sides = sides,
-                              .rows_tile = p->rows_tile,
-                              .row_block = p->row_block,
-                              .panel = p->panel,
-                              .step = p->step,
-                              .dots = true};
-        }
-        arena_free(trial);
-    }
+    if (!windows) choose_dots(l, group, cost, &choice);
     return choice;
 }
 
@@ -613,39 +634,46 @@ static ProductPlan *plan_product(Lowering *l, Group *group) {
     return p;
 }
 
-void schedule_contract(Lowering *l, Group *group) {
-    const Node *n = group->anchor;
-    ProductPlan *best = plan_product(l, group);
-    product_build(best);
-    const char *path, *what = group_what(l, group, &path);
-    Builder *b = best->b;
-    Shape columns = labels_shape(&best->columns);
-    const Dim *flops = dim_mul(l->dims, best->row_total, shape_elements(l->dims, &columns));
-    flops = dim_mul(l->dims, flops, dim_mul(l->dims, best->depth_total, dim_const(l->dims, 2)));
-    for (int i = 0; i < best->outer.count; i++)
-        flops = dim_mul(l->dims, flops, best->outer.extent[i]);
-    for (int i = 0; i < best->depth_outer.count; i++)
-        flops = dim_mul(l->dims, flops, best->depth_outer.extent[i]);
-    b->kernel->flops = flops;
-    Text t = text_new(l->arena);
+/* Operations of the whole product. */
+static const Dim *product_flops(ProductPlan *p) {
+    DimTable *t = p->l->dims;
+    Shape columns = labels_shape(&p->columns);
+    const Dim *flops = dim_mul(t, p->row_total, shape_elements(t, &columns));
+    flops = dim_mul(t, flops, dim_mul(t, product_whole_depth(p), dim_const(t, 2)));
+    for (int i = 0; i < p->outer.count; i++) flops = dim_mul(t, flops, p->outer.extent[i]);
+    return flops;
+}
+
+/* "f32[N, 10] = f32[N, 84] x f32[84, 10]: leaf, columns packed stored, ...". */
+static void remark_product(ProductPlan *p, const char *joined) {
+    const Node *n = p->n;
+    Text t = text_new(p->l->arena);
     type_print(&t, &n->type);
     text_printf(&t, " = ");
     for (int k = 0; k < 2; k++) {
         type_print(&t, &n->inputs[k]->type);
         text_append(&t, k ? ": " : " x ");
     }
-    const char *column_path = best->dots                            ? "along the depth"
-                              : best->b_side.path == OPERAND_VALUES ? "evaluated into scratch"
-                              : best->b_side.path == OPERAND_COPIED ? "packed scratch"
-                              : best->b_side.stored_panels          ? "packed stored"
-                                                                    : "direct";
-    text_printf(&t, "leaf, columns %s, rows %s, tile %lldx%lld, joined: %s", column_path,
-                best->dots                        ? "along the depth"
-                : best->a.path == OPERAND_VALUES  ? "evaluated into scratch"
-                : best->a.path == OPERAND_COPIED  ? "packed scratch"
-                : best->a.across && best->a.depth ? "direct"
-                                                  : "by offsets",
-                (long long)best->rows_tile, (long long)best->panel, what);
-    lowering_remark(l, REMARK_CONTRACTION, n, "%s", t.data);
-    group_finish(l, group, b, NULL);
+    const char *columns = p->dots                            ? "along the depth"
+                          : p->b_side.path == OPERAND_VALUES ? "evaluated into scratch"
+                          : p->b_side.path == OPERAND_COPIED ? "packed scratch"
+                          : p->b_side.stored_panels          ? "packed stored"
+                                                             : "direct";
+    const char *rows = p->dots                       ? "along the depth"
+                       : p->a.path == OPERAND_VALUES ? "evaluated into scratch"
+                       : p->a.path == OPERAND_COPIED ? "packed scratch"
+                       : p->a.across && p->a.depth   ? "direct"
+                                                     : "by offsets";
+    text_printf(&t, "leaf, columns %s, rows %s, tile %lldx%lld, joined: %s", columns, rows,
+                (long long)p->rows_tile, (long long)p->panel, joined);
+    lowering_remark(p->l, REMARK_CONTRACTION, n, "%s", t.data);
+}
+
+void schedule_contract(Lowering *l, Group *group) {
+    ProductPlan *p = plan_product(l, group);
+    product_build(p);
+    const char *path, *what = group_what(l, group, &path);
+    p->b->kernel->flops = product_flops(p);
+    remark_product(p, what);
+    group_finish(l, group, p->b, NULL);
 }

@@ -3,10 +3,9 @@
  * Input: a ProductPlan whose choices are made.  Output: the kernel's statements in its builder. */
 #include "kernel/contract/contract.h"
 
-#include <stdlib.h>
+/* ---- operands ---- */
 
-/* ---- building ---- */
-
+/* A constant table of the entry's values for `axis` = 0 .. count - 1; -1: they depend on more. */
 static int table_constant(ProductPlan *p, const Index *entry, int axis, int64_t count) {
     int64_t *data = NEW_ARRAY(p->l->arena, (size_t)count, int64_t);
     for (int64_t i = 0; i < count; i++) {
@@ -246,7 +245,8 @@ static void epilogue_by_rows(ProductPlan *p, int tile, const Index *columns) {
     Builder *b = p->b;
     IndexTable *t = b->table;
     int64_t e;
-    /* Positions in the whole show that they are in bounds. */
+    /* Columns are counted from the tile's first one where tiles divide them, and otherwise from the
+     * first of all: the bound of that axis shows that no store lies outside. */
     bool in_block = dim_is_const(p->column_total, &e) && e % p->panel == 0;
     bool turned = product_stores_along_rows(p);
     const Index *begin = p->row_begin, *end = p->row_end;
@@ -444,8 +444,7 @@ static void build_shared_panel(ProductPlan *p, const Index *columns) {
     while (b->depth > depth0) builder_close(b);
 }
 
-/* The number of products that an element sums. */
-static const Dim *whole_depth(ProductPlan *p) {
+const Dim *product_whole_depth(ProductPlan *p) {
     const Dim *total = p->depth_total;
     for (int i = 0; i < p->depth_outer.count; i++)
         total = dim_need(dim_mul(p->b->dims, total, p->depth_outer.extent[i]));
@@ -454,7 +453,7 @@ static const Dim *whole_depth(ProductPlan *p) {
 
 void product_zero_if_empty(ProductPlan *p, int tile, const Index *rows) {
     Builder *b = p->b;
-    const Index *total = index_dim(b->table, whole_depth(p));
+    const Index *total = index_dim(b->table, product_whole_depth(p));
     int64_t known;
     if (index_is_const(total, &known)) return;
     builder_open_if(b, guard_range(b, NULL, total, NULL, product_constant(p, 1)));
@@ -469,7 +468,7 @@ static void build_block(ProductPlan *p, const Index *columns) {
     product_rows(p, true);
     const Index *rows = index_sub(t, p->row_end, p->row_begin);
     int tile = product_tile(p), depth0 = b->depth;
-    if (dim_is(whole_depth(p), 0)) {
+    if (dim_is(product_whole_depth(p), 0)) {
         zero_tile(p, tile, rows);
         product_epilogue(p, tile, columns);
         while (b->depth) builder_close(b);

@@ -30,12 +30,13 @@ void product_depth_of_dots(ProductPlan *p) {
     p->depth_total = p->depth.extent[0];
 }
 
-static int calls(const ProductPlan *p) {
+/* The labels of the depth that are loops around the leaf: the first ones of depth_outer. */
+static int loops_outside(const ProductPlan *p) {
     return p->depth_outer.count > LEVELS ? p->depth_outer.count - LEVELS : 0;
 }
 
-/* Cycles of a tile for a vector of the depth: blocks of 3 by 9, bound by products or by loads, and
- * the loop. */
+/* Cycles of a tile for a vector of the depth: blocks of 3 by 9 (those of f32 with 32 registers in
+ * templates/dot.h), bound by products or by loads, and the loop. */
 static double step_cycles(int64_t rows, int64_t columns) {
     double cycles = 0;
     for (int64_t i = 0; i < rows; i += 3)
@@ -54,13 +55,14 @@ static double tiles_cost(const ProductPlan *p, int64_t rows, int64_t columns, do
     double all_rows = (double)dim_hint(p->row_total), all = (double)dim_hint(p->column_total);
     double outer = labels_hint(&p->outer);
     double tiles = outer * (all_rows / (double)rows) * (all / (double)columns);
-    double each = around * blocks(along, VECTOR_HINT) * step_cycles(rows, columns);
+    double each = around * block_count(along, VECTOR_HINT) * step_cycles(rows, columns);
     each += around * along * (double)(rows + 1) / 4; /* rows and windows pass through the caches */
     each += 8 * (double)(rows * columns);            /* sums of lanes */
-    for (int i = 0; i < calls(p); i++) each += 60 * (double)dim_hint(p->depth_outer.extent[i]);
+    for (int i = 0; i < loops_outside(p); i++)
+        each += CALL_CYCLES * (double)dim_hint(p->depth_outer.extent[i]);
     double cost = tiles * each + outer * all_rows * all * store;
     /* An odd tile leaves a second thread without work. */
-    return cost > PARALLEL_CYCLES ? cost * (blocks(tiles, 2) * 2 / tiles) * (1 + 0.5 / tiles)
+    return cost > PARALLEL_CYCLES ? cost * (block_count(tiles, 2) * 2 / tiles) * (1 + 0.5 / tiles)
                                   : cost;
 }
 
@@ -94,7 +96,7 @@ static void depth_axes(ProductPlan *p, bool open) {
             continue;
         }
         int axis = p->depth_outer_axis[i] = builder_axis(b, "k", p->depth_outer.extent[i]);
-        if (open && i < calls(p)) builder_open(b, axis, NULL, NULL, BIND_SEQ);
+        if (open && i < loops_outside(p)) builder_open(b, axis, NULL, NULL, BIND_SEQ);
         p->depth_outer_at[i] = builder_axis_index(b, axis);
     }
     p->depth_begin = index_const(b->table, 0);
@@ -174,7 +176,7 @@ void product_build_dots(ProductPlan *p) {
     product_tiles(p);
     product_rows(p, true);
     int tile = product_tile(p), depth0 = b->depth;
-    if (calls(p)) product_zero_if_empty(p, tile, index_const(t, p->rows_tile));
+    if (loops_outside(p)) product_zero_if_empty(p, tile, index_const(t, p->rows_tile));
     depth_axes(p, true);
     Dot *dot = NEW(p->arena, Dot);
     *dot = (Dot){.dtype = p->dtype,
@@ -184,7 +186,7 @@ void product_build_dots(ProductPlan *p) {
                  .planes = level_extent(p, 1),
                  .lines = level_extent(p, 0),
                  .along = p->depth_total};
-    for (int i = 0; i < calls(p); i++)
+    for (int i = 0; i < loops_outside(p); i++)
         dot->earlier =
             dot->earlier ? index_add(t, dot->earlier, p->depth_outer_at[i]) : p->depth_outer_at[i];
     read_operand(p, &p->a, &dot->a);

@@ -12,6 +12,7 @@ static bool unknown(const Dim *d) {
     return !dim_is_const(d, &e);
 }
 
+/* The operand's element, as a number of the leaf's dtype. */
 static const Expr *operand_at(ProductPlan *p, const Operand *o, const Index *across,
                               const Index *depth) {
     const Index *at[SHAPE_MAX_RANK];
@@ -40,8 +41,9 @@ static void open_where_one(ProductPlan *p, const Dim *extent) {
                                    product_constant(p, 2)));
 }
 
-/* Sums one of the depth's runs of 16 and what is left of them, lanes side by side. */
-static const Expr *dot(ProductPlan *p, const Index *column, int64_t depth) {
+/* The sum over the depth of row 0 against a column: its runs of 16, and what is left of them, lanes
+ * side by side. */
+static const Expr *sum_of_lanes(ProductPlan *p, const Index *column, int64_t depth) {
     Builder *b = p->b;
     IndexTable *t = b->table;
     const Dim *width = product_constant(p, PANEL_COLUMNS);
@@ -78,14 +80,16 @@ static const Expr *dot(ProductPlan *p, const Index *column, int64_t depth) {
     return expr_op(b, OP_ADD, p->dtype, sums, 2);
 }
 
-static void build_dots(ProductPlan *p, const Index *columns, int64_t depth) {
+/* The tile of one row, column by column, and what is computed from it. */
+static void build_one_row(ProductPlan *p, const Index *columns, int64_t depth) {
     Builder *b = p->b;
     IndexTable *t = b->table;
     int tile = product_tile(p);
     int c = builder_axis(b, "n", product_constant(p, p->panel));
     builder_open(b, c, NULL, columns, BIND_SEQ);
     const Index *at[2] = {index_const(t, 0), builder_axis_index(b, c)};
-    builder_store(b, tile, at, 2, dot(p, index_add(t, p->column_begin, at[1]), depth), NULL);
+    builder_store(b, tile, at, 2, sum_of_lanes(p, index_add(t, p->column_begin, at[1]), depth),
+                  NULL);
     builder_close(b);
     p->row_begin = index_const(t, 0);
     p->row_end = index_const(t, 1);
@@ -114,7 +118,7 @@ void product_open_general(ProductPlan *p, const Index *columns) {
         open_where_one(p, extent);
         product_depth(p, false);
         product_rows(p, false);
-        build_dots(p, columns, depth);
+        build_one_row(p, columns, depth);
         builder_close(b);
     }
     if (!extent) return;

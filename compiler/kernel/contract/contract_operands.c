@@ -28,7 +28,6 @@ const Index *product_offset(ProductPlan *p, const Operand *o, const Index *acros
     return index_offset(p->b->table, s->layout, &s->shape, e->indices);
 }
 
-/* Replaces one axis by zero. */
 const Index *product_without(ProductPlan *p, const Index *a, int axis) {
     int count = p->b->kernel->axes.count;
     const Index **replacement = NEW_ARRAY(p->b->arena, (size_t)count, const Index *);

@@ -66,9 +66,10 @@ void gpu_product_indices_at(Product *p, int side, const Index *const *flat, cons
 /* Estimated time: waves of blocks, each with its products, reads of shared memory and loads of
  * every chunk, and the sum of the slices. */
 static double tiling_cost(const Product *p, const Tiling *t) {
-    double count = gpu_size(p->total[BATCH]) * blocks(gpu_size(p->total[ROWS]), (double)t->rows) *
-                   blocks(gpu_size(p->total[COLUMNS]), (double)t->columns);
-    double depth = blocks(gpu_size(p->total[DEPTH]), (double)t->chunk) * (double)t->chunk;
+    double count = gpu_size(p->total[BATCH]) *
+                   block_count(gpu_size(p->total[ROWS]), (double)t->rows) *
+                   block_count(gpu_size(p->total[COLUMNS]), (double)t->columns);
+    double depth = block_count(gpu_size(p->total[DEPTH]), (double)t->chunk) * (double)t->chunk;
     double products = 2.0 * (double)(t->row_each * t->column_each) / (double)t->slices;
     double shared = 2.0 * (double)(t->row_each + t->column_each) / (double)t->slices;
     double folds =
@@ -81,7 +82,7 @@ static double tiling_cost(const Product *p, const Tiling *t) {
     }
     double loads = 4.0 * (double)(t->rows + t->columns) / GPU_THREADS;
     double step = products + shared + loads + 64.0 / (double)t->chunk;
-    return blocks(count, GPU_PROCESSORS) * (depth * step + folds);
+    return block_count(count, GPU_PROCESSORS) * (depth * step + folds);
 }
 
 static bool suits_cores(const Product *p) {
@@ -397,8 +398,9 @@ static void fold_slices(Product *p, const Index *part) {
 /* How many parts, so that few blocks do not work long while most processors have nothing to do. */
 static int64_t part_count(const Product *p) {
     const Tiling *g = p->tiling;
-    double count = gpu_size(p->total[BATCH]) * blocks(gpu_size(p->total[ROWS]), (double)g->rows) *
-                   blocks(gpu_size(p->total[COLUMNS]), (double)g->columns);
+    double count = gpu_size(p->total[BATCH]) *
+                   block_count(gpu_size(p->total[ROWS]), (double)g->rows) *
+                   block_count(gpu_size(p->total[COLUMNS]), (double)g->columns);
     double depth = gpu_size(p->total[DEPTH]), parts = GPU_PROCESSORS / count;
     if (parts > depth / PART_DEPTH) parts = depth / PART_DEPTH;
     return parts >= 2 ? (int64_t)parts : 1;
