@@ -146,7 +146,7 @@ bool windows_fit(Lowering *l, Group *g, Node *n, Windows *out, const char **why)
     const Labels *columns = &s.side[out->side];
     int64_t elements = 1, e = 0;
     for (int k = columns->count - 1; k >= first; k--) {
-        if (!dim_is_const(columns->extent[k], &e)) return false;
+        if (!dim_is_const(columns->extent[k], &e) || e == 0) return false; /* as product_bands */
         elements *= k > first ? e : 1;
         if (elements > BAND_ELEMENTS) return false;
     }
