@@ -2,7 +2,8 @@
  *
  * A kernel is launched with at most NN_GRID_MAX blocks; a block goes from tile to tile.  Folds take
  * one fixed tree, so a sum has the same bits in every run.  The text is C++ that a host compiler
- * takes too, where <cuda_runtime.h> gives it threads. */
+ * takes too, where <cuda_runtime.h> gives it threads.  It stands behind nnc_cuda_abi.h, and NN_CHECKS,
+ * the most conditions on ids that an entry may have. */
 #ifndef NN_CUDA_DEVICE_H
 #define NN_CUDA_DEVICE_H 1
 
@@ -120,8 +121,7 @@ static __device__ __forceinline__ void nn_fold_column(T &v, double *parts) {
 
 /* ---- running values ---- */
 
-/* Every lane gets `carry` and the values of all lanes up to its own, folded: by distances of 1, 2,
- * 4, ...; carry becomes that of the last lane. */
+/* Every lane gets the values of all lanes up to its own, folded: by distances of 1, 2, 4, ... */
 template <class F, class T> static __device__ __forceinline__ void nn_scan_lanes(T &v) {
     const int lane = (int)(threadIdx.x % 32);
     for (int by = 1; by < 32; by *= 2) {
@@ -129,6 +129,7 @@ template <class F, class T> static __device__ __forceinline__ void nn_scan_lanes
         if (lane >= by) v = F::of(other, v);
     }
 }
+/* And `carry` before them; carry becomes what the last lane has. */
 template <class F, class T> static __device__ __forceinline__ void nn_scan_warp(T &v, T &carry) {
     nn_scan_lanes<F>(v);
     v = F::of(carry, v);

@@ -20,7 +20,8 @@
 
 #include "lanes.h"
 
-/* Vectors of sums of a block.  A vector of f64 is two registers. */
+/* Rows and columns of a block (MR and NC below at most); each of its sums is a vector.  A vector of
+ * f64 is two registers. */
 #define NN_DOT_ROWS_f32 3
 #if NN_LANES == 16 || defined(__aarch64__)
 #define NN_DOT_COLUMNS_f32 9 /* 32 registers: 3 x 9 sums, three vectors of A, one of B */
@@ -47,6 +48,7 @@
         }                                                                        \
     }
 
+/* One block of sums, over the whole depth. */
 #define NN_DOT_BLOCK(NAME, T, S, MR, NC)                                                           \
     NN_INLINE void NAME(S *NN_RESTRICT t, int64_t t_row, int64_t planes, int64_t lines,            \
                         int64_t along, const S *const *row, int64_t a_plane, int64_t a_line,       \
@@ -87,10 +89,12 @@
                         a_line, column + j, b_plane, b_line, accumulate);                       \
     }
 
+/* The blocks of MR rows: as wide as may be, and what these leave of the columns. */
 #define NN_DOT_BLOCKS(NAME, T, S, MR, COLUMNS, NC) \
     NN_DOT_BLOCK(NAME##_wide, T, S, MR, NC)        \
     NN_DOT_BLOCK(NAME##_last, T, S, MR, NN_DOT_LEFT(COLUMNS, NC))
 
+/* The whole product in blocks of MR rows and NC columns, and what these leave. */
 #define NN_DOT_PRODUCT(NAME, T, S, ROWS, COLUMNS, MR, NC)                                          \
     NN_DOT_BLOCKS(NAME##_block, T, S, MR, COLUMNS, NC)                                             \
     NN_DOT_BLOCKS(NAME##_left, T, S, NN_DOT_LEFT(ROWS, MR), COLUMNS, NC)                           \

@@ -5,7 +5,10 @@
  * nnv_i64, ...; a boolean vector nnv_bool holds 0 or -1 in lanes of 32 bits.  f16 and bf16 live in
  * nnv_f32 and are rounded.  A partial load fills the lanes from n on with zeros; a partial store
  * leaves memory from n on alone.  Horizontal reductions use one fixed tree.  The nns_ functions are
- * the scalar forms. */
+ * the scalar forms.
+ *
+ * A generated file has only those sections of this text and of elementary.h that it uses; a comment
+ * `section: NAMES` begins one. */
 #ifndef NN_LANES_H
 #define NN_LANES_H 1
 
@@ -165,7 +168,8 @@ NN_INLINE nnv_i32 nnv_lanes_i32(void) {
     NN_UNROLL for (int i = 0; i < NN_LANES; i++) NN_SET(v, i, i);
     return v;
 }
-/* A distance, or one as far as any that lanes are compared with. */
+/* A distance between positions in lanes of 32 bits: what is farther than 2^30 is far all the same,
+ * since a group of lanes is not as wide. */
 NN_INLINE int32_t nn_near(int64_t d) {
     return (int32_t)(d > (1 << 30) ? 1 << 30 : d < -(1 << 30) ? -(1 << 30) : d);
 }

@@ -9,9 +9,9 @@
  * number of rows up to 6 has its own exact tile; one or two rows alone, which are bound by the
  * bytes of B, take more vectors at a time to cover the latency of their chains.
  *
- * An instance holds the tiles that its calls can reach, and no more: of ROWS bit v where v rows
- * remain behind whole tiles (v = 6: whole tiles), bits 7 and 8 for one and two rows alone; MOST is
- * the largest t_row.
+ * An instance holds the tiles that its calls can reach, and no more; its last two parameters say
+ * which: of ROWS bit v where v rows remain behind whole tiles (v = 6: whole tiles), bits 7 and 8 for
+ * one and two rows alone; MOST is the largest t_row.
  *
  * An instance NN_MMA(nn_mma_f32_tsg, ...) has a letter each for the rows of A, the depth of A and
  * the depth of B: s i * stride, t entry i of a table, g packed rows.  Its arguments, in order:
@@ -25,7 +25,8 @@
 
 #include "lanes.h"
 
-/* Vectors of a tile: of six rows, of two, of one.  A vector of f64 is two registers. */
+/* Vectors of a tile: of a panel of rows (WIDE), of two rows alone (PAIR), of one (LINE).  A vector
+ * of f64 is two registers. */
 #if NN_LANES == 16 || defined(__aarch64__)
 #define NN_MMA_WIDE_f32 4 /* 32 registers: 6 x 4 accumulators, a row of B, a broadcast */
 #define NN_MMA_WIDE_f64 2
@@ -113,7 +114,8 @@
                         b_depths, accumulate);                                                     \
         break;
 
-/* All rows of a panel; `wide` is what a tile takes in the place of b_panel. */
+/* All rows of a panel, by NAME_6 ... NAME_1.  `wide` is what these take there: b_panel, or of
+ * NN_MMA_LAST `last`. */
 #define NN_MMA_PANEL(NAME, S, ROW, ROWS)                                                           \
     static NN_NOINLINE void NAME(                                                                  \
         S *NN_RESTRICT t, int64_t t_row, int64_t rows, int64_t depth, const S *a, int64_t a_row,   \
@@ -134,7 +136,9 @@
         }                                                                                          \
     }
 
-/* The whole product: one or two rows by themselves, panels of WIDE vectors, then single vectors. */
+/* The whole product: one or two rows by themselves, panels of WIDE vectors, then single vectors.
+ * Where whole vectors may be taken, one or two rows take whole panels of 16 columns: one tile of many
+ * vectors in the place of single ones.  There are never more columns than T has room for. */
 #define NN_MMA(NAME, T, S, ROW, AD, BD, ROWS, MOST)                                             \
     NN_MMA_TILE(NAME##_wide_6, T, S, 6, NN_MMA_WIDE_##T, ROW, AD, BD)                           \
     NN_MMA_TILE(NAME##_wide_5, T, S, 5, NN_MMA_WIDE_##T, ROW, AD, BD)                           \

@@ -17,11 +17,13 @@ enum {
     NNC_E_NOT_FINITE = 6 /* for a caller that tests results: emitted code never returns it */
 };
 
+/* Dtypes; what a cell is (its role). */
 enum { NNC_BOOL, NNC_U8, NNC_I8, NNC_I16, NNC_I32, NNC_I64, NNC_F16, NNC_BF16, NNC_F32, NNC_F64 };
 enum { NNC_PARAMETER, NNC_BUFFER, NNC_STATE, NNC_GRADIENT, NNC_OPTIMIZER, NNC_SCALAR };
 enum { NNC_MAX_RANK = 12 };
 
-/* Runs task(arg, i, worker) for i in [0, n); worker < the number of threads.  Returns when all are done. */
+/* Runs task(arg, i, worker) for i in [0, n); worker < the number of threads.  Returns when all are
+ * done.  user: nnc_context.parallel_user, here and below. */
 typedef void (*nnc_task)(void *arg, int64_t i, int worker);
 typedef void (*nnc_parallel)(void *user, int64_t n, nnc_task task, void *arg);
 /* Called again and again, turn = 1, 2, ..., by a thread that has waited for another one for some 10 us:

@@ -1,6 +1,6 @@
 /* The interface between models that were emitted for CUDA and whatever calls them; beside nnc_abi.h,
- * whose codes and tables of names it uses.  This text is pasted, guarded, into the header of every model for CUDA.
- * C99 and C++11; it needs no header of CUDA. */
+ * whose codes and tables of names it uses.  This text is pasted, guarded, into the header of every
+ * model for CUDA.  C99 and C++11; it needs no header of CUDA. */
 #ifndef NNC_CUDA_ABI
 #define NNC_CUDA_ABI 1
 
@@ -45,9 +45,9 @@ typedef struct nnc_cuda_context {
     void *workspace;
     size_t workspace_bytes;
     void *control; /* NNC_CUDA_CONTROL_BYTES */
-    /* page-locked host memory (cudaMallocHost) through which arguments in pageable */
+    /* page-locked host memory (cudaMallocHost) through which arguments in pageable memory go without
+     * a wait: twice the bytes of a call's arguments; NULL: none */
     void *staging;
-    /* memory go without a wait: twice the bytes of a call's arguments; NULL: none */
     size_t staging_bytes;
     void *stream;        /* cudaStream_t; NULL: the default stream */
     int flags;           /* 0 or NNC_CUDA_NO_GRAPH */

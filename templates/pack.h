@@ -5,7 +5,10 @@
  * Element (i, k) lies at src[i * across + k / 16 * block + k % 16 * along]: a plain matrix has
  * block = 16 * along, stored panels that are read across have another.  D >= depth is the packed
  * depth.  Places of the last group past `count` are left as they are.  Values are moved, never
- * computed with. */
+ * computed with.
+ *
+ * An instance NN_PACK(nn_pack_f32, float, 16) is nn_pack_f32_by_16(dst, D, src, count, depth, across,
+ * along, block), for i < count and k < depth. */
 #ifndef NN_PACK_H
 #define NN_PACK_H 1
 
@@ -66,7 +69,7 @@ NN_INLINE void nn_pack_f32_16(float *NN_RESTRICT dst, const float *src, int64_t 
 }
 
 /* Moves a group's neighbours; one of six floats as a vector of eight, of which the last two come where
- * the group's next row will. */
+ * the group's next row will; the last row that a group has room for is copied exactly. */
 #ifdef NN_PACK_TURN
 #define NN_PACK_SPILL_f32_6 2
 #define NN_PACK_MOVE_f32_6(to, from) (*(nn_pack_v8 *)(to) = *(const nn_pack_v8 *)(from))

@@ -139,36 +139,28 @@ static void write_contents(SourceWriter *w) {
 }
 
 static const char kernel_comment[] =
-    "/* In kernels p0, p1, ... are buffers in the order of the call, d_N is the dim N, r0, r1, ... "
-    "are\n"
-    " * values that are kept; an array of the function's own is a block of a result, or an operand "
-    "laid out\n"
-    " * as the product reads it.  Loops are numbered and named after what they run over: b a "
-    "batch, "
-    "m and n\n"
-    " * rows and columns of a product, k its depth or an axis that is reduced, q panels of 16 "
-    "columns, w a\n"
-    " * window, r and p what is packed, i elements, v elements by vectors. */\n\n";
+    "/* In kernels p0, p1, ... are buffers in the order of the call, d_N is the dim N, r0, r1,\n"
+    " * ... are values that are kept; an array of the function's own is a block of a result,\n"
+    " * or an operand laid out as the product reads it.  Loops are numbered and named after\n"
+    " * what they run over: b a batch, m and n rows and columns of a product, k its depth or\n"
+    " * an axis that is reduced, q panels of 16 columns, w a window, r and p what is packed, i\n"
+    " * elements, v elements by vectors.\n"
+    " *\n"
+    " * A buffer's comment is its shape; \"[10, 84] as [d0/16:1, d1:84, d0%16:16]\" lies in\n"
+    " * memory as an array of these axes: d0 is the first of the logical ones, :84 an extent.\n"
+    " * Before a call of a leaf a comment has its arguments: a=p0@8 begins at element 8 of p0,\n"
+    " * row=9 is a stride, row=groups 60 one from packed group to group, and row=p2[0] a table\n"
+    " * of offsets, from element 0 of p2 on. */\n\n";
 
-static const char call_comment[] = "/* The steps of an entry are blocks { const nn_call nn_c = "
-                                   "{...}; nn_run(...); }.  The comment says "
-                                   "what\n"
-                                   " * is read -> written: arguments, cells, constants, and "
-                                   "temporaries t0, t1, ... of the workspace, "
-                                   "whose\n"
-                                   " * bytes serve several that are not needed at once.  nn_c has "
-                                   "the pointers in the order of the "
-                                   "kernel's\n"
-                                   " * parameters, dims, seed, scan index, step of training, and "
-                                   "the sites of its random numbers.  The "
-                                   "arguments\n"
-                                   " * of nn_run are the thread; how many steps back everything is "
-                                   "done that this one needs (1: the last "
-                                   "one\n"
-                                   " * has to be, 2: all before the last one); the kernel, its "
-                                   "call, its tiles; and its work, operations "
-                                   "and\n"
-                                   " * bytes, by which it is shared by threads or not. */\n\n";
+static const char call_comment[] =
+    "/* The steps of an entry are blocks { const nn_call nn_c = {...}; nn_run(...); }.  The\n"
+    " * comment says what is read -> written: arguments, cells, constants, and temporaries t0,\n"
+    " * t1, ... of the workspace, whose bytes serve several that are not needed at once.  nn_c\n"
+    " * has the pointers in the order of the kernel's parameters, dims, seed, scan index, step\n"
+    " * of training, and the sites of its random numbers.  The arguments of nn_run are the\n"
+    " * thread; how many steps back everything is done that this one needs (1: the last one\n"
+    " * has to be, 2: all before the last one); the kernel, its call, its tiles; and its work,\n"
+    " * operations and bytes, by which it is shared by threads or not. */\n\n";
 
 void emit_c(const Plan *plan, const EmitOptions *asked, Text *source) {
     EmitOptions own = *asked, *options = &own;

@@ -94,27 +94,18 @@ static void write_templates(SourceWriter *w) {
 }
 
 static const char kernel_comment[] =
-    "/* A kernel computes one tile, which is one block of threads; nn_int is int32_t, or int64_t "
-    "where "
-    "the\n"
-    " * sizes of a call ask for it.  p0, p1, ... are buffers in the order of the call, d_N is the "
-    "dim "
-    "N.  Loops\n"
-    " * are numbered and named after what they run over: b a batch, m and n rows and columns of a "
-    "product, k\n"
-    " * its depth or an axis that is reduced, i and e elements; t is the thread. */\n\n";
+    "/* A kernel computes one tile, which is one block of threads; nn_int is int32_t, or\n"
+    " * int64_t where the sizes of a call ask for it.  p0, p1, ... are buffers in the order of\n"
+    " * the call, d_N is the dim N.  Loops are numbered and named after what they run over: b\n"
+    " * a batch, m and n rows and columns of a product, k its depth or an axis that is\n"
+    " * reduced, i and e elements; t is the thread. */\n\n";
 
 static const char launch_comment[] =
-    "/* The steps of an entry are launches.  Each has nn_calls: for every kernel of the launch a "
-    "comment "
-    "that\n"
-    " * says what is read -> written, its buffers, dims, the values of this call, its tiles, scan "
-    "index, "
-    "entry,\n"
-    " * checks that it asks first, and the sites of its random numbers; then the tiles of all.  "
-    "NN_BUFFER "
-    "says\n"
-    " * how many bytes are there, which only the test that runs this on a CPU looks at. */\n\n";
+    "/* The steps of an entry are launches.  Each has nn_calls: for every kernel of the launch\n"
+    " * a comment that says what is read -> written, its buffers, dims, the values of this\n"
+    " * call, its tiles, scan index, entry, checks that it asks first, and the sites of its\n"
+    " * random numbers; then the tiles of all.  NN_BUFFER says how many bytes are there, which\n"
+    " * only the test that runs this on a CPU looks at. */\n\n";
 
 void emit_cuda(const Plan *plan, const EmitOptions *asked, Text *source) {
     EmitOptions options = *asked;
