@@ -326,8 +326,23 @@ static bool walk_finds(Lowerer *lw, Instance *from, const Instance *self) {
     return false;
 }
 
+/* Keys of a weights file are paths of names, so that a name with a dot could be two paths. */
+static bool can_be_part_of_path(Lowerer *lw, Name name, Span span) {
+    bool dotted = strchr(name->text, '.') != NULL;
+    if (!dotted && name->length) return true;
+    Diagnostic *d = lower_error(lw, NN_MEMBER, span, "the name of a module, parameter or buffer %s",
+                                dotted ? "cannot hold a `.`" : "cannot be empty");
+    if (dotted)
+        diagnostic_help(d, "`%s`: keys of weights files join the names of members by dots",
+                        name->text);
+    return false;
+}
+
 static void add_member(Lowerer *lw, Instance *self, Name name, Value value, Span span) {
-    if (value.kind == VALUE_TENSOR) {
+    if ((value.kind == VALUE_INSTANCE || value.kind == VALUE_CELL) &&
+        !can_be_part_of_path(lw, name, span)) {
+        value = value_error();
+    } else if (value.kind == VALUE_TENSOR) {
         Diagnostic *d = lower_error(lw, NN_MEMBER, span, "a tensor cannot be a plain member");
         diagnostic_help(d, "declare it: `buffer %s: f32[...] = ...`", name->text);
         value = value_error();
