@@ -677,10 +677,13 @@ static bool entry_symbols(Lowerer *lw, const Param *p) {
                             p->type->name->text);
             return false;
         }
-        if (dim->expr->kind != EXPR_NAME || find_dim(lw, dims, dim->expr->name)) continue;
+        if (dim->expr->kind != EXPR_NAME) continue;
         Name name = dim->expr->name;
-        const Value *state = lw->state_dims ? scope_find(lw->state_dims, name) : NULL;
-        scope_bind(lw, dims, name, state ? *state : value_dim(dim_symbol(lw->dims, name)),
+        const Value *known = find_dim(lw, dims, name);
+        /* One of a state stands in the module's scope: this is its place among the entry's dims. */
+        if (known && known->kind != VALUE_DIM) continue;
+        if (!known && lw->state_dims) known = scope_find(lw->state_dims, name);
+        scope_bind(lw, dims, name, known ? *known : value_dim(dim_symbol(lw->dims, name)),
                    dim->expr->span);
     }
     return true;

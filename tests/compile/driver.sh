@@ -133,5 +133,18 @@ wait
 "$NNC" "$lenet" -o - | cmp - out/piped.c || complain "a pipe is not standard output"
 [ ! -e out/pipe.h ] || complain "a header beside a pipe"
 grep -q -- '-c again.c ' b/again.h || complain "the name in the header's build line"
+# Dims are arguments in the order in which the entry's types name them, whether or not a state names them, too.
+cat >order.nn <<'END'
+module Streaming {
+    state h: f32[M, N] = 0
+    def forward(self, x: f32[N, 4], i: f32[A, N], y: f32[M]) -> f32[N, 4] {
+        self.h = self.h + y[:, None]
+        return x + i.sum() + self.h.sum()
+    }
+}
+export Streaming() as streaming
+END
+"$NNC" order.nn -o out/order.c
+grep -q '^int streaming(nnc_context \*ctx, int64_t N, int64_t A, int64_t M, const float \*x' out/order.h || complain "the order of dims"
 "$NNC" "$lenet" --emit=ir >/dev/full 2>/dev/null; [ $? -eq 3 ] || complain "a full disk"
 exit $failed
