@@ -120,6 +120,11 @@ int pipeline_open(Pipeline *pipeline, Arena *arena, const char *target,
     diagnostics_set_werror(sink, options->werror);
     front_passes(pipeline, source_new(arena, pipeline->file, text, length), sink);
     diagnostics_print(sink, stderr, options->form, options->color);
+    if (diagnostics_errors(sink) && is_ir(pipeline->file))
+        fprintf(stderr,
+                "nnc: %s was read as source; a program in textual IR goes with --emit=ir, "
+                "--emit=kernels, --emit=plan and --only-pass alone\n",
+                pipeline->file);
     if (diagnostics_errors(sink)) return 1;
     if (!pipeline->program && !(options->passes && options->passes->stopped)) {
         fprintf(stderr, "nnc: internal error: lowering made no program and gave no reason\n");

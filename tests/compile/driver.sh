@@ -78,7 +78,8 @@ printf 'root m infer {\n  entry infer m symbol=m {\n    %%0: f32[4] = input x\n 
 "$NNC" out/two.ir --only-pass=identities >out/two.txt && [ "$(grep -c ' exp ' out/two.txt)" = 2 ] || complain "--only-pass=identities"
 "$NNC" out/two.ir --only-pass=merge-equal >out/two.txt && [ "$(grep -c ' exp ' out/two.txt)" = 1 ] || complain "--only-pass=merge-equal"
 "$NNC" out/two.ir --only-pass=plan 2>/dev/null && complain "--only-pass of a pass that is not on graphs"
-"$NNC" out/two.ir -o out/two.c 2>/dev/null && complain "code of a text"
+"$NNC" out/two.ir -o out/two.c 2>message && complain "code of a text"
+grep -q 'out/two.ir was read as source; a program in textual IR goes with --emit=ir' message || { cat message; complain "the message for code of a text"; }
 echo 'root x' >out/bad.ir
 "$NNC" out/bad.ir --emit=ir 2>said && complain "a bad text"
 grep -q 'bad.ir: line 2: a root is train or infer' said || complain "the message for a bad text"
