@@ -5,8 +5,8 @@
  * Tasks that wait for each other (NNC_CONCURRENT) are no more than the threads, so that each is a
  * chunk and a thread that has begun one takes no other before all have begun.
  * Workers spin for about 50 us, then wait in the kernel. Invariants: one job at a time; every chunk
- * is claimed once; pool_run returns after all are done; a worker that comes late finds all chunks
- * of its job claimed. */
+ * is claimed once; nnc_pool_run returns after all are done; a worker that comes late finds all
+ * chunks of its job claimed. */
 #define _GNU_SOURCE
 #include "nncrt_train.h"
 

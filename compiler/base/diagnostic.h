@@ -2,7 +2,7 @@
  *
  * A code is stable (NN0203) and has a row in diagnostics.def: code, slug, severity, title, the long
  * text of `nnc explain`.  Use:
- *     Diagnostic *d = diagnose(sink, NN_SHAPE_MISMATCH, span, "Linear expects %s ...", ...);
+ *     Diagnostic *d = diagnose(sink, NN_MODULE_SHAPE, span, "Linear expects %s ...", ...);
  *     diagnostic_label(d, other_span, "declared here");
  *     diagnostic_story(d, "shape of x: ...");
  *     diagnostic_help(d, "change in_features to %s", ...);

@@ -316,7 +316,8 @@ static void write_walk(EntryWriter *e, const Frame *f) {
 
 /* ---- what --instrument adds ---- */
 
-/* One row for each call of write_steps, in its order; `calls`: how often that step runs. */
+/* One row for each call that entry_steps writes, in its order; `calls`: how often that step runs.
+ */
 static void write_kernel_rows(EntryWriter *e, Step *const *steps, int count, const Dim *calls) {
     DimTable *dims = e->w->plan->kernels->program->dims;
     for (int i = 0; i < count; i++) {
