@@ -248,6 +248,17 @@ void builder_close(Builder *b) {
     vector_push(b->arena, &b->scopes[b->depth].block->body, loop);
 }
 
+void builder_go_out(Builder *b, int depth, OpenScopes *open) {
+    memcpy(open->scopes, b->scopes, sizeof open->scopes);
+    open->depth = b->depth;
+    b->depth = depth;
+}
+
+void builder_return(Builder *b, const OpenScopes *open) {
+    memcpy(b->scopes, open->scopes, sizeof open->scopes);
+    b->depth = open->depth;
+}
+
 int builder_register(Builder *b, DType dtype, const char *name) {
     Register r = {dtype, name};
     vector_push(b->arena, &b->kernel->registers, r);

@@ -58,6 +58,13 @@ Stmt *builder_open(Builder *b, int axis, const Index *begin, const Index *end, B
 /* Closed like a loop.  What is generated inside may be out of bounds outside, and stays inside. */
 void builder_open_if(Builder *b, const Guard *guard);
 void builder_close(Builder *b);
+/* Statements go to the end of the scope `depth`, around what is open, until builder_return. */
+typedef struct OpenScopes {
+    Scope scopes[MAX_SCOPES];
+    int depth;
+} OpenScopes;
+void builder_go_out(Builder *b, int depth, OpenScopes *open);
+void builder_return(Builder *b, const OpenScopes *open);
 int builder_register(Builder *b, DType dtype, const char *name);
 /* Adds an accumulator to an open loop; its registers live in the scope around the loop. */
 void builder_accumulator(Builder *b, Stmt *loop, ReduceKind kind, int reg, int reg_index);

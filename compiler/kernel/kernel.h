@@ -10,7 +10,8 @@
  * element.
  *
  * Everything is deterministic; Dims and Indices are hash-consed per program (equal <=> same
- * pointer), Exprs are trees of a kernel whose shared parts are in registers. */
+ * pointer), Exprs per kernel: an Expr may have several users, which a register or a temporary of
+ * the emitted text spares a second computation. */
 #ifndef NNC_KERNEL_KERNEL_H
 #define NNC_KERNEL_KERNEL_H
 

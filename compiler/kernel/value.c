@@ -177,25 +177,16 @@ static const Expr *gen_concat(Gen *g, const Node *n, const Index *const *indices
     return value;
 }
 
-/* Runs `open` loops at the scope that knows all of the indices, so that a value shared by inner
- * loops is computed once. */
-static int enter_scope(Gen *g, const Index *const *indices, int count, Scope *saved,
-                       int *saved_depth) {
+/* The scope that knows all of the indices and what the guard asks: a value that inner loops share
+ * is computed once there. */
+static int scope_of(const Gen *g, const Index *const *indices, int count) {
     Builder *b = g->b;
     int depth = b->scopes[b->depth].floor, d;
     for (int i = 0; i < count; i++)
         if ((d = builder_index_depth(b, indices[i])) > depth) depth = d;
     for (int i = 0; g->guard && i < g->guard->count; i++)
         if ((d = builder_index_depth(b, g->guard->tests[i].value)) > depth) depth = d;
-    for (int i = 0; i < MAX_SCOPES; i++) saved[i] = b->scopes[i];
-    *saved_depth = b->depth;
-    b->depth = depth;
     return depth;
-}
-
-static void leave_scope(Gen *g, const Scope *saved, int saved_depth) {
-    for (int i = 0; i < MAX_SCOPES; i++) g->b->scopes[i] = saved[i];
-    g->b->depth = saved_depth;
 }
 
 /* Of a reduction of `kind`, the member that reduces the same by `wanted`: a loop for the position
@@ -232,9 +223,8 @@ static const Expr *gen_window(Gen *g, const Node *n, const Index *const *indices
         const Memo *known = memo_find(g, n, indices);
         if (known) return known->value;
     }
-    Scope saved[MAX_SCOPES];
-    int saved_depth;
-    enter_scope(g, indices, n->type.shape.rank, saved, &saved_depth);
+    OpenScopes open;
+    builder_go_out(b, scope_of(g, indices, n->type.shape.rank), &open);
     bool fold = n->op == OP_FOLD;
     uint32_t axes = fold ? 1u << (s->rank - 1) : n->attr.reduce.axes;
     ReduceKind kind = fold ? REDUCE_SUM : n->attr.reduce.kind;
@@ -292,7 +282,7 @@ static const Expr *gen_window(Gen *g, const Node *n, const Index *const *indices
         builder_close(b);
         value = expr_register(b, regs[i]);
     }
-    leave_scope(g, saved, saved_depth);
+    builder_return(b, &open);
     if (arg) {
         const Node *best = twin_of(g, n, REDUCE_ARGMAX, REDUCE_MAX);
         if (!best) best = twin_of(g, n, REDUCE_ARGMIN, REDUCE_MIN);

@@ -11,12 +11,11 @@
 #include <stdlib.h>
 
 enum {
-    DEPTH_PACKED =
-        256,           /* depth of one chunk in scratch: 16 columns of it fit a first-level cache */
-    ROWS_PACKED = 192, /* rows of a tile whose depth goes in chunks: with its columns and operands
-                          it fills a second-level cache of 512 KiB */
-    ROWS_SPLIT = 24,   /* rows that are worth a tile of their own */
-    TILES_WANTED = 4,
+    DEPTH_PACKED = 256,  /* of a chunk in scratch: 16 columns of it fit a first-level cache */
+    ROWS_PACKED = 192,   /* of a tile whose depth goes in chunks: with its columns and operands
+                            it fills a second-level cache of 512 KiB */
+    ROWS_SPLIT = 24,     /* rows that are worth a tile of their own */
+    TILES_WANTED = 4,    /* some for each thread of a small machine */
     DEPTH_SHARED = 1024, /* depth of a panel that is packed whole */
     ROWS_SHARED = 384,   /* rows of a tile that share one */
     LOOPS_MAX = 512,     /* products of at most this many multiplications are plain loops */

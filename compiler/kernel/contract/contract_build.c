@@ -30,11 +30,9 @@ MmaAccess product_access(ProductPlan *p, const Dim *stride, const Index *entry, 
     }
     /* Filled where all that it depends on is known, so outside of the loops that it does not depend
      * on. */
-    Scope saved[MAX_SCOPES];
+    OpenScopes open;
     int depth = builder_index_depth(b, entry), inner = builder_index_depth(b, count);
-    int saved_depth = b->depth;
-    for (int i = 0; i < MAX_SCOPES; i++) saved[i] = b->scopes[i];
-    b->depth = depth > inner ? depth : inner;
+    builder_go_out(b, depth > inner ? depth : inner, &open);
     access.table_slot = builder_scratch(b, "offsets", DTYPE_I64, (Shape){1, {extent}});
     int fill = builder_axis(b, "t", extent);
     builder_open(b, fill, NULL, count, BIND_SEQ);
@@ -43,8 +41,7 @@ MmaAccess product_access(ProductPlan *p, const Dim *stride, const Index *entry, 
     const Index *value = index_substitute(b->table, entry, replacement, axis + 1);
     builder_store(b, access.table_slot, &at, 1, expr_index(b, value, DTYPE_I64), NULL);
     builder_close(b);
-    for (int i = 0; i < MAX_SCOPES; i++) b->scopes[i] = saved[i];
-    b->depth = saved_depth;
+    builder_return(b, &open);
     return access;
 }
 

@@ -5,11 +5,10 @@
 #include "kernel/contract/contract.h"
 
 enum {
-    FAR_ELEMENTS = 64, /* a stride from which lines of cache do not lie together */
-    FAR_DEPTH = 32,
-    PAGE_ELEMENTS =
-        256,           /* from which a copy pays always: a line of each row is far from the next */
-    COPY_COLUMNS = 32, /* what a copy must be shared by to pay */
+    FAR_ELEMENTS = 64,   /* a stride from which lines of cache do not lie together */
+    FAR_DEPTH = 32,      /* with fewer, few lines meet */
+    PAGE_ELEMENTS = 256, /* a stride from which a copy pays always: lines are far apart */
+    COPY_COLUMNS = 32,   /* what a copy must be shared by to pay */
     COPY_ROWS = 48,
 };
 
