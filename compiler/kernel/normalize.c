@@ -3,7 +3,8 @@
  * Results that are sources get a node of their own, so that each result is computed by some kernel.
  * A product whose windows are then summed back (FOLD of stride 1 of a CONTRACT: the gradient of a
  * convolution's input) becomes a product of the padded operand's windows with the other operand
- * turned round, which never stores the windows.  Positions (ARGMAX, ARGMIN of an axis of known
+ * turned round, which never stores the windows; one of stride s whose taps are a multiple of s is s
+ * such products side by side.  Positions (ARGMAX, ARGMIN of an axis of known
  * extent) are i32 where they are computed and compared: a quarter of the lanes' work and half of
  * the bytes of i64.  Input: a simplified graph.  Output: a new graph with equal results. */
 #include "kernel/internal.h"
@@ -42,6 +43,36 @@ static Node *pad_axis(Graph *g, Node *x, int axis, const Dim *amount) {
     return op_pad(g, merge ? x->inputs[0] : x, fill, low, high);
 }
 
+/* x along an axis, its last entry first. */
+static Node *turn_axis(Graph *g, Node *x, int axis) {
+    const Dim *begin[SHAPE_MAX_RANK];
+    int64_t step[SHAPE_MAX_RANK];
+    for (int i = 0; i < x->type.shape.rank; i++) {
+        const Dim *last = dim_sub(g->dims, x->type.shape.dims[i], dim_const(g->dims, 1));
+        begin[i] = i == axis ? last : dim_const(g->dims, 0);
+        step[i] = i == axis ? -1 : 1;
+    }
+    return op_slice(g, x, begin, step, x->type.shape);
+}
+
+/* The product behind a RESHAPE that leaves out axes of one place, without them; otherwise x. */
+static Node *without_ones(Graph *g, Node *x) {
+    if (x->op != OP_RESHAPE || x->inputs[0]->op != OP_CONTRACT) return x;
+    const Node *product = x->inputs[0];
+    const ContractAttr *c = &product->attr.contract;
+    int8_t out[SHAPE_MAX_RANK];
+    int rank = 0;
+    for (int i = 0; i < product->type.shape.rank; i++) {
+        const Dim *extent = product->type.shape.dims[i];
+        if (rank < x->type.shape.rank && x->type.shape.dims[rank] == extent)
+            out[rank++] = c->out[i];
+        else if (!dim_is(extent, 1))
+            return x;
+    }
+    if (rank < x->type.shape.rank) return x;
+    return op_contract(g, product->inputs[0], product->inputs[1], c->a, c->b, out, rank);
+}
+
 /* fold(product): see above.  NULL where the pattern does not hold. */
 static Node *windowed_product(Graph *g, const Node *fold, const Node *product) {
     const WindowAttr *w = &fold->attr.window;
@@ -60,13 +91,7 @@ static Node *windowed_product(Graph *g, const Node *fold, const Node *product) {
         const Dim *reach = dim_const(g->dims, (w->size - 1) * w->dilation);
         if (dim_add(g->dims, x->type.shape.dims[px], reach) != w->extent) return NULL;
         Node *windows = op_unfold(g, pad_axis(g, x, px, reach), px, w->size, 1, w->dilation);
-        const Dim *begin[SHAPE_MAX_RANK];
-        int64_t step[SHAPE_MAX_RANK];
-        for (int i = 0; i < ry; i++) {
-            begin[i] = dim_const(g->dims, i == ty ? w->size - 1 : 0);
-            step[i] = i == ty ? -1 : 1;
-        }
-        Node *turned = op_slice(g, y, begin, step, y->type.shape);
+        Node *turned = turn_axis(g, y, ty);
         int8_t labels[SHAPE_MAX_RANK], out[SHAPE_MAX_RANK];
         for (int i = 0; i < rx; i++) labels[i] = nx[i];
         labels[rx] = (int8_t)tap;
@@ -74,6 +99,82 @@ static Node *windowed_product(Graph *g, const Node *fold, const Node *product) {
         return side == 0 ? op_contract(g, windows, turned, labels, ny, out, rank - 1)
                          : op_contract(g, turned, windows, ny, labels, out, rank - 1);
     }
+    return NULL;
+}
+
+/* ---- strided sums of windows ---- */
+
+/* A product whose places of some axes lie apart: axis j of what it stands for is the place and,
+ * where bit j of `pairs` is set, the phase behind it, one axis more of the product. */
+typedef struct Phased {
+    Node *product;
+    unsigned pairs;
+} Phased;
+
+static int8_t new_label(const ContractAttr *c, int ra, int rb) {
+    for (int8_t label = 0;; label++)
+        if (position_of(c->a, ra, label) < 0 && position_of(c->b, rb, label) < 0) return label;
+}
+
+/* fold(phased) with stride s and s * n taps: place s * q + p is the sum over its n taps u of
+ * x[q - u] * y[s * u + p].  False where the pattern does not hold. */
+static bool add_phase(Graph *g, const Node *fold, Phased *phased) {
+    const WindowAttr *w = &fold->attr.window;
+    const Node *product = phased->product;
+    if (product->op != OP_CONTRACT || w->stride < 2 || w->size % w->stride || w->dilation != 1)
+        return false;
+    const ContractAttr *c = &product->attr.contract;
+    const int64_t taps = w->size / w->stride;
+    int rank = product->type.shape.rank, axis = w->axis;
+    for (int j = 0; j < w->axis; j++) axis += phased->pairs >> j & 1;
+    const int place = c->out[axis], tap = c->out[rank - 1];
+    for (int side = 0; side < 2; side++) {
+        const int8_t *names[2] = {c->a, c->b};
+        Node *x = product->inputs[side], *y = product->inputs[1 - side];
+        const int8_t *nx = names[side], *ny = names[1 - side];
+        int rx = x->type.shape.rank, ry = y->type.shape.rank;
+        int px = position_of(nx, rx, place), ty = position_of(ny, ry, tap);
+        if (px < 0 || ty < 0 || position_of(nx, rx, tap) >= 0 || position_of(ny, ry, place) >= 0)
+            continue;
+        if (rx + 1 > SHAPE_MAX_RANK || ry + 1 > SHAPE_MAX_RANK) return false;
+        const Dim *reach = dim_const(g->dims, taps - 1);
+        const Dim *places = dim_add(g->dims, x->type.shape.dims[px], reach);
+        const Dim *extent = places ? dim_mul(g->dims, places, dim_const(g->dims, w->stride)) : NULL;
+        if (extent != w->extent) continue;
+        const int8_t phase =
+            new_label(c, product->inputs[0]->type.shape.rank, product->inputs[1]->type.shape.rank);
+        int8_t lx[SHAPE_MAX_RANK], ly[SHAPE_MAX_RANK], out[SHAPE_MAX_RANK];
+        Node *windows = op_unfold(g, pad_axis(g, x, px, reach), px, taps, 1, 1);
+        for (int i = 0; i < rx; i++) lx[i] = nx[i];
+        lx[rx] = (int8_t)tap;
+        Shape split = {ry + 1, {0}};
+        for (int i = 0, to = 0; i < ry; i++) {
+            ly[to] = ny[i];
+            split.dims[to++] = i == ty ? dim_const(g->dims, taps) : y->type.shape.dims[i];
+            if (i != ty) continue;
+            ly[to] = phase;
+            split.dims[to++] = dim_const(g->dims, w->stride);
+        }
+        Node *turned = turn_axis(g, op_reshape(g, y, split), ty);
+        for (int i = 0, to = 0; i < rank - 1; i++) {
+            out[to++] = c->out[i];
+            if (i == axis) out[to++] = phase;
+        }
+        phased->product = side == 0 ? op_contract(g, windows, turned, lx, ly, out, rank)
+                                    : op_contract(g, turned, windows, ly, lx, out, rank);
+        phased->pairs |= 1u << w->axis;
+        return true;
+    }
+    return false;
+}
+
+/* fold(operand) by phases, where `of_operand` is what the operand itself has come from; NULL where
+ * the pattern does not hold. */
+static Node *phased_product(Graph *g, const Node *fold, Node *operand, const Phased *of_operand,
+                            Phased *made) {
+    *made = of_operand->product ? *of_operand : (Phased){operand, 0};
+    if (add_phase(g, fold, made)) return op_reshape(g, made->product, fold->type.shape);
+    *made = (Phased){0};
     return NULL;
 }
 
@@ -141,6 +242,11 @@ static Node *ask_relu(Graph *g, const Node *n, Node *const *operands, Node *cons
     return op_select(g, op_binary(g, OP_LE, r, zero), operands[1], operands[2]);
 }
 
+/* Once, and what a RESHAPE shows, too. */
+static bool is_used_once(const Node *n, const int *uses) {
+    return uses[n->id] == 1 && (n->op != OP_RESHAPE || uses[n->inputs[0]->id] == 1);
+}
+
 Graph *graph_normalize(Arena *arena, const Graph *graph) {
     Graph *g = graph_new(arena, graph->dims);
     int top = 0;
@@ -157,6 +263,7 @@ Graph *graph_normalize(Arena *arena, const Graph *graph) {
         for (int k = 0; k < 2 && graph->nodes.data[i]->op == OP_CONTRACT; k++)
             multiplied[operand_base(graph->nodes.data[i]->inputs[k])->id] = true;
     Node **relus = NEW_ARRAY(arena, (size_t)top, Node *); /* by the id of their condition */
+    Phased *phases = NEW_ARRAY(arena, (size_t)top, Phased);
     for (int i = 0; i < graph->inputs.count; i++) {
         const Node *n = graph->inputs.data[i];
         copy[n->id] = op_input(g, n->attr.input.name, n->type);
@@ -169,9 +276,12 @@ Graph *graph_normalize(Arena *arena, const Graph *graph) {
         g->span = n->span;
         g->path = n->path;
         Node *made = NULL;
-        if (n->op == OP_FOLD && uses[n->inputs[0]->id] == 1)
-            made = windowed_product(g, n, operands[0]);
-        else if (n->op == OP_REDUCE)
+        if (n->op == OP_FOLD && is_used_once(n->inputs[0], uses)) {
+            Node *product = without_ones(g, operands[0]);
+            made = windowed_product(g, n, product);
+            if (!made)
+                made = phased_product(g, n, product, &phases[n->inputs[0]->id], &phases[n->id]);
+        } else if (n->op == OP_REDUCE)
             made = narrow_position(g, n, operands[0]);
         else if (n->op == OP_SELECT)
             made = ask_relu(g, n, operands, relus);

@@ -2,8 +2,8 @@
  * compilers, targets, passes and numbers of threads.
  *
  * Without arguments: RANDOM_COUNT programs (500) from seed RANDOM_SEED (1) on, in files of 20, each
- * file under two configurations in rotation, RANDOM_JOBS (2) at a time; then the programs under
- * tests/numeric/found; then the report of what occurred, all of which must occur.
+ * file under two configurations in rotation, RANDOM_JOBS (2) at a time, after the programs of
+ * tests/numeric/NAME.ir; then the report of what occurred, all of which must occur.
  * RANDOM_CONFIG="gcc-O0 native all" takes one configuration for all.  A failing program is shrunk
  * and printed with its seed, configuration and textual IR.
  *
@@ -269,6 +269,9 @@ static int run_all(void) {
     return failed || !covered || !bites;
 }
 
+/* Programs that once failed; operands along the depth; lanes; windows summed back; sorts. */
+static const char *const files[] = {"found", "dots", "lanes", "folds", "sorts"};
+
 /* The programs of a file, under every compiler and target or the configuration asked for. */
 static int run_file(const char *name) {
     Arena *arena = arena_new();
@@ -333,9 +336,9 @@ int main(int argc, char **argv) {
         report_failure(arena, text, &config, where);
         return 1;
     }
-    /* Those that once failed; products whose vectors lie along the depth; vectors of which some
-     * lanes count. */
-    int failed = run_file("found") + run_file("dots") + run_file("lanes") + run_all();
+    int failed = 0;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) failed += run_file(files[i]);
+    failed += run_all();
     char *const remove[] = {"rm", "-rf", folder, NULL};
     if (!failed && !getenv("RANDOM_KEEP") && command_run("/", NULL, remove) != 0) return 1;
     arena_free(arena);

@@ -1,4 +1,6 @@
 /* Contractions: the path that each takes, stored panels, and what joins them. */
+#include <stdio.h>
+
 #include "kernel_test.h"
 
 static const char linear[] =
@@ -73,6 +75,33 @@ static void test_vectors_along_the_depth(void **state) {
                       "%1: f32[501, 3] = input y\n"
                       "%2: f32[6, 3] = contract %0, %1 labels=ca,cb->ab\n return r=%2\n }\n}\n");
     assert_null(strstr(contractions(p), "along the depth"));
+    arena_free(a);
+}
+
+/* Windows of stride 2 that are summed back, of 4 taps: products of windows of two places, stored
+ * where the phases lie.  Of 3 taps: the windows are stored and summed. */
+static void test_phases_of_a_strided_sum(void **state) {
+    (void)state;
+    Arena *a = arena_new();
+    for (int taps = 3; taps <= 4; taps++) {
+        char text[800];
+        const int width = 2 * 15 + taps;
+        snprintf(
+            text, sizeof text,
+            "root m train {\n entry train e symbol=e {\n %%0: f32[4, 1, 64, 16, 16] = input x\n"
+            "%%1: f32[1, 64, 32, %d, %d] = input w\n"
+            "%%2: f32[4, 1, 32, 16, 16, %d, %d] = contract %%0, %%1 labels=abcde,bcfgh->abfdegh\n"
+            "%%3: f32[4, 32, 16, 16, %d, %d] = reshape %%2\n"
+            "%%4: f32[4, 32, 16, %d, %d] = fold %%3 axis=3 extent=%d stride=2 dilation=1\n"
+            "%%5: f32[4, 32, %d, %d] = fold %%4 axis=2 extent=%d stride=2 dilation=1\n"
+            "return r=%%5\n }\n}\n",
+            taps, taps, taps, taps, taps, taps, width, taps, width, width, width, width);
+        const KernelProgram *p = kernels_of(a, text);
+        const char *all = printed(p);
+        assert_int_equal(occurrences(all, "write p1: f32[4, 1, 64, 18, 18]"), taps == 4);
+        assert_int_equal(occurrences(all, "write p5: f32[4, 32, 17, 2, 17, 2]"), taps == 4);
+        assert_int_equal(occurrences(all, "f32[4, 1, 32, 16, 16, 3, 3]") > 0, taps == 3);
+    }
     arena_free(a);
 }
 
@@ -238,6 +267,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear_in_all_directions),
         cmocka_unit_test(test_vectors_along_the_depth),
+        cmocka_unit_test(test_phases_of_a_strided_sum),
         cmocka_unit_test(test_images_of_unknown_size),
         cmocka_unit_test(test_one_sample),
         cmocka_unit_test(test_optimizer_state_follows_its_parameter),
