@@ -419,12 +419,17 @@ static void patch_index(Builder *b, const Index *a) {
     }
 }
 
+static void patch_guard(Builder *b, const Guard *g) {
+    for (int i = 0; g && i < g->count; i++) patch_index(b, g->tests[i].value);
+}
+
 static void patch_expr(Builder *b, const Expr *e) {
     if (!e) return;
     if (e->kind == EXPR_LOAD && e->slot >= SCRATCH_BASE)
         ((Expr *)e)->slot = b->bindings.count + e->slot - SCRATCH_BASE;
     patch_index(b, e->index);
     for (int i = 0; i < e->index_count; i++) patch_index(b, e->indices[i]);
+    patch_guard(b, e->guard);
     for (int i = 0; i < e->arg_count; i++) patch_expr(b, e->args[i]);
 }
 
@@ -438,6 +443,7 @@ static void patch_stmt(Builder *b, Stmt *s) {
     patch_expr(b, s->value);
     patch_expr(b, s->position);
     for (int i = 0; i < s->index_count; i++) patch_index(b, s->indices[i]);
+    patch_guard(b, s->guard);
     patch_index(b, s->begin);
     patch_index(b, s->end);
     if (s->mma) {
@@ -566,6 +572,34 @@ static void walk_kernel(Walk *w) {
     }
     walk_stmt(w, k->body);
     if (k->library) walk_library(w, k->library);
+}
+
+/* ---- what nobody reads ---- */
+
+/* Takes out the registers that nothing uses; true: there were some. */
+static bool drop_unused(Stmt *block, const int *uses) {
+    bool dropped = false;
+    int kept = 0;
+    for (int i = 0; i < block->body.count; i++) {
+        Stmt *s = block->body.data[i];
+        if (s->kind == STMT_LET && !uses[s->reg]) {
+            dropped = true;
+            continue;
+        }
+        dropped = drop_unused(s, uses) || dropped;
+        block->body.data[kept++] = s;
+    }
+    block->body.count = kept;
+    return dropped;
+}
+
+/* A value may be put into a register for an expression that then turns out to be a constant. */
+static void drop_unused_registers(Builder *b) {
+    Walk all = {.b = b, .kernel = b->kernel};
+    do {
+        all.uses = NEW_ARRAY(b->arena, (size_t)b->kernel->registers.count + 1, int);
+        walk_stmt(&all, b->kernel->body);
+    } while (drop_unused(b->kernel->body, all.uses));
 }
 
 /* ---- what one thread alone stores is computed by that thread alone: others would read memory that
@@ -723,6 +757,7 @@ Step *builder_finish(Builder *b, const char *what, const char *path) {
     for (int i = 0; i < b->scratch.count; i++) vector_push(b->arena, &k->slots, b->scratch.data[i]);
     if (writes_nothing(k)) k->body->body.count = 0;
     patch_stmt(b, k->body);
+    drop_unused_registers(b);
     if (k->threads) leave_to_one(b);
     k->what = what;
     Walk walk = {.b = b, .kernel = k, .trace = text_new(b->arena)};

@@ -64,4 +64,20 @@ END
         gcc sizes.c model.o -o sizes -lm && ./sizes || complain "$program: sizes of $root"
     fi
 done
+# Where the guards of two reads exclude each other one of the values is never used: it has no variable either.
+cd "$work" || exit 1
+cat >unused.nn <<'END'
+train T {
+    def step(self, x: f32[5, 40]) -> (r: f32[5, 40], gx: f32[5, 40]) {
+        y = x + x
+        z = torch.softmax(torch.maximum(y, torch.roll(y, 3, 1)), 1)
+        return z, grad(z.sum(), x)
+    }
+}
+END
+"$NNC" unused.nn -o unused.c || complain "unused.nn"
+for cc in gcc clang; do
+    command -v $cc >/dev/null || continue
+    $cc $strict -std=c11 -O1 -c unused.c -o unused.o 2>errors || { complain "unused.nn: $cc"; head -5 errors; }
+done
 exit $failed
