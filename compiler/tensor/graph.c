@@ -85,21 +85,27 @@ static Node *append(Graph *g, Node *const *inputs, int count) {
 Node *graph_node(Graph *g, Op op, TensorType type, Node *const *inputs, int count) {
     if (type.shape.rank < 0 || type.shape.rank > SHAPE_MAX_RANK)
         return build_misuse(g, op, "a tensor has at most %d axes", SHAPE_MAX_RANK);
-    int64_t least = (int64_t)dtype_bytes(type.dtype);
+    int64_t most = (int64_t)dtype_bytes(type.dtype); /* where every name is 1 */
     bool empty = false, fits = true;
     for (int i = 0; i < type.shape.rank; i++) {
         type.shape.dims[i] = dim_refresh(g->dims, type.shape.dims[i]);
         if (!type.shape.dims[i])
             return build_misuse(g, op, "the extent of axis %d is too large", i);
+        if (g->complain && !dim_is_short(type.shape.dims[i]))
+            return build_misuse(g, op,
+                                "the extent of axis %d is an expression of more than %d parts", i,
+                                DIM_MOST_PARTS);
         int64_t lower, upper;
         dim_bounds(type.shape.dims[i], &lower, &upper);
         if (lower < 0 && dim_at_most(g->dims, type.shape.dims[i], dim_const(g->dims, -1)))
             return build_misuse(g, op, "the extent of axis %d would be negative: %s", i,
                                 build_dim(g, type.shape.dims[i]));
         empty |= upper == 0;
-        fits = fits && checked_mul(least, lower > 1 ? lower : 1, &least);
+        int64_t weight = dim_weight(type.shape.dims[i]), extent = lower > weight ? lower : weight;
+        fits = fits && checked_mul(most, extent > 1 ? extent : 1, &most);
     }
-    if (g->complain && !empty && (!fits || least > TENSOR_MAX_BYTES))
+    /* Sizes of buffers, sums and products of them in later passes then fit in 64 bits. */
+    if (g->complain && !empty && (!fits || most > TENSOR_MAX_BYTES))
         return build_misuse(g, op, "the tensor is too large: %s", build_shape(g, &type.shape));
     for (int i = type.shape.rank; i < SHAPE_MAX_RANK; i++) type.shape.dims[i] = NULL;
     Node *node = append(g, inputs, count);

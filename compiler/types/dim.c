@@ -5,6 +5,7 @@
  * checked; an overflow makes the whole operation NULL. */
 #include "types/dim_internal.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,7 +170,9 @@ const Dim *polynomial_finish(DimTable *table, Polynomial *p) {
 
 /* Factors of a product of two monomials, merged by atom index. */
 static bool factors_multiply(DimTable *table, const DimTerm *a, const DimTerm *b, DimTerm *out) {
-    if (!checked_mul(a->coefficient, b->coefficient, &out->coefficient)) return false;
+    if (!checked_mul(a->coefficient, b->coefficient, &out->coefficient) ||
+        term_degree(a) + term_degree(b) > DIM_MOST_DEGREE)
+        return false;
     if (!a->factor_count || !b->factor_count) {
         const DimTerm *from = a->factor_count ? a : b;
         out->factor_count = from->factor_count;
@@ -225,6 +228,29 @@ const Dim *dim_scale(DimTable *table, const Dim *d, int64_t scale) {
 
 /* ---- atoms ---- */
 
+static int dim_parts(const Dim *d) {
+    int64_t parts = 0;
+    for (int i = 0; i < d->term_count; i++) {
+        parts++;
+        for (int j = 0; j < d->terms[i].factor_count; j++)
+            parts += atom_entry(d->terms[i].factors[j].atom)->parts;
+    }
+    return parts < INT_MAX ? (int)parts : INT_MAX;
+}
+
+bool dim_is_short(const Dim *d) {
+    return dim_parts(d) <= DIM_MOST_PARTS;
+}
+
+int64_t dim_weight(const Dim *d) {
+    int64_t sum = 0;
+    for (int i = 0; i < d->term_count; i++) {
+        int64_t c = d->terms[i].coefficient;
+        if (c == INT64_MIN || !checked_add(sum, c < 0 ? -c : c, &sum)) return INT64_MAX;
+    }
+    return sum;
+}
+
 AtomEntry *dim_atom(DimTable *table, DimAtomKind kind, const Dim *left, const Dim *right,
                     bool exact) {
     if (kind != DIM_ATOM_SYMBOL) {
@@ -239,6 +265,8 @@ AtomEntry *dim_atom(DimTable *table, DimAtomKind kind, const Dim *left, const Di
     AtomEntry *e = NEW(table->arena, AtomEntry);
     e->atom = (DimAtom){kind, NULL, left, right, table->atoms.count};
     e->exact = exact;
+    int64_t parts = 1 + (left ? (int64_t)dim_parts(left) : 0) + (right ? dim_parts(right) : 0);
+    e->parts = parts < INT_MAX ? (int)parts : INT_MAX;
     vector_push(table->arena, &table->atoms, e);
     return e;
 }

@@ -6,11 +6,15 @@
  * DimTable: equal normal forms <=> equal pointers.  Nested floors merge: floor(floor(p/a)/b) =
  * floor(p/(ab)), multiples come out: floor((k*a + r)/k) = a + floor(r/k).  Constants fold.
  * Arithmetic is checked: an operation that overflows int64 returns NULL, and every operation maps
- * NULL to NULL. */
+ * NULL to NULL; so does a product of more than DIM_MOST_DEGREE atoms, which overflows where they
+ * are 2.  Atoms stand inside of atoms, so a dim may be short as a graph and too long to walk or to
+ * print: whoever makes dims for a program asks dim_is_short. */
 #ifndef NNC_TYPES_DIM_H
 #define NNC_TYPES_DIM_H
 
 #include "base/text.h"
+
+enum { DIM_MOST_DEGREE = 256, DIM_MOST_PARTS = 10000 };
 
 typedef struct Dim Dim; /* immutable */
 typedef struct DimTable DimTable;
@@ -71,6 +75,11 @@ void dim_bounds(const Dim *d, int64_t *lower, int64_t *upper);
 bool dim_evaluate(const Dim *d, const int64_t *symbols, int64_t *out);
 /* Rewrites symbols: replacement[i] for symbol i (NULL keeps it). */
 const Dim *dim_substitute(DimTable *table, const Dim *d, const Dim *const *replacement);
+
+/* Written out, is it of DIM_MOST_PARTS atoms and constants at most? */
+bool dim_is_short(const Dim *d);
+/* The sum of the coefficients without their signs; INT64_MAX when that overflows. */
+int64_t dim_weight(const Dim *d);
 
 /* Structure, for emitters: sum of `term_count` terms, each coefficient * product of atom^power. */
 typedef enum DimAtomKind { DIM_ATOM_SYMBOL, DIM_ATOM_FLOORDIV, DIM_ATOM_MAX } DimAtomKind;

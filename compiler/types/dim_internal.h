@@ -13,6 +13,7 @@ typedef struct AtomEntry {
     DimAtom atom; /* first: a DimAtom pointer is an AtomEntry pointer */
     const Dim *resolved;
     const Dim *alone; /* the atom as a dim; NULL until somebody asks */
+    int parts;        /* atoms and constants when it is written out; saturated */
     bool exact;
 } AtomEntry;
 

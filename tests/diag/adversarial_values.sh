@@ -121,6 +121,25 @@ def forward(self, x: i64[N]) -> f32[N, 1099511627776] { return self.e(x) }" | re
 printf 'def f(x: f32[0]) -> f32 { return x.max() }\nexport f' | refuse maximum_of_zero_elements 1 "NN0"
 printf 'def f(x: f32[N, 0]) -> i64[N] { return x.argmax(1) }\nexport f' | refuse argmax_of_zero_elements 1 "NN0"
 printf 'def f(x: f32[0, 4]) -> f32[0, 2] { return x @ zeros(3, 2) }\nexport f' | refuse product_of_zero_rows 1 "NN0"
+# Dims that only a call knows: one is short as a graph, and written out it doubles with every step.
+made() { printf 'def f(x: f32[N, M]) -> f32[K] {\nn, m = x.shape\n%s\n}\nexport f\n' "$1"; }
+made "for i in range(100) { n = (n * 3 + 1) // 2 }
+return ones(n)" | refuse floors_double 1 "NN0407"
+made "for i in range(100) { n = (n * 3 + i) // (i + 2) + n }
+return ones(n)" | refuse floors_and_sums_double 1 "NN0407"
+made "for i in range(100) { n = max(n * 2, (n + m) // 3) }
+return ones(n)" | refuse maxima_double 1 "NN0407"
+made "for i in range(20) { n = n ** 8 }
+return ones(n)" | refuse power_of_a_dim 1 "NN0407"
+made "n = -(n * (-9223372036854775807 - 1))
+return ones(n)" | refuse negated_dim_of_minimum 1 "NN0407"
+made "for i in range(100) { x = F.avg_pool1d(torch.cat([x, x, x], 1), 2, 2, 1) }
+return x.sum(0)" | refuse extents_double 1 "parts"
+made "return ones(n * 1152921504606846975).sort()[0]" | refuse sort_of_2_to_60 1 "too large"
+made "n = n * 1073741824
+return (rand(n, n) @ rand(n, n)).sum(0)" | refuse product_of_2_to_60 1 "too large"
+made "n = n * 2147483648
+return rand(n, n).softmax(1).cumsum(0).sum(0)" | refuse sums_of_2_to_62 1 "too large"
 
 # ---- shapes, names, types ----
 tensor "A, B" "x + x.view(B, A)" "f32[A, B]" | refuse shapes_disagree 1 "NN0"

@@ -26,6 +26,14 @@ static Value overflow(Lowerer *lw, Span span) {
     return value_error();
 }
 
+Value eval_dim_result(Lowerer *lw, const Dim *d, Span span) {
+    if (!d) return overflow(lw, span);
+    if (dim_is_short(d)) return value_dim(d);
+    lower_error(lw, NN_ARITHMETIC, span, "the dim is an expression of more than %d parts",
+                DIM_MOST_PARTS);
+    return value_error();
+}
+
 static Value division_by_zero(Lowerer *lw, Span span) {
     lower_error(lw, NN_ARITHMETIC, span, "division by zero");
     return value_error();
@@ -138,7 +146,7 @@ static Value dim_binary(Lowerer *lw, Operator op, const Value *va, const Value *
     } else {
         return operand_error(lw, op, va, vb, span);
     }
-    return r ? value_dim(r) : overflow(lw, span);
+    return eval_dim_result(lw, r, span);
 }
 
 /* float beside a symbolic dim: a run-time number. */
@@ -232,7 +240,8 @@ Value eval_unary(Lowerer *lw, Operator op, const Value *a, Span span) {
         int64_t r;
         return checked_sub(0, integer_of(a), &r) ? value_int(r) : overflow(lw, span);
     }
-    if (op == OPERATOR_NEG && a->kind == VALUE_DIM) return value_dim(dim_neg(lw->dims, a->as.dim));
+    if (op == OPERATOR_NEG && a->kind == VALUE_DIM)
+        return eval_dim_result(lw, dim_neg(lw->dims, a->as.dim), span);
     if (op == OPERATOR_INVERT && is_integral(a)) return value_int(~integer_of(a));
     return operand_error(lw, op, a, NULL, span);
 }

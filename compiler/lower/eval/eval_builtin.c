@@ -152,7 +152,8 @@ static Value extreme(Lowerer *lw, const char *name, Operator better, const CallA
             const Dim *a, *b;
             if (!value_as_dim(lw, &best, name, span, &a) || !value_as_dim(lw, v, name, span, &b))
                 return value_error();
-            best = value_dim(dim_max(lw->dims, a, b));
+            best = eval_dim_result(lw, dim_max(lw->dims, a, b), span);
+            if (best.kind == VALUE_ERROR) return best;
             continue;
         }
         if (!host_compare(lw, better, v, &best, span, &take)) return value_error();

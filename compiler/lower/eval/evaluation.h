@@ -58,6 +58,8 @@ void module_declare(Lowerer *lw, Instance *self, const Stmt *s);
 bool eval_bind_arguments(Lowerer *lw, const Param *params, int count, const CallArguments *args,
                          const char *what, Span span, Span declared, Scope *scope);
 Scope *scope_new(Lowerer *lw, Scope *parent);
+/* A dim that was computed; an error where it is NULL (too large) or too long. */
+Value eval_dim_result(Lowerer *lw, const Dim *d, Span span);
 Binding *scope_find_binding(Scope *scope, Name name); /* this level and all above */
 Value *scope_find(Scope *scope, Name name);
 Value *scope_bind(Lowerer *lw, Scope *scope, Name name, Value value, Span span);

@@ -89,6 +89,28 @@ static void test_overflow_is_null(void **state) {
     assert_false(dim_evaluate(mul(N, T), values, &out));
 }
 
+/* Atoms inside of atoms double what is written out, not what is kept. */
+static void test_length(void **state) {
+    (void)state;
+    assert_true(dim_is_short(add(N, k(1))));
+    const Dim *d = N;
+    for (int i = 0; i < 64; i++) {
+        const Dim *next = quo(add(mul(d, k(3)), k(1)), k(2));
+        if (!dim_is_short(d)) break;
+        d = next;
+    }
+    assert_false(dim_is_short(d));
+    const Dim *power = N;
+    for (int i = 0; i < 7; i++) power = mul(power, power);
+    assert_non_null(power); /* N^128 */
+    power = mul(power, power);
+    assert_non_null(power);
+    assert_null(mul(power, N));
+    assert_int_equal(dim_weight(sub(mul(N, k(3)), k(4))), 7);
+    assert_int_equal(dim_weight(mul(N, k(INT64_MIN))), INT64_MAX);
+    assert_int_equal(dim_weight(sub(mul(N, k(INT64_MAX)), k(1))), INT64_MAX);
+}
+
 static void test_divide_exact(void **state) {
     assert_ptr_equal(dim_divide_exact(table, mul(k(400), N), k(400)), N);
     assert_ptr_equal(dim_divide_exact(table, mul(mul(N, T), k(6)), mul(k(2), T)), mul(k(3), N));
@@ -309,19 +331,11 @@ static void test_shape(void **state) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_normal_form),
-        TEST(test_print),
-        TEST(test_overflow_is_null),
-        TEST(test_divide_exact),
-        TEST(test_divisible),
-        TEST(test_bounds),
-        TEST(test_equal),
-        TEST(test_equal_of_expressions),
-        TEST(test_substitute),
-        TEST(test_random_values),
-        TEST(test_new_facts_count),
-        TEST(test_free_symbols),
-        TEST(test_shape),
+        TEST(test_normal_form),  TEST(test_print),         TEST(test_overflow_is_null),
+        TEST(test_length),       TEST(test_divide_exact),  TEST(test_divisible),
+        TEST(test_bounds),       TEST(test_equal),         TEST(test_equal_of_expressions),
+        TEST(test_substitute),   TEST(test_random_values), TEST(test_new_facts_count),
+        TEST(test_free_symbols), TEST(test_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
