@@ -326,8 +326,23 @@ static void test_disk_full(void **state) {
     assert_true(nnc_file_write(path, &part, 1, &error));
 }
 
+/* From a huge page on, memory begins with one: its pages can be. */
+static void test_alignment(void **state) {
+    (void)state;
+    NncError error;
+    const size_t sizes[] = {1, 100, 4096, (2u << 20) - 1, 2u << 20, (6u << 20) + 5};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        unsigned char *memory = nnc_allocate(sizes[i], &error);
+        assert_non_null(memory);
+        assert_int_equal((uintptr_t)memory % (sizes[i] < 2u << 20 ? 64 : 2u << 20), 0);
+        memory[0] = memory[sizes[i] - 1] = 1;
+        nnc_release(memory);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_alignment),
         cmocka_unit_test_setup_teardown(test_write_fails_everywhere, set_hooks, clear_hooks),
         cmocka_unit_test_setup_teardown(test_read_fails_everywhere, set_hooks, clear_hooks),
         cmocka_unit_test_setup_teardown(test_refused_targets, set_hooks, clear_hooks),
