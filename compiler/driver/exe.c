@@ -146,9 +146,16 @@ static int add_labels(Build *build, Text *out, int64_t classes) {
     text_append(out, "const char *const nnc_labels[] = {\n");
     if (path) {
         if (!nnc_file_read(path, LABEL_LIMIT, &build->labels, &build->error)) return 3;
+        const char *nul = memchr(labels->data, 0, labels->length);
+        if (nul) {
+            nnc_fail(&build->error, "'%s' is no text: byte %td is 0", path,
+                     nul - (const char *)labels->data);
+            return 3;
+        }
         size_t end = labels->length;
+        const bool marked = end >= 3 && memcmp(labels->data, "\xef\xbb\xbf", 3) == 0;
         while (end > 0 && (labels->data[end - 1] == '\n' || labels->data[end - 1] == '\r')) --end;
-        for (size_t at = 0; at < end;) {
+        for (size_t at = marked ? 3 : 0; at < end;) {
             size_t stop = at;
             while (stop < end && labels->data[stop] != '\n') ++stop;
             size_t length = stop - at;
@@ -387,6 +394,8 @@ static int install_binary(Build *build) {
     nnc_release(bytes.data);
     if (!good) return 3;
     struct stat info;
+    /* A device takes the bytes and stays what it is. */
+    if (stat(output, &info) == 0 && !S_ISREG(info.st_mode)) return 0;
     if (stat(output, &info) != 0 ||
         chmod(output, (info.st_mode & 0777) | ((info.st_mode & 0444) >> 2)) != 0) {
         nnc_fail(&build->error, "cannot make '%s' executable: %s", output, strerror(errno));
@@ -400,6 +409,14 @@ static int build_binary(Build *build, const Pipeline *pipeline, Root *root, cons
     if (!model->entry || model->entry->argument_count != 1) {
         nnc_fail(&build->error, "a standalone binary needs an export with one input; '%s' has %d",
                  root->name->text, model->entry ? model->entry->argument_count : 0);
+        return 1;
+    }
+    if (model->table->init_dim_count) {
+        nnc_fail(
+            &build->error,
+            "the state of '%s' has dim %s, and a standalone binary is not told of any: write a "
+            "number in the state's type",
+            root->name->text, model->table->init_dims[0]);
         return 1;
     }
     build->runtime = find_runtime(build->arena);

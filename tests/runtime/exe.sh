@@ -26,4 +26,17 @@ expect 3 "the model reads f32[N, 8]" ./classify test/label.npy
 expect 2 "give their values with --weights" "$NNC" $model:classifier --emit=exe -o other
 printf 'a\nb\nc\n' >three.txt
 expect 3 "has 3 names" "$NNC" $model:classifier --emit=exe --weights elsewhere/w.safetensors --labels three.txt -o other
+printf 'a\nb\0c\n' >nul.txt
+expect 3 "byte 3 is 0" "$NNC" $model:classifier --emit=exe --weights elsewhere/w.safetensors --labels nul.txt -o other
+printf 'module M {\n    state h: f32[N, 2] = 0\n    def forward(self, x: f32[N, 2]) -> f32[N, 2] { self.h = self.h + x; return self.h }\n}\nexport M() as m\n' >state.nn
+expect 1 "the state of 'm' has dim N" "$NNC" state.nn --emit=exe -o other
 [ ! -e other ] || fail "a binary after a mistake"
+# A device is written to and keeps its mode.
+mode=$(stat -c %a /dev/null)
+expect 0 "" "$NNC" $model:classifier --emit=exe --weights elsewhere/w.safetensors -o /dev/null
+[ "$(stat -c %a /dev/null)" = "$mode" ] || { chmod "$mode" /dev/null; fail "/dev/null has another mode"; }
+# Names as an editor of another system writes them.
+printf '\xef\xbb\xbfnegative\r\npositive\r\n' >marked.txt
+"$NNC" $model:classifier --emit=exe --weights elsewhere/w.safetensors --labels marked.txt -o marked || fail "no binary"
+expect 0 "0 negative" ./marked --describe
+expect 0 "1 positive" ./marked --describe
