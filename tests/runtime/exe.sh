@@ -33,10 +33,10 @@ expect 1 "the state of 'm' has dim N" "$NNC" state.nn --emit=exe -o other
 [ ! -e other ] || fail "a binary after a mistake"
 # A device is written to and keeps its mode.
 mode=$(stat -c %a /dev/null)
-expect 0 "" "$NNC" $model:classifier --emit=exe --weights elsewhere/w.safetensors -o /dev/null
+"$NNC" $model:classifier --emit=exe --target=native --weights elsewhere/w.safetensors -o /dev/null || fail "no binary in a device"
 [ "$(stat -c %a /dev/null)" = "$mode" ] || { chmod "$mode" /dev/null; fail "/dev/null has another mode"; }
 # Names as an editor of another system writes them.
 printf '\xef\xbb\xbfnegative\r\npositive\r\n' >marked.txt
-"$NNC" $model:classifier --emit=exe --weights elsewhere/w.safetensors --labels marked.txt -o marked || fail "no binary"
+"$NNC" $model:classifier --emit=exe --target=native --weights elsewhere/w.safetensors --labels marked.txt -o marked || fail "no binary"
 expect 0 "0 negative" ./marked --describe
 expect 0 "1 positive" ./marked --describe
