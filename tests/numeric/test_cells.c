@@ -193,6 +193,10 @@ static void test_steps(void **state) {
         float last[40], before[40];
         void *results[] = {&loss, y, last, before};
         assert_int_equal(step->call(&ctx, &n, arguments, results), NNC_E_STATE);
+        nnc_context elsewhere = ctx;
+        elsewhere.state = (char *)ctx.state + 8;
+        assert_int_equal(step->call(&elsewhere, &n, arguments, results), NNC_E_ARGUMENT);
+        assert_non_null(strstr(elsewhere.message, "aligned"));
         guarded_free(ctx.workspace, ctx.workspace_bytes, "workspace");
 
         size_t work = m.model->init_workspace_bytes ? m.model->init_workspace_bytes(&n) : 0;
@@ -241,6 +245,13 @@ static const char checked[] = "root Checked infer {\n"
                               "return y=%2\n"
                               "check range %0 in 0..10 \"id: rows are [0, 10)\" argument=id\n"
                               "}\n"
+                              "entry infer scaled symbol=Checked_scaled {\n"
+                              "%0: f32 = input factor\n"
+                              "%1: f32[10, 4] = cell table\n"
+                              "%2: f32[10, 4] = expand %0 axes=[]\n"
+                              "%3 = mul %1, %2\n"
+                              "return y=%3\n"
+                              "}\n"
                               "}\n";
 
 /* Every misuse has its code and a message, and writes no result. */
@@ -282,6 +293,18 @@ static void test_misuse(void **state) {
     assert_int_equal(look->call(NULL, &n, (const void *const[]){ids}, results), NNC_E_ARGUMENT);
     if (look->workspace_bytes(&n))
         for (int i = 0; i < 36; i++) assert_true(y[i] == -7);
+    /* The arrays of pointers, and a number by pointer. */
+    const void *id[] = {ids}, *nothing[] = {NULL};
+    assert_int_equal(look->call(&ctx, NULL, id, results), NNC_E_ARGUMENT);
+    assert_string_equal(ctx.message, "dims is NULL");
+    assert_int_equal(look->call(&ctx, &n, NULL, results), NNC_E_ARGUMENT);
+    assert_string_equal(ctx.message, "arguments is NULL");
+    assert_int_equal(look->call(&ctx, &n, id, NULL), NNC_E_ARGUMENT);
+    assert_string_equal(ctx.message, "results is NULL");
+    const nnc_entry_info *scaled = entry_of(&m, "scaled");
+    float table[40];
+    assert_int_equal(scaled->call(&ctx, NULL, nothing, (void *const[]){table}), NNC_E_ARGUMENT);
+    assert_string_equal(ctx.message, "factor is NULL");
     int64_t huge = INT64_MAX / 2;
     assert_true(look->workspace_bytes(&huge) >= look->workspace_bytes(&n));
     guarded_free(ctx.weights, ctx.weights_bytes, "weights");

@@ -62,8 +62,11 @@ static void open_regions(EntryWriter *e, const char *symbol, const char *dims_te
     if (state && !e->root->state_header)
         entry_check_region(e, "state", entry_format(e, "%s_state_bytes()", prefix));
     if (e->root->state_header && !fresh) {
-        entry_fail(e, "!ctx->state || ctx->state_bytes < 64 || nn_misaligned(ctx->state)",
-                   "NNC_E_WORKSPACE", "state: the region is missing, too small or misaligned");
+        /* Its own words say how large it is. */
+        entry_fail(e, "!ctx->state || ctx->state_bytes < 64", "NNC_E_WORKSPACE",
+                   "state: the region is missing or too small");
+        entry_fail(e, "nn_misaligned(ctx->state)", "NNC_E_ARGUMENT",
+                   "state: the region must be aligned to 64 bytes");
         entry_fail(e, entry_format(e, "%s != NN_STATE_%s", source_state_word(w, 0), prefix),
                    "NNC_E_STATE", "state: the context was not initialised");
         entry_state_dims(e);

@@ -391,6 +391,29 @@ static void write_shape_function(TableWriter *t, const char *name) {
     text_append(out, "    default: return NNC_E_ARGUMENT;\n    }\n}\n");
 }
 
+/* What is handed over by pointer to pointer; the entry itself knows only what stands there. */
+static void write_null_checks(TableWriter *t) {
+    Text *out = t->w->out;
+    const Entry *e = t->entry;
+    text_append(out, "    if (!ctx) return NNC_E_ARGUMENT;\n");
+    const struct {
+        const char *name;
+        int count;
+    } arrays[] = {
+        {"dims", e->dims.count}, {"arguments", e->arguments.count}, {"results", e->results.count}};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        if (arrays[i].count)
+            text_printf(out, "    if (!%s) return nn_fail(ctx, NNC_E_ARGUMENT, \"%s is NULL\");\n",
+                        arrays[i].name, arrays[i].name);
+    for (int i = 0; i < e->arguments.count; i++) {
+        const Argument *a = &e->arguments.data[i];
+        if (a->node->type.shape.rank) continue;
+        text_printf(out, "    if (!arguments[%d]) return nn_fail(ctx, NNC_E_ARGUMENT, ", i);
+        emit_string(out, arena_printf(t->w->arena, "%s is NULL", a->name->text));
+        text_append(out, ");\n");
+    }
+}
+
 static void write_wrappers(TableWriter *t, const char *name) {
     Text *out = t->w->out;
     const Entry *e = t->entry;
@@ -404,8 +427,10 @@ static void write_wrappers(TableWriter *t, const char *name) {
     text_printf(out,
                 "static int %s_call(nnc%s_context *ctx, const int64_t *dims,\n"
                 "        const void *const *arguments, void *const *results) {\n"
-                "    (void)dims, (void)arguments, (void)results;\n    return %s(ctx",
-                name, t->w->options->family, symbol);
+                "    (void)dims, (void)arguments, (void)results;\n",
+                name, t->w->options->family);
+    write_null_checks(t);
+    text_printf(out, "    return %s(ctx", symbol);
     for (int i = 0; i < e->dims.count; i++) text_printf(out, ", dims[%d]", i);
     for (int i = 0; i < e->arguments.count; i++) {
         const TensorType *type = &e->arguments.data[i].node->type;
