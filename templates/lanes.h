@@ -62,6 +62,8 @@
 #define NN_PREFETCH(p) ((void)(p))
 #define NN_LANES 1
 #endif
+/* The address of p[n], which may lie outside of the array and is then not read. */
+#define NN_AHEAD(p, n) ((const void *)((uintptr_t)(p) + (uintptr_t)(n) * sizeof *(p)))
 /* A compiler promises no builtin: without one, plain code says the same (as NN_NO_BUILTINS asks). */
 #if defined(__has_builtin) && !defined(NN_NO_BUILTINS)
 #define NN_HAS(builtin) __has_builtin(builtin)
@@ -315,7 +317,7 @@ NN_INLINE nnv_f32 nnv_load_strided_n_f32(const float *p, int64_t stride, int64_t
 #ifdef NN_EVEN
     if (__builtin_constant_p(stride) && stride == 2)
         return nnv_even(nnv_load_n_f32(p, 2 * n - 1),
-                        nnv_load_n_f32(p + NN_LANES - 1, 2 * n - NN_LANES));
+                        nnv_load_n_f32((const float *)NN_AHEAD(p, NN_LANES - 1), 2 * n - NN_LANES));
 #endif
     return nnv_load_apart_n_f32(p, stride, n);
 }
@@ -595,17 +597,18 @@ NN_INLINE nnv_bool nnv_within(int64_t begin, int64_t end) {
 #if NN_MASKS == 16
 NN_INLINE nnv_f32 nnv_load_within_f32(const float *p, int64_t at, int64_t begin, int64_t end,
                                       nnv_f32 other) {
-    const uintptr_t from = (uintptr_t)p + (uintptr_t)at * sizeof *p;
+    const float *const from = (const float *)NN_AHEAD(p, at);
     const uint16_t mask = nn_mask16(end) & (uint16_t)~nn_mask16(begin);
-    return (nnv_f32)__builtin_ia32_loadups512_mask((const float *)from, other, mask);
+    return (nnv_f32)__builtin_ia32_loadups512_mask(from, other, mask);
 }
 #elif NN_MASKS == 8
 NN_INLINE nnv_f32 nnv_load_within_f32(const float *p, int64_t at, int64_t begin, int64_t end,
                                       nnv_f32 other) {
-    const uintptr_t from = (uintptr_t)p + (uintptr_t)at * sizeof *p;
+    const float *const from = (const float *)NN_AHEAD(p, at);
     const nnv_bool mask = nnv_within(begin, end);
-    return nnv_select_f32(mask, (nnv_f32)__builtin_ia32_maskloadps256((const nnv_f32 *)from, mask),
-                          other);
+    return nnv_select_f32(
+        mask, (nnv_f32)__builtin_ia32_maskloadps256((const nnv_f32 *)(const void *)from, mask),
+        other);
 }
 #else
 NN_LOAD_WITHIN(f32, float)

@@ -91,7 +91,7 @@ NN_INLINE void nn_pack_f32_16(float *NN_RESTRICT dst, const float *src, int64_t 
                 const int64_t moved = (SPILL) && first + k + 1 == packed_depth ? 0 : count;    \
                 int64_t i = 0;                                                                 \
                 for (; i < count; i += 64 / (int64_t)sizeof(S))                                \
-                    NN_PREFETCH(from + NN_PACK_AHEAD * along + i);                             \
+                    NN_PREFETCH(NN_AHEAD(from, NN_PACK_AHEAD *along + i));                     \
                 for (i = 0; i + G + (SPILL) <= moved; i += G, to += G * packed_depth)          \
                     MOVE(to, from + i);                                                        \
                 for (; (SPILL) && i + G <= count; i += G, to += G * packed_depth)              \
