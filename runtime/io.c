@@ -41,11 +41,19 @@ static void *default_allocate(size_t bytes) {
 
 NncAllocator nnc_allocator = {default_allocate, free};
 
+/* Names out of files are part of messages, and a terminal obeys control characters. */
+static void make_printable(char *text) {
+    for (; *text; ++text)
+        if (((unsigned char)*text < ' ' && *text != '\n' && *text != '\t') || *text == 127)
+            *text = '?';
+}
+
 bool nnc_fail(NncError *error, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
+    make_printable(error->text);
     error->environment = false;
     return false;
 }
@@ -76,6 +84,7 @@ void nnc_error_add(NncError *error, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(error->text + used, sizeof error->text - used, format, arguments);
     va_end(arguments);
+    make_printable(error->text + used);
 }
 
 void *nnc_allocate(size_t bytes, NncError *error) {

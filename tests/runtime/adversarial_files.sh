@@ -105,6 +105,8 @@ weights weights_misshapen 3 "m.nn:2" '{"fc.weight":{"dtype":"F32","shape":[3,2],
 weights weights_misshapen_named 3 "f32[3, 2]" '{"fc.weight":{"dtype":"F32","shape":[3,2],"data_offsets":[0,24]},"fc.bias":{"dtype":"F32","shape":[2],"data_offsets":[24,32]}}'
 weights weights_wrong_dtype 3 "m.nn:2" '{"fc.weight":{"dtype":"I32","shape":[2,3],"data_offsets":[0,24]},"fc.bias":{"dtype":"F32","shape":[2],"data_offsets":[24,32]}}'
 weights weights_other_model 3 "does not fit" '{"a":{"dtype":"F32","shape":[8],"data_offsets":[0,32]}}'
+weights weights_escape_in_name 3 "fc.?[2Jother" "${w%\}},\"fc.\\u001b[2Jother\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[32,36]}}" 36
+! grep -q $'\e' said || complain "weights_escape_in_name: the message commands the terminal"
 weights weights_none 3 "fc.weight" '{}' 0
 weights weights_overlap 3 "begins at" "${w/\[24,32\]/[16,24]}" 24
 weights weights_hole 3 "begins at" "${w/\[24,32\]/[28,36]}" 36
