@@ -167,6 +167,10 @@ static const char *value_where(Writer *w, const Expr *e, bool vector, const char
                                const char *value) {
     writer_line(w, "%s %s = %s;", vector ? vector_type(w, e->dtype) : scalar_type(e->dtype), name,
                 other);
+    if (!strcmp(condition, "1") && !before->length) {
+        writer_line(w, "%s = %s;", name, value);
+        return keep(w, e, vector, name);
+    }
     writer_line(w, "if (%s) {", condition);
     text_append(w->out, before->length ? before->data : "");
     w->indent++;
