@@ -711,6 +711,7 @@ static const char *kernel_text(KernelProgram *p, Kernel *k) {
     Text text = text_new(p->arena);
     kernel_print(&text, k);
     if (k->symbols.count > 1) text_printf(&text, "symbols%s\n", k->symbol_places);
+    if (k->sites.count) text_printf(&text, "sites %d\n", k->sites.count);
     return k->text = text.data;
 }
 
@@ -755,7 +756,7 @@ Step *builder_finish(Builder *b, const char *what, const char *path) {
     Kernel *k = b->kernel;
     k->parameter_count = b->bindings.count;
     for (int i = 0; i < b->scratch.count; i++) vector_push(b->arena, &k->slots, b->scratch.data[i]);
-    if (writes_nothing(k)) k->body->body.count = 0;
+    if (writes_nothing(k)) k->body->body.count = k->sites.count = 0;
     patch_stmt(b, k->body);
     drop_unused_registers(b);
     if (k->threads) leave_to_one(b);

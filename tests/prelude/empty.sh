@@ -31,10 +31,26 @@ def weighed(a: f32[N, T], v: f32[0]) -> f32[N] { return F.softmax(a, -1) @ v }
 export weighed
 def product(x: f32[2, 0, 4], y: f32[4, M]) -> f32 { return (x @ y).sum() }
 export product
+def drawn(x: f32[N]) -> (a: f32[0, 3], b: f32[0, 3], c: f32[2]) { return torch.rand(0, 3), torch.zeros(0, 3), torch.rand(2) * 0 + 1 }
+export drawn
+train Narrow {
+    self.net = nn.Sequential(nn.Linear(3, 0), nn.Linear(0, 2))
+    self.optimizer = optim.Adam(self.parameters(), lr=0.1)
+    def step(self, x: f32[N, 3]) -> (loss: f32) {
+        loss = self.net(x).mean() * 0 + 7
+        self.optimizer.zero_grad()
+        loss.backward()
+        clip_grad_norm_(self.parameters(), 1.0)
+        self.optimizer.step()
+        return loss
+    }
+}
 END
 for engine in interp c; do
     run="$NNC run --engine=$engine"
     expect 1 ': 1 <= M' $run empty.nn:add --input x=rand --input i=zeros --bind M=0 --bind K=2
+    expect 0 'c f32[2] = [1, 1]' $run empty.nn:drawn --input x=rand --bind N=2
+    expect 0 'loss f32[] = 7' $run empty.nn:Narrow.step --input x=rand --bind N=2
     expect 0 'f32[3] = [2,' $run empty.nn:add --input x=zeros --input i=zeros --bind M=3 --bind K=2
     expect 1 '1 <= M' $run empty.nn:pick --input x=rand --input i=zeros --bind M=0 --bind K=2
     expect 1 'argmax of no elements: axis 1 of (N, M) is empty' $run empty.nn:place --input x=rand --bind N=2 --bind M=0
