@@ -31,6 +31,8 @@ def weighed(a: f32[N, T], v: f32[0]) -> f32[N] { return F.softmax(a, -1) @ v }
 export weighed
 def product(x: f32[2, 0, 4], y: f32[4, M]) -> f32 { return (x @ y).sum() }
 export product
+def logs(x: f32[2, 0, 3]) -> (a: f32[2, 3], b: f32[3], c: f32[2, 0]) { return torch.logsumexp(x, 1), torch.logsumexp(x, (0, 1)), torch.logsumexp(x, -1) }
+export logs
 def drawn(x: f32[N]) -> (a: f32[0, 3], b: f32[0, 3], c: f32[2]) { return torch.rand(0, 3), torch.zeros(0, 3), torch.rand(2) * 0 + 1 }
 export drawn
 train Narrow {
@@ -49,6 +51,7 @@ END
 for engine in interp c; do
     run="$NNC run --engine=$engine"
     expect 1 ': 1 <= M' $run empty.nn:add --input x=rand --input i=zeros --bind M=0 --bind K=2
+    expect 0 'b f32[3] = [-inf, -inf, -inf]' $run empty.nn:logs --input x=zeros
     expect 0 'c f32[2] = [1, 1]' $run empty.nn:drawn --input x=rand --bind N=2
     expect 0 'loss f32[] = 7' $run empty.nn:Narrow.step --input x=rand --bind N=2
     expect 0 'f32[3] = [2,' $run empty.nn:add --input x=zeros --input i=zeros --bind M=3 --bind K=2
