@@ -118,8 +118,9 @@ static void keep_accepted(const char *source, size_t source_size, const char *he
 static void print_words(void) {
     for (int i = 0; target_word(i); i++) {
         printf("\"");
-        for (const char *c = target_word(i); *c; c++)
-            printf(*c == '"' || *c == '\\' ? "\\%c" : (*c < ' ' ? "\\x%02x" : "%c"), *c);
+        for (const unsigned char *c = (const unsigned char *)target_word(i); *c; c++)
+            printf(*c == '"' || *c == '\\' ? "\\%c" : (*c < ' ' || *c > '~' ? "\\x%02x" : "%c"),
+                   *c);
         printf("\"\n");
     }
 }
