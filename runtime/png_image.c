@@ -48,6 +48,9 @@ static bool read_pixels(png_structp png, png_infop info, PngState *state, int ch
     if (setjmp(png_jmpbuf(png))) return false;
     png_set_read_fn(png, state, on_read);
     png_set_user_limits(png, 1 << 20, 1 << 20);
+    /* Of chunks only those are read that pixels need: libpng asks for the memory of another, as
+     * long as it says that it is, before it looks for its bytes. */
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
     png_read_info(png, info);
     png_uint_32 width = png_get_image_width(png, info), height = png_get_image_height(png, info);
