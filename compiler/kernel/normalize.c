@@ -73,41 +73,12 @@ static Node *without_ones(Graph *g, Node *x) {
     return op_contract(g, product->inputs[0], product->inputs[1], c->a, c->b, out, rank);
 }
 
-/* fold(product): see above.  NULL where the pattern does not hold. */
-static Node *windowed_product(Graph *g, const Node *fold, const Node *product) {
-    const WindowAttr *w = &fold->attr.window;
-    if (product->op != OP_CONTRACT || w->stride != 1) return NULL;
-    const ContractAttr *c = &product->attr.contract;
-    int rank = product->type.shape.rank, place = c->out[w->axis], tap = c->out[rank - 1];
-    for (int side = 0; side < 2; side++) {
-        const int8_t *names[2] = {c->a, c->b};
-        Node *x = product->inputs[side], *y = product->inputs[1 - side];
-        const int8_t *nx = names[side], *ny = names[1 - side];
-        int rx = x->type.shape.rank, ry = y->type.shape.rank;
-        int px = position_of(nx, rx, place), ty = position_of(ny, ry, tap);
-        if (px < 0 || ty < 0 || position_of(nx, rx, tap) >= 0 || position_of(ny, ry, place) >= 0)
-            continue;
-        if (rx + 1 > SHAPE_MAX_RANK) return NULL;
-        const Dim *reach = dim_const(g->dims, (w->size - 1) * w->dilation);
-        if (dim_add(g->dims, x->type.shape.dims[px], reach) != w->extent) return NULL;
-        Node *windows = op_unfold(g, pad_axis(g, x, px, reach), px, w->size, 1, w->dilation);
-        Node *turned = turn_axis(g, y, ty);
-        int8_t labels[SHAPE_MAX_RANK], out[SHAPE_MAX_RANK];
-        for (int i = 0; i < rx; i++) labels[i] = nx[i];
-        labels[rx] = (int8_t)tap;
-        for (int i = 0; i < rank - 1; i++) out[i] = c->out[i];
-        return side == 0 ? op_contract(g, windows, turned, labels, ny, out, rank - 1)
-                         : op_contract(g, turned, windows, ny, labels, out, rank - 1);
-    }
-    return NULL;
-}
-
-/* ---- strided sums of windows ---- */
+/* ---- windows of a product that are summed back ---- */
 
 /* A product whose places of some axes lie apart: axis j of what it stands for is the place and,
  * where bit j of `pairs` is set, the phase behind it, one axis more of the product. */
 typedef struct Phased {
-    Node *product;
+    Node *product; /* NULL: there is none */
     unsigned pairs;
 } Phased;
 
@@ -116,12 +87,24 @@ static int8_t new_label(const ContractAttr *c, int ra, int rb) {
         if (position_of(c->a, ra, label) < 0 && position_of(c->b, rb, label) < 0) return label;
 }
 
+/* y with its taps, `stride` phases of each, as two axes; one phase is none. */
+static Node *split_taps(Graph *g, Node *y, int axis, int64_t taps, int64_t stride) {
+    if (stride == 1) return y;
+    Shape split = {0};
+    for (int i = 0; i < y->type.shape.rank; i++) {
+        split.dims[split.rank++] = i == axis ? dim_const(g->dims, taps) : y->type.shape.dims[i];
+        if (i == axis) split.dims[split.rank++] = dim_const(g->dims, stride);
+    }
+    return op_reshape(g, y, split);
+}
+
 /* fold(phased) with stride s and s * n taps: place s * q + p is the sum over its n taps u of
  * x[q - u] * y[s * u + p].  False where the pattern does not hold. */
-static bool add_phase(Graph *g, const Node *fold, Phased *phased) {
+static bool sum_windows(Graph *g, const Node *fold, Phased *phased) {
     const WindowAttr *w = &fold->attr.window;
     const Node *product = phased->product;
-    if (product->op != OP_CONTRACT || w->stride < 2 || w->size % w->stride || w->dilation != 1)
+    const bool apart = w->stride > 1;
+    if (product->op != OP_CONTRACT || w->size % w->stride || (apart && w->dilation != 1))
         return false;
     const ContractAttr *c = &product->attr.contract;
     const int64_t taps = w->size / w->stride;
@@ -136,44 +119,42 @@ static bool add_phase(Graph *g, const Node *fold, Phased *phased) {
         int px = position_of(nx, rx, place), ty = position_of(ny, ry, tap);
         if (px < 0 || ty < 0 || position_of(nx, rx, tap) >= 0 || position_of(ny, ry, place) >= 0)
             continue;
-        if (rx + 1 > SHAPE_MAX_RANK || ry + 1 > SHAPE_MAX_RANK) return false;
-        const Dim *reach = dim_const(g->dims, taps - 1);
+        if (rx + 1 > SHAPE_MAX_RANK || ry + apart > SHAPE_MAX_RANK) return false;
+        const Dim *reach = dim_const(g->dims, (taps - 1) * w->dilation);
         const Dim *places = dim_add(g->dims, x->type.shape.dims[px], reach);
         const Dim *extent = places ? dim_mul(g->dims, places, dim_const(g->dims, w->stride)) : NULL;
-        if (extent != w->extent) continue;
+        if (extent != w->extent) return false;
+        Node *windows = op_unfold(g, pad_axis(g, x, px, reach), px, taps, 1, w->dilation);
+        Node *turned = turn_axis(g, split_taps(g, y, ty, taps, w->stride), ty);
         const int8_t phase =
             new_label(c, product->inputs[0]->type.shape.rank, product->inputs[1]->type.shape.rank);
         int8_t lx[SHAPE_MAX_RANK], ly[SHAPE_MAX_RANK], out[SHAPE_MAX_RANK];
-        Node *windows = op_unfold(g, pad_axis(g, x, px, reach), px, taps, 1, 1);
         for (int i = 0; i < rx; i++) lx[i] = nx[i];
         lx[rx] = (int8_t)tap;
-        Shape split = {ry + 1, {0}};
         for (int i = 0, to = 0; i < ry; i++) {
-            ly[to] = ny[i];
-            split.dims[to++] = i == ty ? dim_const(g->dims, taps) : y->type.shape.dims[i];
-            if (i != ty) continue;
-            ly[to] = phase;
-            split.dims[to++] = dim_const(g->dims, w->stride);
+            ly[to++] = ny[i];
+            if (apart && i == ty) ly[to++] = phase;
         }
-        Node *turned = turn_axis(g, op_reshape(g, y, split), ty);
-        for (int i = 0, to = 0; i < rank - 1; i++) {
-            out[to++] = c->out[i];
-            if (i == axis) out[to++] = phase;
+        int count = 0;
+        for (int i = 0; i < rank - 1; i++) {
+            out[count++] = c->out[i];
+            if (apart && i == axis) out[count++] = phase;
         }
-        phased->product = side == 0 ? op_contract(g, windows, turned, lx, ly, out, rank)
-                                    : op_contract(g, turned, windows, ly, lx, out, rank);
-        phased->pairs |= 1u << w->axis;
+        phased->product = side == 0 ? op_contract(g, windows, turned, lx, ly, out, count)
+                                    : op_contract(g, turned, windows, ly, lx, out, count);
+        phased->pairs |= (unsigned)apart << w->axis;
         return true;
     }
     return false;
 }
 
-/* fold(operand) by phases, where `of_operand` is what the operand itself has come from; NULL where
- * the pattern does not hold. */
-static Node *phased_product(Graph *g, const Node *fold, Node *operand, const Phased *of_operand,
-                            Phased *made) {
+/* fold(operand): see above; `of_operand` is what the operand itself has come from.  NULL where the
+ * pattern does not hold. */
+static Node *windowed_product(Graph *g, const Node *fold, Node *operand, const Phased *of_operand,
+                              Phased *made) {
     *made = of_operand->product ? *of_operand : (Phased){operand, 0};
-    if (add_phase(g, fold, made)) return op_reshape(g, made->product, fold->type.shape);
+    if (sum_windows(g, fold, made))
+        return made->pairs ? op_reshape(g, made->product, fold->type.shape) : made->product;
     *made = (Phased){0};
     return NULL;
 }
@@ -278,9 +259,7 @@ Graph *graph_normalize(Arena *arena, const Graph *graph) {
         Node *made = NULL;
         if (n->op == OP_FOLD && is_used_once(n->inputs[0], uses)) {
             Node *product = without_ones(g, operands[0]);
-            made = windowed_product(g, n, product);
-            if (!made)
-                made = phased_product(g, n, product, &phases[n->inputs[0]->id], &phases[n->id]);
+            made = windowed_product(g, n, product, &phases[n->inputs[0]->id], &phases[n->id]);
         } else if (n->op == OP_REDUCE)
             made = narrow_position(g, n, operands[0]);
         else if (n->op == OP_SELECT)
