@@ -15,26 +15,6 @@ enum {
     JAM_EXTENT = 32,      /* of the axis, at least */
 };
 
-static bool is_light(Op op) {
-    switch ((int)op) {
-    case OP_ADD:
-    case OP_SUB:
-    case OP_MUL:
-    case OP_NEG:
-    case OP_ABS:
-    case OP_MAXIMUM:
-    case OP_MINIMUM:
-    case OP_SELECT:
-    case OP_EQ:
-    case OP_NE:
-    case OP_LT:
-    case OP_LE:
-    case OP_GT:
-    case OP_GE: return true;
-    default: return false;
-    }
-}
-
 /* Are its loads whole vectors, and its operations an instruction or two? */
 static bool expr_suits(Writer *w, const Expr *e, int *nodes) {
     const Dim *stride;
@@ -50,7 +30,7 @@ static bool expr_suits(Writer *w, const Expr *e, int *nodes) {
         }
         return false;
     case EXPR_OP:
-        if (!is_light(e->op)) return false;
+        if (!(op_info(e->op)->properties & PROPERTY_CHEAP)) return false;
         break;
     case EXPR_CAST: break;
     default: return false;
