@@ -23,7 +23,8 @@ NN_INLINE void nn_sort_exchange(int64_t **a, int64_t **b) {
 NN_OUTLINED int64_t *nn_sort_merged(int64_t *from, int64_t *to, int64_t count) {
     for (int64_t width = 1; width < count; width *= 2, nn_sort_exchange(&from, &to))
         for (int64_t begin = 0; begin < count; begin += 2 * width) {
-            const int64_t middle = nn_min(begin + width, count), end = nn_min(middle + width, count);
+            const int64_t middle = nn_min(begin + width, count),
+                          end = nn_min(middle + width, count);
             int64_t i = begin, j = middle, k = begin;
             while (i < middle && j < end) {
                 const uint64_t a = (uint64_t)from[i], b = (uint64_t)from[j];
@@ -120,22 +121,22 @@ NN_INLINE uint32_t nn_sort_number_i32(int32_t x) { return (uint32_t)x ^ 0x800000
 #define NN_ARGSORT_i8(S) NN_ARGSORT_NUMBERS(i8, S, nn_sort_number_i32)
 #define NN_ARGSORT_u8(S) NN_ARGSORT_NUMBERS(u8, S, nn_sort_number_i32)
 #define NN_ARGSORT_bool(S) NN_ARGSORT_NUMBERS(bool, S, nn_sort_number_i32)
-#define NN_ARGSORT_i64(S)                                                                          \
-    NN_ARGSORT_KEYS(i64, S)                                                                        \
-    static void nn_argsort_i64(const S *keys, int64_t *order, int64_t *spare, int64_t count,       \
-                               int descending) {                                                   \
-        S least = count ? keys[0] : 0, most = least;                                               \
-        for (int64_t i = 0; i < count; i++) {                                                      \
-            if (keys[i] < least) least = keys[i];                                                  \
-            if (keys[i] > most) most = keys[i];                                                    \
-        }                                                                                          \
-        if (count > UINT32_MAX || (uint64_t)most - (uint64_t)least > UINT32_MAX) {                 \
-            nn_argsort_keys_i64(keys, order, spare, count, descending);                            \
-            return;                                                                                \
-        }                                                                                          \
-        for (int64_t i = 0; i < count; i++)                                                        \
-            order[i] = NN_SORT_WORD((uint32_t)((uint64_t)keys[i] - (uint64_t)least), i);           \
-        nn_sort_words(order, spare, count);                                                        \
+#define NN_ARGSORT_i64(S)                                                                    \
+    NN_ARGSORT_KEYS(i64, S)                                                                  \
+    static void nn_argsort_i64(const S *keys, int64_t *order, int64_t *spare, int64_t count, \
+                               int descending) {                                             \
+        S least = count ? keys[0] : 0, most = least;                                         \
+        for (int64_t i = 0; i < count; i++) {                                                \
+            if (keys[i] < least) least = keys[i];                                            \
+            if (keys[i] > most) most = keys[i];                                              \
+        }                                                                                    \
+        if (count > UINT32_MAX || (uint64_t)most - (uint64_t)least > UINT32_MAX) {           \
+            nn_argsort_keys_i64(keys, order, spare, count, descending);                      \
+            return;                                                                          \
+        }                                                                                    \
+        for (int64_t i = 0; i < count; i++)                                                  \
+            order[i] = NN_SORT_WORD((uint32_t)((uint64_t)keys[i] - (uint64_t)least), i);     \
+        nn_sort_words(order, spare, count);                                                  \
     }
 #define NN_ARGSORT_f64(S)                                                                    \
     NN_ARGSORT_KEYS(f64, S)                                                                  \
