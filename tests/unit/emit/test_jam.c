@@ -1,5 +1,5 @@
 /* Which vector loops go through their reduction several vectors at a time. */
-#include "../kernel/kernel_test.h"
+#include "unit/kernel/kernel_test.h"
 
 #include <stdio.h>
 
